@@ -1,0 +1,1 @@
+"""A durable-execution runtime for WebAssembly components."""

@@ -1,0 +1,29 @@
+"""Time and randomness from outside. Nothing but adapters may know the real ones."""
+
+from typing import Protocol
+
+from obelisk_runtime.core.ids import ExecutionId, Instant
+
+
+class Clock(Protocol):
+    def now(self) -> Instant:
+        """Wall time, microseconds since the epoch. May go backwards."""
+        ...
+
+    async def sleep_until(self, instant: Instant) -> None:
+        """Return at or soon after `instant`; at once if it is past."""
+        ...
+
+
+class IdSource(Protocol):
+    def execution_id(self, now: Instant) -> ExecutionId:
+        """A new top-level id."""
+        ...
+
+    def seed(self) -> bytes:
+        """16 random bytes."""
+        ...
+
+    def fraction(self) -> float:
+        """Uniform in [0, 1), for jitter."""
+        ...

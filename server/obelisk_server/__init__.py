@@ -1,0 +1,1 @@
+"""The server, command line and HTTP surfaces of Obelisk."""
