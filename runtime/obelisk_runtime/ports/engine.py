@@ -1,9 +1,11 @@
 """Guests: how components are compiled, linked to host functions and called.
 
-Values cross as *component values* in the JSON shape of `core.values`: bool, int, float, str, None, list, dict; records as
-dicts with snake_case keys, `result` as `{"ok": v}` / `{"err": e}`, variants as `"case"` or `{"case": v}`, `option` as the
-value or None (nested options as core.values says), tuples as lists, `list<u8>` as `bytes` in both directions (the JSON
-array form is made at the edge). Handles of host resources cross as their `rep`, an int the host chose.
+Values cross as *component values* in the JSON shape of `core.values`: bool, int, float, str, None, list, dict; records
+as dicts with snake_case keys; `result` as `{"ok": v}` / `{"err": e}` (v, e None without payload); a variant case as
+`"case"` or `{"case": v}`; an enum as its name; flags as the list of set names in declaration order; an `option` as None
+or the value, but `{"some": v}` where the item is itself an option; tuples as lists; `char` as one character; `list<u8>` as
+`bytes` (the JSON array is made at the edge); floats as Python floats, also non-finite. Names of cases, enum members and
+flags are snake_case. Handles of host resources cross as their `rep`, an int the host chose.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -46,7 +48,7 @@ ResourceDestructor = Callable[[Any, int], None]
 """`(context, rep)`: the guest dropped its own handle. Synchronous."""
 
 
-class GuestTrap(Exception):  # noqa: N818 - a fact of the guest
+class GuestTrap(Exception):
     """Raised by a host function to trap the calling guest with a message."""
 
 
@@ -107,7 +109,7 @@ class GuestCall(Protocol):
         """Drive the guest to its end. Cancelling this drops the guest."""
         ...
 
-    def drop(self, outcome: GuestOutcome = Dropped()) -> None:  # noqa: B008 - frozen
+    def drop(self, outcome: GuestOutcome = Dropped()) -> None:
         """End the call now with this outcome: unwinds the guest and releases everything. Idempotent, from the loop."""
         ...
 
@@ -164,11 +166,11 @@ class Engine(Protocol):
         ...
 
 
-class NotAComponent(Exception):  # noqa: N818
+class NotAComponent(Exception):
     """The bytes are not a component; the message says what they are."""
 
 
-class MissingImport(Exception):  # noqa: N818
+class MissingImport(Exception):
     """A component imports a function that the host did not bind."""
 
     def __init__(self, interface: str, name: str) -> None:
@@ -178,7 +180,7 @@ class MissingImport(Exception):  # noqa: N818
 
 
 __all__ = [
-    "CompiledComponent", "Dropped", "Engine", "GuestCall", "GuestLimits", "GuestOutcome", "GuestTrap", "HostCall",
+    "CompiledComponent", "Dropped", "Engine", "GuestCall", "GuestLimits", "GuestOutcome", "GuestTrap", 
     "HostFunction", "ImportedFunction", "ImportedResource", "LinkedComponent", "MissingImport",
     "NotAComponent", "OutOfFuel", "ResourceDestructor", "Returned", "TimedOut", "Trapped", "Value",
 ]  # fmt: skip
