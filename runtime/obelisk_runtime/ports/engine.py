@@ -3,8 +3,8 @@
 Values cross as *component values* in the JSON shape of `core.values`: bool, int, float, str, None, list, dict; records
 as dicts with snake_case keys; `result` as `{"ok": v}` / `{"err": e}` (v, e None without payload); a variant case as
 `"case"` or `{"case": v}`; an enum as its name; flags as the list of set names in declaration order; an `option` as None
-or the value, but `{"some": v}` where the item is itself an option; tuples as lists; `char` as one character; `list<u8>` as
-`bytes` (the JSON array is made at the edge); floats as Python floats, also non-finite. Names of cases, enum members and
+or the value, but `{"some": v}` where the item is itself an option; tuples as lists; `char` as one character; `list<u8>`
+as `bytes` (the JSON array is made at the edge); floats as Python floats, also non-finite. Names of cases, enum members and
 flags are snake_case. Handles of host resources cross as their `rep`, an int the host chose.
 """
 
@@ -180,7 +180,7 @@ class MissingImport(Exception):
 
 
 __all__ = [
-    "CompiledComponent", "Dropped", "Engine", "GuestCall", "GuestLimits", "GuestOutcome", "GuestTrap", 
+    "CompiledComponent", "Dropped", "Engine", "GuestCall", "GuestLimits", "GuestOutcome", "GuestTrap",
     "HostFunction", "ImportedFunction", "ImportedResource", "LinkedComponent", "MissingImport",
     "NotAComponent", "OutOfFuel", "ResourceDestructor", "Returned", "TimedOut", "Trapped", "Value",
 ]  # fmt: skip
