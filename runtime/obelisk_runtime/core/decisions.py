@@ -1,0 +1,89 @@
+"""What happens to an execution: (projection, intent, now) -> events, or None when the intent does not apply.
+
+Each is appended with the version of the projection it was made from; if that moved meanwhile, it is decided again.
+"""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from obelisk_runtime.core import events as ev
+from obelisk_runtime.core import projection as proj
+from obelisk_runtime.core.ids import Digest, ExecutorId, Instant
+from obelisk_runtime.core.retry import LOSSES_MAX, RetryPolicy
+
+LOST = "the executor was lost"
+_PERMANENT = "permanent"
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptTimeout:
+    """The attempt ran longer than the function's attempt timeout."""
+
+
+AttemptEnd = ev.Ok | ev.Err | ev.Failed | AttemptTimeout
+
+
+def lock(projection: proj.Projection, executor: ExecutorId, digest: Digest | None, now: Instant) -> ev.Locked | None:
+    """`executor` takes an execution that is due. `digest` is the deployed one, for an activity."""
+    if not projection.lockable or not isinstance(projection.status, proj.Pending) or projection.status.due > now:
+        return None
+    pinned = projection.kind is ev.ExecutionKind.WORKFLOW
+    return ev.Locked(executor=executor, attempt=projection.attempts + 1, digest=None if pinned else digest)
+
+
+def end_attempt(
+    projection: proj.Projection, end: AttemptEnd, policy: RetryPolicy, now: Instant, fraction: float
+) -> ev.LifeEvent:
+    """An attempt of an activity ended: it is finished, or tried again later."""
+    match end:
+        case ev.Ok():
+            return ev.Finished(outcome=end)
+        case ev.Err() if _permanent(end.value):
+            return ev.Finished(outcome=end)
+        case ev.Err() | ev.Failed():
+            due = policy.due(projection.failures + 1, now, fraction)
+            return ev.Finished(outcome=end) if due is None else ev.AttemptFailed(outcome=end, due=due)
+        case AttemptTimeout():
+            due = policy.due(projection.failures + 1, now, fraction)
+            if due is not None:
+                return ev.AttemptTimedOut(due=due)
+            return ev.Finished(
+                outcome=ev.Failed(kind=ev.FailureKind.TIMED_OUT, reason="the attempt timeout was reached")
+            )
+        case _:
+            assert_never(end)
+
+
+def _permanent(err: str | None) -> bool:
+    """Whether an err is a variant case whose name contains `permanent`: `"permanent-x"` or `{"permanent-x": …}`."""
+    if err is None:
+        return False
+    case = err.lstrip("{").split('"', 2)
+    return err.startswith(('"', '{"')) and len(case) > 1 and _PERMANENT in case[1]
+
+
+def take_over(projection: proj.Projection, now: Instant, reason: str = LOST) -> ev.LifeEvent | None:
+    """Free an execution whose executor is gone. A lost attempt counts against its own budget."""
+    if projection.holder is None:
+        return None
+    if projection.kind is ev.ExecutionKind.WORKFLOW:
+        return ev.Unlocked(reason=reason)
+    if projection.losses >= LOSSES_MAX:
+        return ev.Finished(outcome=ev.Failed(kind=ev.FailureKind.LOST, reason=reason))
+    return ev.AttemptLost(reason=reason, due=now)
+
+
+def release(projection: proj.Projection, now: Instant, reason: str) -> ev.LifeEvent | None:
+    """The holder lets go by its own will: at shutdown, or to evict a workflow from memory."""
+    return take_over(projection, now, reason)
+
+
+def cancel(projection: proj.Projection, reason: str) -> tuple[ev.LifeEvent, ...]:
+    """Cancel an activity, or begin to cancel a workflow, which then closes its join sets. Idempotent: () if in vain."""
+    if isinstance(projection.status, proj.Finished) or projection.lifecycle.cancelling or projection.deciding:
+        return ()
+    outcome = ev.Failed(kind=ev.FailureKind.CANCELLED, reason=reason)
+    request = ev.CancelRequested(reason=reason)
+    if projection.kind is ev.ExecutionKind.ACTIVITY:
+        return request, ev.Finished(outcome=outcome)
+    return request, ev.OutcomeDecided(outcome=outcome)

@@ -1,0 +1,249 @@
+"""The log: what happened to an execution, as immutable facts.
+
+Each event is a tagged msgspec array. A persisted form is for ever: a tag is never reused, a field is never renamed,
+moved or removed, a new field goes last and has a default. `LOG_FORMAT` counts changes of the envelope around them.
+Golden files in tests/golden/events hold every form.
+
+`Ffqn` values need hooks: a store interns them (`enc_hook` gives an integer), the JSON form writes their text.
+"""
+
+from enum import IntEnum
+from typing import Any
+
+import msgspec
+
+from obelisk_runtime.core.ids import Digest, ExecutorId, Instant, JoinSetId
+from obelisk_runtime.core.names import Ffqn
+
+LOG_FORMAT = 1
+
+
+class ExecutionKind(IntEnum):
+    ACTIVITY = 1
+    WORKFLOW = 2
+
+
+class FailureKind(IntEnum):
+    TRAPPED = 1
+    TIMED_OUT = 2
+    CANCELLED = 3
+    OUT_OF_FUEL = 4
+    NONDETERMINISM = 5
+    LOST = 6
+    REJECTED = 7
+
+    @property
+    def label(self) -> str:
+        """The product's word: `timed-out`."""
+        return self.name.lower().replace("_", "-")
+
+
+class _Form(msgspec.Struct, frozen=True, array_like=True):
+    """Arrays keep a log small; field order is the persisted order."""
+
+
+# How an execution ends. Values are canonical JSON text of the payload, None where the type has none.
+
+
+class Ok(_Form, frozen=True, tag=1):
+    value: str | None = None
+
+
+class Err(_Form, frozen=True, tag=2):
+    value: str | None = None
+
+
+class Failed(_Form, frozen=True, tag=3):
+    kind: FailureKind
+    reason: str
+    backtrace: tuple[str, ...] = ()
+
+
+Outcome = Ok | Err | Failed
+
+
+# Life of an execution
+
+
+class Created(_Form, frozen=True, tag=1):
+    """The first event. The parent is in the execution's id. `due` None: at once."""
+
+    kind: ExecutionKind
+    function: Ffqn
+    params: str
+    digest: Digest | None = None
+    """The component a workflow is pinned to; None for an activity (an attempt takes the deployed one)."""
+    seed: bytes | None = None
+    """16 random bytes; None: derived from the parent's seed and this id."""
+    due: Instant | None = None
+    deadline: Instant | None = None
+    tags: dict[str, str] | None = None
+
+
+class Locked(_Form, frozen=True, tag=2):
+    executor: ExecutorId
+    attempt: int
+    digest: Digest | None = None
+
+
+class Unlocked(_Form, frozen=True, tag=3):
+    """The holder let go of a workflow (evicted, shut down, or taken over when its executor was lost)."""
+
+    reason: str
+
+
+class AttemptFailed(_Form, frozen=True, tag=4):
+    """An attempt ended in an `err` of the function or in a failure; the next one is due at `due`."""
+
+    outcome: Outcome
+    due: Instant
+
+
+class AttemptTimedOut(_Form, frozen=True, tag=5):
+    due: Instant
+
+
+class AttemptLost(_Form, frozen=True, tag=6):
+    """The executor died or shut down while it held the attempt."""
+
+    reason: str
+    due: Instant
+
+
+class Paused(_Form, frozen=True, tag=7):
+    reason: str
+
+
+class Resumed(_Form, frozen=True, tag=8):
+    reason: str
+
+
+class CancelRequested(_Form, frozen=True, tag=9):
+    reason: str
+
+
+class OutcomeDecided(_Form, frozen=True, tag=10):
+    """The outcome is fixed though children are open; closing is driven from the log alone from here on."""
+
+    outcome: Outcome
+
+
+class Finished(_Form, frozen=True, tag=11):
+    outcome: Outcome
+
+
+# History of a workflow: one entry for each host call that replay must match. Tag 12 is kept for `upgraded`, 29 to 39
+# for tried next, id generated, scheduled and stubbed.
+
+
+class JoinSetCreated(_Form, frozen=True, tag=20):
+    join_set: JoinSetId
+
+
+class ChildSubmitted(_Form, frozen=True, tag=21):
+    """In a one-off join set (`o:`) it is a direct call: it also creates the set and awaits its only response."""
+
+    join_set: JoinSetId
+    function: Ffqn
+    params: str
+
+
+class SubmissionRefused(_Form, frozen=True, tag=22):
+    """`submit-json` answered an error: nothing was submitted."""
+
+    join_set: JoinSetId
+    function: str
+    params: str
+    error: str
+    message: str = ""
+
+
+class DelaySubmitted(_Form, frozen=True, tag=23):
+    """In a one-off join set it is a sleep: it also creates the set and awaits its only response."""
+
+    join_set: JoinSetId
+    asked: int
+    """Microseconds: a duration if `relative`, else an instant."""
+    relative: bool
+    wakes: Instant
+
+
+class AwaitedNext(_Form, frozen=True, tag=24):
+    """Takes the next response of the set. `function`: the one a typed await-next asked for."""
+
+    join_set: JoinSetId
+    function: Ffqn | None = None
+
+
+class JoinSetClosed(_Form, frozen=True, tag=25):
+    join_set: JoinSetId
+
+
+class RandomDrawn(_Form, frozen=True, tag=26):
+    """`call` is the host function with its bounds, `random-u64(1, 7)`; `value` its answer as JSON."""
+
+    call: str
+    value: str
+
+
+HistoryEvent = (
+    JoinSetCreated | ChildSubmitted | SubmissionRefused | DelaySubmitted | AwaitedNext | JoinSetClosed | RandomDrawn
+)
+LifeEvent = (
+    Created
+    | Locked
+    | Unlocked
+    | AttemptFailed
+    | AttemptTimedOut
+    | AttemptLost
+    | Paused
+    | Resumed
+    | CancelRequested
+    | OutcomeDecided
+    | Finished
+)
+Event = LifeEvent | HistoryEvent
+
+
+class Recorded(_Form, frozen=True):
+    """An event at its place in a log. Versions count from 0 without gaps."""
+
+    version: int
+    at: Instant
+    event: Event
+
+
+# Responses to a parent: a second list beside its log, positions from 1 without gaps.
+
+
+class ChildFinished(_Form, frozen=True, tag=1):
+    outcome: Outcome
+
+
+class DelayDue(_Form, frozen=True, tag=2):
+    pass
+
+
+class DelayCancelled(_Form, frozen=True, tag=3):
+    pass
+
+
+class Response(_Form, frozen=True):
+    """`id` is the execution or delay id of what answered; its join set is readable from it."""
+
+    position: int
+    at: Instant
+    id: str
+    result: ChildFinished | DelayDue | DelayCancelled
+
+
+def event_name(event: Event) -> str:
+    """The product's word for an event: `child-submitted`."""
+    return _NAMES[type(event)]
+
+
+def _kebab(name: str) -> str:
+    return "".join("-" + c.lower() if c.isupper() else c for c in name).lstrip("-")
+
+
+_NAMES: dict[type[Any], str] = {form: _kebab(form.__name__) for form in Event.__args__}

@@ -1,0 +1,372 @@
+"""The replay cursor: a workflow's recorded history against the calls its guest makes now.
+
+Every host call of a workflow becomes one history entry. While recorded entries are left, the call must equal the next
+one and gets the recorded answer; after that it is recorded as new. Responses are kept by join set in the order of the
+parent's response list, so that the n-th `awaited next` of a set gets the n-th response of that set, on every replay.
+
+`History` is a mutable fold (each step is O(1)). It does no I/O and is told the time.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+
+from obelisk_runtime.core import events as ev
+from obelisk_runtime.core import projection as proj
+from obelisk_runtime.core.errors import ObeliskError
+from obelisk_runtime.core.ids import ExecutionId, Instant, JoinSetId, child_id, delay_id, join_set_of
+from obelisk_runtime.core.join_sets import JoinSet
+from obelisk_runtime.core.names import Ffqn
+
+HistoryForm = TypeVar("HistoryForm", bound=ev.HistoryEvent)
+
+
+class Nondeterminism(ObeliskError):
+    """The guest asked for something else than the log recorded at this version."""
+
+    def __init__(self, version: int, recorded: str | None, asked: str | None) -> None:
+        super().__init__(
+            f"nondeterminism at version {version}: the log recorded {recorded or 'nothing more'}, "
+            f"the workflow asked for {asked or 'nothing more'}"
+        )
+        self.version = version
+        self.recorded = recorded
+        self.asked = asked
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A response the workflow takes; `function` None for a delay."""
+
+    response: ev.Response
+    function: Ffqn | None
+
+
+@dataclass(frozen=True, slots=True)
+class SetClosed:
+    """A join set has closed: every submission of it has answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class AllProcessed:
+    """Nothing is left in the join set to wait for."""
+
+
+class History:
+    """The fold of one workflow's log and responses, and the cursor of its replay."""
+
+    def __init__(self, execution_id: ExecutionId, log: Iterable[ev.Recorded], responses: Iterable[ev.Response]) -> None:
+        self.id = execution_id
+        self.sets: dict[JoinSetId, JoinSet] = {}
+        self.processed: dict[str, Taken] = {}
+        """What the workflow took, by the id of the child or delay."""
+        self.fresh: list[ev.Recorded] = []
+        """Events recorded since the last `take_fresh`."""
+        self.unsettled_version = -1
+        """Version of the latest entry whose answer would be another one if a crash came before its commit."""
+        self.now: Instant
+        """The workflow's own time: it moves only with its log and the responses it took."""
+        self.responses: list[ev.Response] = []
+        entries = list(log)
+        self.now = entries[0].at
+        self._life = _fold_life(entries)
+        self._entries = [entry for entry in entries if isinstance(entry.event, ev.HistoryEvent)]
+        self._position = 0
+        self._waiting: JoinSet | None = None
+        self._arrived: dict[JoinSetId, list[ev.Response]] = {}
+        self._answered: set[str] = set()
+        self._one_offs = 0
+        self._generated = 0
+        for response in responses:
+            self.arrive(response)
+
+    # What is known of the log
+
+    @property
+    def replaying(self) -> bool:
+        """Whether recorded entries are left that the guest has not asked for."""
+        return self._position < len(self._entries)
+
+    @property
+    def version(self) -> int:
+        """The version of the next event: how many the log has, fresh ones included."""
+        return self._life.version
+
+    @property
+    def position(self) -> int:
+        """How many history entries the guest has asked for; with an ordinal it names a place in its run."""
+        return self._position
+
+    @property
+    def deciding(self) -> bool:
+        """The outcome is decided: only closing remains, and no guest is needed."""
+        return self._life.deciding
+
+    @property
+    def projection(self) -> proj.Projection:
+        """Where the execution stands. Only meaningful when no recorded entry is left."""
+        life = self._life
+        waiting = self._blocked_on()
+        if waiting is None or isinstance(life.status, proj.Finished):
+            if isinstance(life.status, proj.Pending):
+                return msgspec.structs.replace(life, status=proj.Pending(self._due(life.status.due)))
+            return life
+        join_set, remaining = waiting
+        return msgspec.structs.replace(life, status=proj.Blocked(join_set, remaining, life.holder))
+
+    def _blocked_on(self) -> tuple[JoinSetId | None, int] | None:
+        if self._life.deciding:
+            remaining = sum(len(join_set.open) for join_set in self.sets.values())
+            return (None, remaining) if remaining else None
+        if self._waiting is None or not self._waiting.remaining:
+            return None
+        return self._waiting.id, self._waiting.remaining
+
+    def _due(self, due: Instant) -> Instant:
+        """A released workflow is due when its wait ended: when the response came that it waited for."""
+        if self._life.deciding:
+            return max(due, self.responses[-1].at) if self.responses else due
+        waiting = self._waiting
+        if waiting is None or not waiting.arrived:
+            return due
+        last = waiting.arrived[-1] if waiting.closed else waiting.arrived[waiting.awaited - 1]
+        return max(due, last.at)
+
+    def run_to_end(self) -> None:
+        """Fold what is recorded without a guest: the log alone says what is open."""
+        while self.replaying:
+            if self._waiting is not None:
+                self.resume()
+            entry = self._entries[self._position]
+            self._position += 1
+            self._fold(entry.event)
+
+    def take_fresh(self) -> list[ev.Recorded]:
+        fresh, self.fresh = self.fresh, []
+        return fresh
+
+    def arrive(self, response: ev.Response) -> None:
+        """One more response, in the order of the response list."""
+        located = join_set_of(ExecutionId(response.id))
+        assert located is not None
+        assert response.position == len(self.responses) + 1
+        join_set = located[0]
+        self.responses.append(response)
+        self._answered.add(response.id)
+        self._arrived.setdefault(join_set, []).append(response)
+        if join_set in self.sets:
+            self.sets[join_set].open.pop(response.id, None)
+        self._life = msgspec.structs.replace(self._life, responses=len(self.responses))
+
+    # Life of the execution
+
+    def record_life(self, event: ev.LifeEvent, now: Instant) -> None:
+        """Append an event that is no host call: locked, outcome decided, finished …"""
+        entry = ev.Recorded(version=self._life.version, at=now, event=event)
+        self._life = proj.apply(self._life, event, now)
+        self.fresh.append(entry)
+
+    def foreign(self, entries: Iterable[ev.Recorded]) -> None:
+        """Take over events that somebody else appended; they hold no history."""
+        for entry in entries:
+            assert not isinstance(entry.event, ev.HistoryEvent)
+            self._life = proj.apply(self._life, entry.event, entry.at)
+
+    def finish_replay(self) -> None:
+        """The function returned: no recorded entry may be left. Raises: Nondeterminism."""
+        if self.replaying:
+            entry = self._entries[self._position]
+            raise Nondeterminism(entry.version, describe(entry.event), None)
+
+    # Host calls. Each raises Nondeterminism if the log recorded something else here.
+
+    def create_join_set(self, now: Instant) -> JoinSetId:
+        join_set = JoinSetId(f"g:{self._generated + 1}")
+        self._record(ev.JoinSetCreated(join_set=join_set), now)
+        return join_set
+
+    def call(self, function: Ffqn, params: str, now: Instant) -> ExecutionId:
+        """A direct call: a one-off join set with one child that is awaited (`resume`)."""
+        join_set = self._next_one_off(None)
+        self._record(ev.ChildSubmitted(join_set=join_set, function=function, params=params), now)
+        return child_id(self.id, join_set, 1)
+
+    def submit(self, join_set: JoinSetId, function: Ffqn, params: str, now: Instant) -> ExecutionId:
+        self._record(ev.ChildSubmitted(join_set=join_set, function=function, params=params), now)
+        return child_id(self.id, join_set, self.sets[join_set].submitted)
+
+    def refuse(self, refusal: ev.SubmissionRefused, now: Instant) -> None:
+        self._record(refusal, now)
+        self.unsettled_version = self.version - 1
+
+    def recorded_submission(self) -> ev.ChildSubmitted | ev.SubmissionRefused | None:
+        """The submission recorded next, if replay is at one: what `submit-json` was answered then."""
+        if not self.replaying:
+            return None
+        event = self._entries[self._position].event
+        return event if isinstance(event, ev.ChildSubmitted | ev.SubmissionRefused) else None
+
+    def sleep(self, schedule: "Schedule", name: str | None, now: Instant) -> str:
+        """A delay in a one-off join set that is awaited (`resume`); its id."""
+        join_set = self._next_one_off(name)
+        self._record(schedule.submitted(join_set, now), now)
+        return delay_id(self.id, join_set, 1)
+
+    def submit_delay(self, join_set: JoinSetId, schedule: "Schedule", now: Instant) -> str:
+        self._record(schedule.submitted(join_set, now), now)
+        return delay_id(self.id, join_set, self.sets[join_set].submitted)
+
+    def await_next(self, join_set: JoinSetId, function: Ffqn | None, now: Instant) -> AllProcessed | None:
+        """Ask for the next response; get it from `resume`. Nothing is recorded if nothing is left to come."""
+        if self.sets[join_set].exhausted:
+            return AllProcessed()
+        self._record(ev.AwaitedNext(join_set=join_set, function=function), now)
+        return None
+
+    def close(self, join_set: JoinSetId, now: Instant) -> None:
+        """Begin to close a set; `resume` tells when it is done."""
+        self._record(ev.JoinSetClosed(join_set=join_set), now)
+
+    def draw(self, call: str, choose: Callable[[], str], now: Instant) -> str:
+        """A recorded random value; `choose` is asked only for a new one."""
+        if not self.replaying:
+            self.unsettled_version = self.version
+            return self._record(ev.RandomDrawn(call=call, value=choose()), now).value
+        return self._record(ev.RandomDrawn(call=call, value=""), now).value
+
+    def resume(self) -> Taken | SetClosed | None:
+        """What the workflow waits for, once it is there; None while it is not."""
+        join_set = self._waiting
+        assert join_set is not None
+        if join_set.remaining:
+            return None
+        self._waiting = None
+        if join_set.closed:
+            self._forget(join_set)
+            return SetClosed()
+        response, function = join_set.take()
+        self.now = max(self.now, response.at)
+        taken = Taken(response, function)
+        self.processed[response.id] = taken
+        if join_set.id.startswith("o:"):
+            self._forget(join_set)
+        return taken
+
+    # How an entry changes the fold
+
+    def _next_one_off(self, name: str | None) -> JoinSetId:
+        return JoinSetId(f"o:{self._one_offs + 1}" + (f"-{name}" if name else ""))
+
+    def _record(self, event: HistoryForm, now: Instant) -> HistoryForm:
+        if self._position < len(self._entries):
+            entry = self._entries[self._position]
+            if entry.event != event and not _same_call(entry.event, event):
+                raise Nondeterminism(entry.version, describe(entry.event), describe(event))
+            assert isinstance(entry.event, type(event))
+            event = entry.event
+            at = entry.at
+        else:
+            at = now
+            entry = ev.Recorded(version=self._life.version, at=now, event=event)
+            self._life = proj.apply(self._life, event, now)
+            self.fresh.append(entry)
+            self._entries.append(entry)
+        self._position += 1
+        self.now = max(self.now, at)
+        self._fold(event)
+        return event
+
+    def _fold(self, event: ev.Event) -> None:
+        match event:
+            case ev.ChildSubmitted():
+                join_set = self._opened(event.join_set)
+                child = child_id(self.id, event.join_set, join_set.submitted + 1)
+                join_set.submit(child, event.function, answered=child in self._answered)
+            case ev.AwaitedNext():
+                self._wait_for_next(self.sets[event.join_set])
+            case ev.JoinSetCreated():
+                self._generated += 1
+                self._add(event.join_set)
+            case ev.DelaySubmitted():
+                join_set = self._opened(event.join_set)
+                delay = delay_id(self.id, event.join_set, join_set.submitted + 1)
+                join_set.submit(delay, None, answered=delay in self._answered)
+            case ev.JoinSetClosed():
+                join_set = self.sets[event.join_set]
+                join_set.closed = True
+                self._waiting = join_set
+            case _:
+                pass
+
+    def _opened(self, id_: JoinSetId) -> JoinSet:
+        """The set a submission goes to; one-off sets come into being with it and are awaited at once."""
+        if not id_.startswith("o:"):
+            return self.sets[id_]
+        self._one_offs += 1
+        join_set = self._add(id_)
+        self._wait_for_next(join_set)
+        return join_set
+
+    def _add(self, id_: JoinSetId) -> JoinSet:
+        join_set = self.sets[id_] = JoinSet(id_, self._arrived.setdefault(id_, []))
+        return join_set
+
+    def _wait_for_next(self, join_set: JoinSet) -> None:
+        join_set.awaited += 1
+        self._waiting = join_set
+
+    def _forget(self, join_set: JoinSet) -> None:
+        if join_set.arrived:
+            self.now = max(self.now, *(response.at for response in join_set.arrived))
+        del self.sets[join_set.id]
+        del self._arrived[join_set.id]
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When: a duration from now (`relative`) or an instant, in microseconds. WIT's `schedule-at`."""
+
+    asked: int
+    relative: bool
+
+    def submitted(self, join_set: JoinSetId, now: Instant) -> ev.DelaySubmitted:
+        wakes = Instant(now + self.asked) if self.relative else Instant(self.asked)
+        return ev.DelaySubmitted(join_set=join_set, asked=self.asked, relative=self.relative, wakes=wakes)
+
+
+def _fold_life(log: Iterable[ev.Recorded]) -> proj.Projection:
+    life: proj.Projection | None = None
+    for entry in log:
+        if life is None:
+            assert isinstance(entry.event, ev.Created)
+            life = proj.begin(entry.event, entry.at)
+            continue
+        life = proj.apply(life, entry.event, entry.at)
+    assert life is not None
+    return life
+
+
+def _same_call(recorded: ev.Event, asked: ev.HistoryEvent) -> bool:
+    """Whether two entries are the same call though they differ in what the call was answered."""
+    match recorded, asked:
+        case ev.DelaySubmitted(), ev.DelaySubmitted():
+            return msgspec.structs.replace(recorded, wakes=asked.wakes) == asked
+        case ev.RandomDrawn(), ev.RandomDrawn():
+            return recorded.call == asked.call
+        case _:
+            return False
+
+
+def describe(event: ev.Event) -> str:
+    """A history entry for people: `child-submitted(join_set=g:1, function=…, params=[1])`."""
+    fields = ", ".join(f"{name}={value}" for name, value in msgspec.structs.asdict(event).items() if value is not None)
+    return f"{ev.event_name(event)}({fields})"
+
+
+def fold(execution_id: ExecutionId, log: Iterable[ev.Recorded], responses: Iterable[ev.Response]) -> proj.Projection:
+    """The projection of any execution from its log and responses: what a store must hold beside them."""
+    history = History(execution_id, log, responses)
+    history.run_to_end()
+    return history.projection

@@ -1,0 +1,182 @@
+"""Where an execution stands: a small value computed from its log and responses, stored beside them.
+
+`apply` folds the events of any execution; the waiting of a workflow on its join sets is added by `core.history`, which
+knows them. `deliver` is the rule by which a response changes a parent, used by every store.
+"""
+
+from typing import assert_never
+
+import msgspec
+
+from obelisk_runtime.core import events as ev
+from obelisk_runtime.core.ids import Digest, ExecutorId, Instant, JoinSetId
+from obelisk_runtime.core.names import Ffqn
+
+
+class _Status(msgspec.Struct, frozen=True, array_like=True):
+    pass
+
+
+class Pending(_Status, frozen=True, tag=1):
+    due: Instant
+
+
+class Locked(_Status, frozen=True, tag=2):
+    executor: ExecutorId
+
+
+class Blocked(_Status, frozen=True, tag=3):
+    """A workflow waits for `remaining` more responses of a join set; None: of all, because it is ending.
+
+    `executor` holds the suspended guest in memory; None if nobody does.
+    """
+
+    join_set: JoinSetId | None
+    remaining: int
+    executor: ExecutorId | None
+
+
+class Finished(_Status, frozen=True, tag=4):
+    """`result` is `ok`, `err` or the label of a failure kind."""
+
+    result: str
+    at: Instant
+
+
+Status = Pending | Locked | Blocked | Finished
+
+
+class Lifecycle(msgspec.Struct, frozen=True):
+    """Beside the status: what an operator asked for."""
+
+    paused: bool = False
+    cancelling: bool = False
+
+    @property
+    def label(self) -> str:
+        return "paused" if self.paused else "cancelling" if self.cancelling else "active"
+
+
+ACTIVE = Lifecycle()
+
+
+class Projection(msgspec.Struct, frozen=True, kw_only=True):
+    kind: ev.ExecutionKind
+    function: Ffqn
+    digest: Digest | None
+    created: Instant
+    status: Status
+    lifecycle: Lifecycle = ACTIVE
+    version: int
+    """How many events the log has; the next append must expect it (the fencing token)."""
+    responses: int = 0
+    """How many responses were delivered to it."""
+    attempts: int = 0
+    """How often it was locked."""
+    failures: int = 0
+    """Attempts that failed or timed out: they use up the retry budget."""
+    losses: int = 0
+    """Attempts lost with their executor: a budget of their own."""
+    deciding: bool = False
+    """The outcome is decided; only closing remains."""
+
+    @property
+    def lockable(self) -> bool:
+        """Whether an executor may take it once due. A paused one is not; a cancelling one is, to end it."""
+        return isinstance(self.status, Pending) and not self.lifecycle.paused
+
+    @property
+    def holder(self) -> ExecutorId | None:
+        match self.status:
+            case Locked(executor=executor) | Blocked(executor=executor):
+                return executor
+            case _:
+                return None
+
+
+def result_label(outcome: ev.Outcome) -> str:
+    match outcome:
+        case ev.Ok():
+            return "ok"
+        case ev.Err():
+            return "err"
+        case ev.Failed(kind=kind):
+            return kind.label
+
+
+def begin(created: ev.Created, at: Instant) -> Projection:
+    """The projection after the first event."""
+    return Projection(
+        kind=created.kind,
+        function=created.function,
+        digest=created.digest,
+        created=at,
+        status=Pending(created.due if created.due is not None else at),
+        version=1,
+    )
+
+
+def apply(projection: Projection, event: ev.Event, at: Instant) -> Projection:  # noqa: C901 - one case a form
+    """The projection after one more event; for a history entry only the version moves (see `core.history`)."""
+    version = projection.version + 1
+    replace = msgspec.structs.replace
+    match event:
+        case ev.Locked():
+            return replace(projection, version=version, status=Locked(event.executor), attempts=projection.attempts + 1)
+        case ev.Unlocked():
+            return replace(projection, version=version, status=_released(projection.status, at))
+        case ev.AttemptFailed() | ev.AttemptTimedOut():
+            return replace(projection, version=version, status=Pending(event.due), failures=projection.failures + 1)
+        case ev.AttemptLost():
+            return replace(projection, version=version, status=Pending(event.due), losses=projection.losses + 1)
+        case ev.Paused():
+            lifecycle = replace(projection.lifecycle, paused=True)
+            return replace(projection, version=version, lifecycle=lifecycle)
+        case ev.Resumed():
+            lifecycle = replace(projection.lifecycle, paused=False)
+            return replace(projection, version=version, lifecycle=lifecycle)
+        case ev.CancelRequested():
+            lifecycle = replace(projection.lifecycle, cancelling=True)
+            return replace(projection, version=version, lifecycle=lifecycle)
+        case ev.OutcomeDecided():
+            return replace(projection, version=version, deciding=True)
+        case ev.Finished():
+            return replace(projection, version=version, status=Finished(result_label(event.outcome), at))
+        case ev.Created():
+            raise AssertionError("a log has one created event, at version 0")
+        case (
+            ev.JoinSetCreated()
+            | ev.ChildSubmitted()
+            | ev.SubmissionRefused()
+            | ev.DelaySubmitted()
+            | ev.AwaitedNext()
+            | ev.JoinSetClosed()
+            | ev.RandomDrawn()
+        ):
+            return replace(projection, version=version)
+        case _:
+            assert_never(event)
+
+
+def _released(status: Status, at: Instant) -> Status:
+    match status:
+        case Locked():
+            return Pending(at)
+        case Blocked():
+            return Blocked(status.join_set, status.remaining, None)
+        case Pending() | Finished():
+            return status
+
+
+def deliver(projection: Projection, join_set: JoinSetId, at: Instant) -> Projection:
+    """The parent's projection after one more response, of that join set. Its version does not move."""
+    status = projection.status
+    if isinstance(status, Blocked) and status.join_set in (None, join_set):
+        status = _unblock(status, at)
+    return msgspec.structs.replace(projection, responses=projection.responses + 1, status=status)
+
+
+def _unblock(status: Blocked, at: Instant) -> Status:
+    if status.remaining > 1:
+        return Blocked(status.join_set, status.remaining - 1, status.executor)
+    return Pending(at) if status.executor is None else Locked(status.executor)

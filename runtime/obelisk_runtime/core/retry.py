@@ -1,0 +1,34 @@
+"""When a failed attempt of an activity is tried again."""
+
+from dataclasses import dataclass
+
+from obelisk_runtime.core.ids import Instant
+
+SECOND = 1_000_000
+LOSSES_MAX = 1_000
+"""Losing an executor is not the author's fault: a large budget of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Attempt k + 1 waits `backoff * factor^(k-1)`, at most `backoff_max`, give or take `jitter`. Microseconds."""
+
+    max: int = 5
+    """How many times a failed or timed-out attempt is repeated."""
+    backoff: int = SECOND // 10
+    factor: float = 2.0
+    backoff_max: int = 60 * SECOND
+    jitter: float = 0.2
+    """A share of the wait, 0 to 1: the wait is multiplied by something in [1 - jitter, 1 + jitter)."""
+
+    def wait(self, failures: int, fraction: float) -> int:
+        """Microseconds to wait after this many failures (at least 1); `fraction` is uniform in [0, 1)."""
+        exponent = min(failures - 1, 64)
+        wait = min(self.backoff * self.factor**exponent, float(self.backoff_max))
+        return int(wait * (1 + self.jitter * (2 * fraction - 1)))
+
+    def due(self, failures: int, now: Instant, fraction: float) -> Instant | None:
+        """When to try again after this many failures; None: the budget is used up."""
+        if failures > self.max:
+            return None
+        return Instant(now + self.wait(failures, fraction))
