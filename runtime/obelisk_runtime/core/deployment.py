@@ -1,0 +1,61 @@
+"""What a server runs and within which bounds: the small values that configuration is turned into.
+
+Every default of a limit is here and nowhere else. Durations are microseconds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from obelisk_runtime.core.retry import SECOND, RetryPolicy
+
+MEBIBYTE = 1024 * 1024
+
+
+class ComponentKind(StrEnum):
+    ACTIVITY = "activity"
+    WORKFLOW = "workflow"
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentSettings:
+    """One `[[activity]]` or `[[workflow]]` section."""
+
+    name: str
+    kind: ComponentKind
+    location: str
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
+    memory_mib: int = 256
+    fuel: int | None = None
+    attempt_timeout: int = 30 * SECOND
+    """Activities only."""
+    retries: RetryPolicy = RetryPolicy()
+    """Activities only."""
+    start_after_commit: bool = False
+    """Activities only: never start before the commit of the creation."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeLimits:
+    """Bounds of one server process."""
+
+    activities_max: int = 512
+    """Attempts that run at once in this process; the rest waits in the store."""
+    worker_threads: int = 4
+    """Threads for guests that compute longer than a time slice."""
+    workflows_max: int = 4_096
+    """Workflows in memory at once, waiting ones included."""
+    resident_memory_mib: int = 2_048
+    """Memory of waiting workflows; beyond it the least recently used are evicted."""
+    resident_seconds: int = 3_600
+    """A workflow that waits longer than this is evicted."""
+    payload_bytes_max: int = 2 * MEBIBYTE
+    events_per_write_max: int = 256
+    """Buffered host calls of a workflow before they are written."""
+    heartbeat: int = 2 * SECOND
+    lease: int = 10 * SECOND
+    """An executor that has not beaten for this long has lost what it held."""
+    shutdown: int = 10 * SECOND
+    """How long a stopping server waits for running activities."""
+    poll: int = 1 * SECOND
+    """How often the queue is read though nothing hinted at work."""
