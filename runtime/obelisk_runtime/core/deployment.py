@@ -29,7 +29,7 @@ class ComponentSettings:
     fuel: int | None = None
     attempt_timeout: int = 30 * SECOND
     """Activities only."""
-    retries: RetryPolicy = RetryPolicy()
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
     """Activities only."""
     start_after_commit: bool = False
     """Activities only: never start before the commit of the creation."""

@@ -1,0 +1,32 @@
+"""The world a guest sees through WASI: an activity's is real, a workflow's is deterministic."""
+
+from collections.abc import Awaitable, Sequence
+from typing import Protocol
+
+from obelisk_runtime.core.ids import Instant
+
+
+class GuestWorld(Protocol):
+    """Part of the context object of every guest call."""
+
+    def wall_clock(self) -> Instant:
+        """Now; in a workflow its own now, which moves only with its log."""
+        ...
+
+    def monotonic(self) -> int:
+        """Nanoseconds since some fixed instant, never going back."""
+        ...
+
+    def random_bytes(self, count: int) -> bytes:
+        """Random; in a workflow drawn from its seed."""
+        ...
+
+    def wait(self, nanoseconds: int) -> Awaitable[None]:
+        """Done after this long; in a workflow a durable delay."""
+        ...
+
+    def environment(self) -> Sequence[tuple[str, str]]: ...
+
+    def write(self, source: str, data: bytes) -> None:
+        """Bytes the guest wrote to `stdout` or `stderr`; whole lines become log records."""
+        ...
