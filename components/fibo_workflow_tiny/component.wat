@@ -12,7 +12,8 @@
     (type $response-id' (variant (case "execution-id" $execution-id) (case "delay-id" $delay-id)))
     (export "response-id" (type $response-id (eq $response-id')))
     (type $function-mismatch' (record
-      (field "specified-function" $function) (field "actual-function" (option $function)) (field "actual-id" $response-id)))
+      (field "specified-function" $function) (field "actual-function" (option $function))
+      (field "actual-id" $response-id)))
     (export "function-mismatch" (type $function-mismatch (eq $function-mismatch')))
     (type $error' (variant (case "all-processed") (case "function-mismatch" $function-mismatch)))
     (export "await-next-extension-error" (type (eq $error')))))
