@@ -110,8 +110,6 @@ class History:
         life = self._life
         waiting = self._blocked_on()
         if waiting is None or isinstance(life.status, proj.Finished):
-            if isinstance(life.status, proj.Pending):
-                return msgspec.structs.replace(life, status=proj.Pending(self._due(life.status.due)))
             return life
         join_set, remaining = waiting
         return msgspec.structs.replace(life, status=proj.Blocked(join_set, remaining, life.holder))
@@ -123,16 +121,6 @@ class History:
         if self._waiting is None or not self._waiting.remaining:
             return None
         return self._waiting.id, self._waiting.remaining
-
-    def _due(self, due: Instant) -> Instant:
-        """A released workflow is due when its wait ended: when the response came that it waited for."""
-        if self._life.deciding:
-            return max(due, self.responses[-1].at) if self.responses else due
-        waiting = self._waiting
-        if waiting is None or not waiting.arrived:
-            return due
-        last = waiting.arrived[-1] if waiting.closed else waiting.arrived[waiting.awaited - 1]
-        return max(due, last.at)
 
     def run_to_end(self) -> None:
         """Fold what is recorded without a guest: the log alone says what is open."""

@@ -18,6 +18,9 @@ class _Status(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Pending(_Status, frozen=True, tag=1):
+    """A workflow that was let go of, or unblocked while nobody held it, is due since its creation: at once, the oldest
+    first, whatever order its log and responses came in and whatever the clock did."""
+
     due: Instant
 
 
@@ -124,7 +127,7 @@ def apply(projection: Projection, event: ev.Event, at: Instant) -> Projection:  
         case ev.Locked():
             return replace(projection, version=version, status=Locked(event.executor), attempts=projection.attempts + 1)
         case ev.Unlocked():
-            return replace(projection, version=version, status=_released(projection.status, at))
+            return replace(projection, version=version, status=_released(projection))
         case ev.AttemptFailed() | ev.AttemptTimedOut():
             return replace(projection, version=version, status=Pending(event.due), failures=projection.failures + 1)
         case ev.AttemptLost():
@@ -158,25 +161,26 @@ def apply(projection: Projection, event: ev.Event, at: Instant) -> Projection:  
             assert_never(event)
 
 
-def _released(status: Status, at: Instant) -> Status:
+def _released(projection: Projection) -> Status:
+    status = projection.status
     match status:
         case Locked():
-            return Pending(at)
+            return Pending(projection.created)
         case Blocked():
             return Blocked(status.join_set, status.remaining, None)
         case Pending() | Finished():
             return status
 
 
-def deliver(projection: Projection, join_set: JoinSetId, at: Instant) -> Projection:
+def deliver(projection: Projection, join_set: JoinSetId) -> Projection:
     """The parent's projection after one more response, of that join set. Its version does not move."""
     status = projection.status
     if isinstance(status, Blocked) and status.join_set in (None, join_set):
-        status = _unblock(status, at)
+        status = _unblock(projection, status)
     return msgspec.structs.replace(projection, responses=projection.responses + 1, status=status)
 
 
-def _unblock(status: Blocked, at: Instant) -> Status:
+def _unblock(projection: Projection, status: Blocked) -> Status:
     if status.remaining > 1:
         return Blocked(status.join_set, status.remaining - 1, status.executor)
-    return Pending(at) if status.executor is None else Locked(status.executor)
+    return Pending(projection.created) if status.executor is None else Locked(status.executor)
