@@ -65,7 +65,7 @@ class Language:
 
 
 def build_wat(recipe: Recipe, output: Path) -> None:
-    from wasmtime import WasmtimeError, wat2wasm
+    from wasmtime import WasmtimeError, wat2wasm  # noqa: PLC0415  a missing tool gets a message of its own first
 
     try:
         output.write_bytes(wat2wasm((recipe.folder / "component.wat").read_text(encoding="utf-8")))
@@ -131,17 +131,16 @@ def key_of(recipe: Recipe) -> str:
     sha = hashlib.sha256()
     for tool in language.tools:
         sha.update(f"{tool}={importlib.metadata.version(tool)}\n".encode())
-    for folder in (recipe.folder, *(WIT if language.uses_wit else ())):
-        for path in sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
-            add_file(sha, path)
-    add_file(sha, Path(__file__).resolve())
+    folders = (recipe.folder, *(WIT if language.uses_wit else ()))
+    for path in (Path(__file__).resolve(), *itertools.chain.from_iterable(map(sources_in, folders))):
+        content = path.read_bytes()
+        sha.update(f"{path.relative_to(REPOSITORY)} {len(content)}\n".encode())
+        sha.update(content)
     return sha.hexdigest()
 
 
-def add_file(sha: "hashlib._Hash", path: Path) -> None:
-    content = path.read_bytes()
-    sha.update(f"{path.relative_to(REPOSITORY)} {len(content)}\n".encode())
-    sha.update(content)
+def sources_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
 
 
 def cache_folder() -> Path:
@@ -246,7 +245,7 @@ def choose(names: Sequence[str]) -> list[Recipe]:
     recipes = load_recipes()
     unknown = [name for name in names if name not in recipes]
     if unknown:
-        raise BuildFailed(f"no component {', '.join(unknown)}; there are {', '.join(recipes)}")
+        raise BuildFailed(f"no component named {', '.join(unknown)}; there are {', '.join(recipes)}")
     return [recipes[name] for name in names or recipes]
 
 

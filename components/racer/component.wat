@@ -124,5 +124,18 @@
     (param "sleep-milliseconds" u64) (param "mode" $mode) (param "n" u32) (param "delay-milliseconds" u64)
     (param "ending" $ending) (result (result string))
     (canon lift (core func $i "race") (memory (core memory $c "mem"))))
-  (instance $racer (export "mode" (type $mode)) (export "ending" (type $ending)) (export "race" (func $race)))
+  ;; An interface that uses a type of another one re-exports it, which takes a component of its own.
+  (component $interface
+    (import "import-mode" (type $mode' (eq $mode)))
+    (import "import-ending" (type $ending' (eq $ending)))
+    (import "import-race" (func $race
+      (param "sleep-milliseconds" u64) (param "mode" $mode') (param "n" u32) (param "delay-milliseconds" u64)
+      (param "ending" $ending') (result (result string))))
+    (export $mode'' "mode" (type $mode'))
+    (export $ending'' "ending" (type $ending'))
+    (export "race" (func $race) (func
+      (param "sleep-milliseconds" u64) (param "mode" $mode'') (param "n" u32) (param "delay-milliseconds" u64)
+      (param "ending" $ending'') (result (result string)))))
+  (instance $racer (instantiate $interface
+    (with "import-mode" (type $mode)) (with "import-ending" (type $ending)) (with "import-race" (func $race))))
   (export "testing:racer/racer" (instance $racer)))

@@ -51,5 +51,5 @@
   (core instance $i (instantiate $m (with "host" (instance (export "echo" (func $echo))))))
   (func $lifted (param "value" $everything) (result (result $everything (error string)))
     (canon lift (core func $i "echo") (memory (core memory $c "mem")) (realloc (core func $c "realloc"))))
-  (instance $workflow (export "everything" (type $everything)) (export "echo" (func $lifted)))
+  (instance $workflow (export "echo" (func $lifted)))
   (export "testing:shapes-workflow/workflow" (instance $workflow)))
