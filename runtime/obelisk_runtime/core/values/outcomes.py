@@ -10,7 +10,7 @@ ALLOWED_RESULTS = "result, result<T>, result<T, string> or result<T, variant { e
 def project_failure(result: WitType | None) -> Value:
     """The component value that a parent gets for a child that failed. None: it has no place, the parent's call traps.
 
-    `result<T>`: err; `result<T, string>`: the text `execution_failed`; `result<T, variant>`: the case `execution-failed`.
+    `result<T>`: err; `result<T, string>`: the text `execution_failed`; `result<T, variant>`: its `execution-failed`.
     """
     match result:
         case ResultOf(_, None):
