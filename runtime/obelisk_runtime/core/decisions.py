@@ -25,7 +25,7 @@ AttemptEnd = ev.Ok | ev.Err | ev.Failed | AttemptTimeout
 
 def lock(projection: proj.Projection, executor: ExecutorId, digest: Digest | None, now: Instant) -> ev.Locked | None:
     """`executor` takes an execution that is due. `digest` is the deployed one, for an activity."""
-    if not projection.lockable or not isinstance(projection.status, proj.Pending) or projection.status.due > now:
+    if projection.due is None or projection.due > now:
         return None
     pinned = projection.kind is ev.ExecutionKind.WORKFLOW
     return ev.Locked(executor=executor, attempt=projection.attempts + 1, digest=None if pinned else digest)

@@ -87,9 +87,11 @@ class Locked(_Form, frozen=True, tag=2):
 
 
 class Unlocked(_Form, frozen=True, tag=3):
-    """The holder let go of a workflow (evicted, shut down, or taken over when its executor was lost)."""
+    """The holder let go of a workflow: evicted, shut down, or taken over when its executor was lost."""
 
     reason: str
+    parked: bool = False
+    """True: it waits and nothing else is to be done for it until a response comes. False: somebody must take it up."""
 
 
 class AttemptFailed(_Form, frozen=True, tag=4):

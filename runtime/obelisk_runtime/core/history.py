@@ -71,7 +71,12 @@ class History:
         self.responses: list[ev.Response] = []
         entries = list(log)
         self.now = entries[0].at
-        self._life = _fold_life(entries)
+        self._parked = False
+        """Whether it was let go of to rest (`Unlocked.parked`)."""
+        assert isinstance(entries[0].event, ev.Created)
+        self._life = proj.begin(entries[0].event, entries[0].at)
+        for entry in entries[1:]:
+            self._live(entry)
         self._entries = [entry for entry in entries if isinstance(entry.event, ev.HistoryEvent)]
         self._position = 0
         self._waiting: JoinSet | None = None
@@ -111,8 +116,8 @@ class History:
         waiting = self._blocked_on()
         if waiting is None or isinstance(life.status, proj.Finished):
             return life
-        join_set, remaining = waiting
-        return msgspec.structs.replace(life, status=proj.Blocked(join_set, remaining, life.holder))
+        orphaned = life.holder is None and not self._parked
+        return msgspec.structs.replace(life, status=proj.Blocked(*waiting, life.holder, orphaned))
 
     def _blocked_on(self) -> tuple[JoinSetId | None, int] | None:
         if self._life.deciding:
@@ -153,14 +158,19 @@ class History:
     def record_life(self, event: ev.LifeEvent, now: Instant) -> None:
         """Append an event that is no host call: locked, outcome decided, finished …"""
         entry = ev.Recorded(version=self._life.version, at=now, event=event)
-        self._life = proj.apply(self._life, event, now)
+        self._live(entry)
         self.fresh.append(entry)
 
     def foreign(self, entries: Iterable[ev.Recorded]) -> None:
         """Take over events that somebody else appended; they hold no history."""
         for entry in entries:
             assert not isinstance(entry.event, ev.HistoryEvent)
-            self._life = proj.apply(self._life, entry.event, entry.at)
+            self._live(entry)
+
+    def _live(self, entry: ev.Recorded) -> None:
+        self._life = proj.apply(self._life, entry.event, entry.at)
+        if isinstance(entry.event, ev.Unlocked):
+            self._parked = entry.event.parked
 
     def finish_replay(self) -> None:
         """The function returned: no recorded entry may be left. Raises: Nondeterminism."""
@@ -258,7 +268,7 @@ class History:
         else:
             at = now
             entry = ev.Recorded(version=self._life.version, at=now, event=event)
-            self._life = proj.apply(self._life, event, now)
+            self._live(entry)
             self.fresh.append(entry)
             self._entries.append(entry)
         self._position += 1
@@ -322,18 +332,6 @@ class Schedule:
     def submitted(self, join_set: JoinSetId, now: Instant) -> ev.DelaySubmitted:
         wakes = Instant(now + self.asked) if self.relative else Instant(self.asked)
         return ev.DelaySubmitted(join_set=join_set, asked=self.asked, relative=self.relative, wakes=wakes)
-
-
-def _fold_life(log: Iterable[ev.Recorded]) -> proj.Projection:
-    life: proj.Projection | None = None
-    for entry in log:
-        if life is None:
-            assert isinstance(entry.event, ev.Created)
-            life = proj.begin(entry.event, entry.at)
-            continue
-        life = proj.apply(life, entry.event, entry.at)
-    assert life is not None
-    return life
 
 
 def _same_call(recorded: ev.Event, asked: ev.HistoryEvent) -> bool:

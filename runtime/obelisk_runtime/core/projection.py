@@ -31,12 +31,14 @@ class Locked(_Status, frozen=True, tag=2):
 class Blocked(_Status, frozen=True, tag=3):
     """A workflow waits for `remaining` more responses of a join set; None: of all, because it is ending.
 
-    `executor` holds the suspended guest in memory; None if nobody does.
+    `executor` holds the suspended guest in memory; None if nobody does. `orphaned`: nobody does and somebody should take
+    it up again, since its executor was lost; else it may rest until a response comes.
     """
 
     join_set: JoinSetId | None
     remaining: int
     executor: ExecutorId | None
+    orphaned: bool = False
 
 
 class Finished(_Status, frozen=True, tag=4):
@@ -84,9 +86,17 @@ class Projection(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome is decided; only closing remains."""
 
     @property
-    def lockable(self) -> bool:
-        """Whether an executor may take it once due. A paused one is not; a cancelling one is, to end it."""
-        return isinstance(self.status, Pending) and not self.lifecycle.paused
+    def due(self) -> Instant | None:
+        """From when on an executor may lock it; None: not as things stand. A store's claim goes by this alone."""
+        if self.lifecycle.paused:
+            return None
+        match self.status:
+            case Pending(due=due):
+                return due
+            case Blocked(orphaned=orphaned):
+                return self.created if orphaned else None
+            case Locked() | Finished():
+                return None
 
     @property
     def holder(self) -> ExecutorId | None:
@@ -125,9 +135,10 @@ def apply(projection: Projection, event: ev.Event, at: Instant) -> Projection:  
     replace = msgspec.structs.replace
     match event:
         case ev.Locked():
-            return replace(projection, version=version, status=Locked(event.executor), attempts=projection.attempts + 1)
+            status = _held(projection.status, event.executor)
+            return replace(projection, version=version, status=status, attempts=projection.attempts + 1)
         case ev.Unlocked():
-            return replace(projection, version=version, status=_released(projection))
+            return replace(projection, version=version, status=_released(projection, event))
         case ev.AttemptFailed() | ev.AttemptTimedOut():
             return replace(projection, version=version, status=Pending(event.due), failures=projection.failures + 1)
         case ev.AttemptLost():
@@ -161,13 +172,19 @@ def apply(projection: Projection, event: ev.Event, at: Instant) -> Projection:  
             assert_never(event)
 
 
-def _released(projection: Projection) -> Status:
+def _held(status: Status, executor: ExecutorId) -> Status:
+    if isinstance(status, Blocked):
+        return Blocked(status.join_set, status.remaining, executor)
+    return Locked(executor)
+
+
+def _released(projection: Projection, event: ev.Unlocked) -> Status:
     status = projection.status
     match status:
         case Locked():
             return Pending(projection.created)
         case Blocked():
-            return Blocked(status.join_set, status.remaining, None)
+            return Blocked(status.join_set, status.remaining, None, orphaned=not event.parked)
         case Pending() | Finished():
             return status
 
