@@ -31,8 +31,8 @@ class Locked(_Status, frozen=True, tag=2):
 class Blocked(_Status, frozen=True, tag=3):
     """A workflow waits for `remaining` more responses of a join set; None: of all, because it is ending.
 
-    `executor` holds the suspended guest in memory; None if nobody does. `orphaned`: nobody does and somebody should take
-    it up again, since its executor was lost; else it may rest until a response comes.
+    `executor` holds the suspended guest in memory; None if nobody does. `orphaned`: nobody does and somebody should
+    take it up again, since its executor was lost; else it may rest until a response comes.
     """
 
     join_set: JoinSetId | None

@@ -237,7 +237,7 @@ class WorkQueue(Protocol):
     """Who runs what, and when."""
 
     def lock_pending(self, now: Instant, executor: ExecutorId, offers: Sequence[Offer]) -> Awaitable[Sequence[Claim]]:
-        """Lock what is due and lockable, longest due first, by `core.decisions.lock`. Nobody else gets the same one."""
+        """Lock what is due (`Projection.due`), longest due first, by `core.decisions.lock`. Nobody else gets the same."""
         ...
 
     async def next_due(self) -> Instant | None:
