@@ -199,5 +199,5 @@ def deliver(projection: Projection, join_set: JoinSetId) -> Projection:
 
 def _unblock(projection: Projection, status: Blocked) -> Status:
     if status.remaining > 1:
-        return Blocked(status.join_set, status.remaining - 1, status.executor)
+        return msgspec.structs.replace(status, remaining=status.remaining - 1)
     return Pending(projection.created) if status.executor is None else Locked(status.executor)
