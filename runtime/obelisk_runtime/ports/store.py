@@ -4,10 +4,14 @@ The contract of every adapter; `obelisk_runtime.testing.conformance` checks it. 
 
 - Every writing call is one transaction: it happens as a whole or not at all, and is durable when its awaitable is done.
 - Writing calls are applied in the order they were made. They are plain functions that return an awaitable; the write is
-  under way once they return, awaited or not.
+  under way once they return, awaited or not, and also if the waiter is cancelled. Errors come from the awaitable.
+- Reads see what was acknowledged. A write after `close` is StoreUnavailable.
 - The version is the fencing token: a writer whose expected version is not the stored one changes nothing.
 - Decisions are the core's. An adapter stores the projections it is given, and itself applies only
   `core.projection.deliver` (a response to a parent), `core.decisions.lock` and `core.decisions.take_over`.
+- Events, responses and delays keep the times they are given; nothing is ordered by them but what is due. The clock may
+  go backwards.
+- Lists answer at most `limit` rows, and never more than PAGE_MAX.
 - After every call, for every execution: the stored projection equals `core.history.fold(log, responses)`.
 """
 
@@ -114,11 +118,12 @@ class Append:
     projection: Projection
     """After these events, with the responses the decision saw."""
     expected_responses: int | None = None
-    """How many responses the decision saw; None where they do not matter (an activity)."""
+    """How many responses the decision saw; None only for an activity, which has none."""
     children: Sequence[NewExecution] = ()
     delays: Sequence[NewDelay] = ()
     response: Response | None = None
-    """To the parent, when this execution finishes; its position is assigned by the store (any value here)."""
+    """To the parent, when this execution finishes: `id` is this execution's. Its position is assigned by the store (any
+    value here)."""
 
 
 class CreateOutcome(StrEnum):
@@ -150,13 +155,17 @@ class ExecutionFilter:
 
     function_prefix: str | None = None
     statuses: frozenset[str] = frozenset()
-    """Of `pending`, `locked`, `blocked`, `finished`, `paused`, `cancelling`; empty: any."""
+    """One of these: `pending`, `locked`, `blocked`, `finished`, whatever the lifecycle; `paused`, `cancelling` for what is
+    not finished, whatever the status. Empty: any."""
     results: frozenset[str] = frozenset()
-    """`ok`, `err` or labels of failure kinds; empty: any."""
+    """Finished with one of these: `ok`, `err` or labels of failure kinds; empty: any."""
     id_prefix: str | None = None
+    """Prefixes are plain text: no character in them means another."""
     parent: ExecutionId | None = None
+    """Its direct children, also if `top_level_only`."""
     top_level_only: bool = True
     tags: Mapping[str, str] | None = None
+    """All of them, with these values."""
 
 
 class Executions(Protocol):
@@ -175,7 +184,7 @@ class Executions(Protocol):
 
         Returns the response as it was delivered, with its position, if the append had one.
         A response moves the parent's projection by `deliver` and its position is the parent's next one; the parent's
-        version does not move. Appending after `finished` is a VersionConflict.
+        version does not move. Appending after `finished` is a VersionConflict. If both moved, it is a VersionConflict.
         Raises: VersionConflict, ResponsesMoved, IdConflict (a child, delay or response that exists), ExecutionNotFound,
         StoreUnavailable.
         """
@@ -196,7 +205,8 @@ class Executions(Protocol):
         ...
 
     async def list(self, where: ExecutionFilter, *, cursor: str | None = None, limit: int = 50) -> Page:
-        """Newest first by creation; a page never shows an item twice nor skips one when others are created meanwhile.
+        """Newest first by creation (a parent is older than its children, they are created in the order given); a page
+        never shows an item twice nor skips one when others are created meanwhile.
 
         Raises: InvalidName for a cursor that this store did not give.
         """
@@ -237,7 +247,10 @@ class WorkQueue(Protocol):
     """Who runs what, and when."""
 
     def lock_pending(self, now: Instant, executor: ExecutorId, offers: Sequence[Offer]) -> Awaitable[Sequence[Claim]]:
-        """Lock what is due (`Projection.due`), longest due first, by `core.decisions.lock`. Nobody else gets the same."""
+        """Lock what is due (`Projection.due`), by `core.decisions.lock`. Nobody else gets the same.
+
+        Each offer in turn, at most its limit: longest due first, then in order of creation.
+        """
         ...
 
     async def next_due(self) -> Instant | None:
@@ -245,26 +258,28 @@ class WorkQueue(Protocol):
         ...
 
     def fire_delays(self, now: Instant, limit: int) -> Awaitable[Sequence[DelayFired]]:
-        """Respond to the parents of delays that are due, earliest first."""
+        """Respond at `now` to the parents of delays that are due, earliest first, then in order of creation."""
         ...
 
     def cancel_delay(self, delay_id: DelayId, now: Instant) -> Awaitable[DelayFired | None]:
-        """Respond `delay cancelled`; None if it had answered already. Raises: ExecutionNotFound."""
+        """Respond `delay cancelled` at `now`; None if it had answered already. Raises: ExecutionNotFound."""
         ...
 
     def beat(self, executor: ExecutorId, now: Instant) -> Awaitable[None]:
-        """The executor's heartbeat: the lease of everything it holds."""
+        """The executor's heartbeat: the lease of everything it holds. The latest call counts, whatever its time."""
         ...
 
     def take_over(self, now: Instant, *, silent_since: Instant, living: ExecutorId) -> Awaitable[Sequence[ExecutionId]]:
         """Free, by `core.decisions.take_over`, all that executors hold whose last beat is before `silent_since`.
 
-        `living` is never taken from. A lost activity that is finished by it responds to its parent.
+        One that never beat is silent; `living` is never taken from. A lost activity that is finished by it responds to its
+        parent at `now`. Oldest creation first.
         """
         ...
 
     def retire(self, executor: ExecutorId, now: Instant) -> Awaitable[Sequence[ExecutionId]]:
-        """Free everything this executor holds, at once: it was shut down or is known to be dead."""
+        """Free, by `core.decisions.take_over`, everything this executor holds, at once, oldest creation first: it was shut
+        down or is known to be dead."""
         ...
 
 
@@ -282,7 +297,7 @@ class Changed:
 
 class Signals(Protocol):
     def subscribe(self, listener: Callable[[Changed], None]) -> Callable[[], None]:
-        """Call `listener` on the event loop after commits; the result unsubscribes."""
+        """Call `listener` on the event loop after commits; the result unsubscribes. The listener must not raise."""
         ...
 
 
@@ -331,7 +346,7 @@ class Catalog(Protocol):
     async def read_logs(
         self, execution_id: ExecutionId, *, after: int = 0, limit: int = PAGE_MAX
     ) -> Sequence[tuple[int, LogRecord]]:
-        """(cursor, record) in the order they were written, with cursors above `after`."""
+        """(cursor, record) in the order they were written, with cursors above `after`; cursors are positive and grow."""
         ...
 
 
