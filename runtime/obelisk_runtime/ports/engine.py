@@ -4,8 +4,8 @@ Values cross as *component values* in the JSON shape of `core.values`: bool, int
 as dicts with snake_case keys; `result` as `{"ok": v}` / `{"err": e}` (v, e None without payload); a variant case as
 `"case"` or `{"case": v}`; an enum as its name; flags as the list of set names in declaration order; an `option` as None
 or the value, but `{"some": v}` where the item is itself an option; tuples as lists; `char` as one character; `list<u8>`
-as `bytes` (the JSON array is made at the edge); floats as Python floats, also non-finite. Names of cases, enum members and
-flags are snake_case. Handles of host resources cross as their `rep`, an int the host chose.
+as `bytes` (the JSON array is made at the edge); floats as Python floats, also non-finite. Names of cases, enum members
+and flags are snake_case. Handles of host resources cross as their `rep`, an int the host chose.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -39,9 +39,9 @@ class ImportedResource:
 HostFunction = Callable[[Any, tuple[Value, ...]], "Value | Awaitable[Value]"]
 """`(context, arguments) -> value`, at once, or an awaitable for an answer later (the guest suspends).
 
-`context` is the object given to `start`. It runs on the event loop. Raise `GuestTrap(reason)` to trap the guest; an
-awaitable that raises ends the call as trapped with the error's text. Any other exception is a bug: it ends the call as
-`HostFailed` and never leaves the callback.
+`context` is the object given to `start`. It runs on the event loop. An awaitable that is not a Future becomes a task,
+which is cancelled when the call is dropped; a Future stays its owner's. At once or later: raising `GuestTrap(reason)`
+traps the guest; any other exception is a bug and ends the call as `HostFailed`.
 """
 
 ResourceDestructor = Callable[[Any, int], None]
@@ -50,6 +50,14 @@ ResourceDestructor = Callable[[Any, int], None]
 
 class GuestTrap(Exception):
     """Raised by a host function to trap the calling guest with a message."""
+
+
+class GuestExit(GuestTrap):
+    """Raised by a host function to unwind a guest that asked to exit; the call ends as `Trapped`, also when `ok`."""
+
+    def __init__(self, *, ok: bool) -> None:
+        super().__init__(f"the guest called exit with {'success' if ok else 'failure'}")
+        self.ok = ok
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +86,14 @@ class Dropped:
     pass
 
 
-GuestOutcome = Returned | Trapped | OutOfFuel | TimedOut | Dropped
+@dataclass(frozen=True, slots=True)
+class HostFailed:
+    """A host function has a bug: nothing is known about the guest."""
+
+    error: BaseException
+
+
+GuestOutcome = Returned | Trapped | OutOfFuel | TimedOut | Dropped | HostFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,21 +116,33 @@ class GuestCall(Protocol):
         """Run the guest on this thread until it ends (its outcome), or waits or uses up its slice (None).
 
         Optional fast path before `wait`: a short guest ends here without a task switch. Call it at most once, from the
-        event loop, before `wait`.
+        event loop, before `wait`. After None the guest goes on by itself.
+
+        Raises: GuestsExhausted.
         """
         ...
 
     async def wait(self) -> GuestOutcome:
-        """Drive the guest to its end. Cancelling this drops the guest."""
+        """Drive the guest to its end. Cancelling this drops the guest.
+
+        Raises: GuestsExhausted.
+        """
         ...
 
     def drop(self, outcome: GuestOutcome = Dropped()) -> None:
-        """End the call now with this outcome: unwinds the guest and releases everything. Idempotent, from the loop."""
+        """End the call now with this outcome: unwinds the guest and releases everything. Idempotent, from the loop.
+
+        A guest that computes in a thread stops within a few ticks of 10 ms; `wait` returns at once. Destructors of the
+        handles it holds do not run.
+        """
         ...
 
     @property
     def memory_bytes(self) -> int:
-        """Linear memory in use by the guest, 0 once released."""
+        """Memory that the guest made resident, 0 once released.
+
+        An estimate, as wasmtime has no call for it: the page faults while it ran.
+        """
         ...
 
 
@@ -123,7 +150,10 @@ class LinkedComponent(Protocol):
     """A component with every import bound; cheap to start."""
 
     def start(self, function: Ffqn, arguments: tuple[Value, ...], context: object, limits: GuestLimits) -> GuestCall:
-        """Instantiate and begin a call. Does not run the function until `poll` or `wait`."""
+        """Prepare a call in a new instance; nothing of the guest runs until `poll` or `wait`. End it, or `drop` it.
+
+        Arguments have been checked against the type (`core.values`). Raises: KeyError for a function not exported.
+        """
         ...
 
 
@@ -142,14 +172,19 @@ class CompiledComponent(Protocol):
         ...
 
     @property
-    def resources(self) -> tuple[ImportedResource, ...]: ...
+    def resources(self) -> tuple[ImportedResource, ...]:
+        """Each imported resource once, by the interface that defines it; aliases in other interfaces are not listed."""
+        ...
 
     def link(
         self,
         functions: Mapping[tuple[str, str], HostFunction],
         destructors: Mapping[tuple[str, str], ResourceDestructor],
     ) -> LinkedComponent:
-        """Bind imports, keyed by (interface, name). Raises: MissingImport for one that is not bound."""
+        """Bind imports, keyed by (interface, name); more than needed may be given.
+
+        Raises: MissingImport for a function or resource that is not bound.
+        """
         ...
 
 
@@ -157,7 +192,7 @@ class Engine(Protocol):
     async def compile(self, wasm: bytes) -> CompiledComponent:
         """Compile, or load the cached artifact of these bytes; off the event loop.
 
-        Raises: NotAComponent (the bytes are a core module, text, truncated, or anything else).
+        Raises: NotAComponent (the bytes are a core module, text, truncated, or anything else), UnsupportedComponent.
         """
         ...
 
@@ -170,6 +205,14 @@ class NotAComponent(Exception):
     """The bytes are not a component; the message says what they are."""
 
 
+class UnsupportedComponent(Exception):
+    """A component that needs what no host here provides: streams, futures, imports outside of interfaces."""
+
+
+class GuestsExhausted(Exception):
+    """No room for one more guest in this process. Pressure, not a failure of the guest: drop others, then try again."""
+
+
 class MissingImport(Exception):
     """A component imports a function that the host did not bind."""
 
@@ -180,7 +223,8 @@ class MissingImport(Exception):
 
 
 __all__ = [
-    "CompiledComponent", "Dropped", "Engine", "GuestCall", "GuestLimits", "GuestOutcome", "GuestTrap",
-    "HostFunction", "ImportedFunction", "ImportedResource", "LinkedComponent", "MissingImport",
-    "NotAComponent", "OutOfFuel", "ResourceDestructor", "Returned", "TimedOut", "Trapped", "Value",
+    "CompiledComponent", "Dropped", "Engine", "GuestCall", "GuestExit", "GuestLimits", "GuestOutcome", "GuestTrap",
+    "GuestsExhausted", "HostFailed", "HostFunction", "ImportedFunction", "ImportedResource", "LinkedComponent",
+    "MissingImport", "NotAComponent", "OutOfFuel", "ResourceDestructor", "Returned", "TimedOut", "Trapped",
+    "UnsupportedComponent", "Value",
 ]  # fmt: skip
