@@ -64,6 +64,10 @@ class History:
         """What the workflow took, by the id of the child or delay."""
         self.fresh: list[ev.Recorded] = []
         """Events recorded since the last `take_fresh`."""
+        self.submissions: list[Submission] = []
+        """Those of them that submitted a child or a delay."""
+        self.open: dict[str, Ffqn | None] = {}
+        """Submissions of all join sets without a response, in order of creation; None: a delay."""
         self.unsettled_version = -1
         """Version of the latest entry whose answer would be another one if a crash came before its commit."""
         self.now: Instant
@@ -82,6 +86,8 @@ class History:
         self._waiting: JoinSet | None = None
         self._arrived: dict[JoinSetId, list[ev.Response]] = {}
         self._answered: set[str] = set()
+        self._submitted = ""
+        """The id of the latest submission."""
         self._one_offs = 0
         self._generated = 0
         for response in responses:
@@ -121,8 +127,7 @@ class History:
 
     def _blocked_on(self) -> tuple[JoinSetId | None, int] | None:
         if self._life.deciding:
-            remaining = sum(len(join_set.open) for join_set in self.sets.values())
-            return (None, remaining) if remaining else None
+            return (None, len(self.open)) if self.open else None
         if self._waiting is None or not self._waiting.remaining:
             return None
         return self._waiting.id, self._waiting.remaining
@@ -136,9 +141,10 @@ class History:
             self._position += 1
             self._fold(entry.event)
 
-    def take_fresh(self) -> list[ev.Recorded]:
+    def take_fresh(self) -> tuple[list[ev.Recorded], list["Submission"]]:
         fresh, self.fresh = self.fresh, []
-        return fresh
+        submissions, self.submissions = self.submissions, []
+        return fresh, submissions
 
     def arrive(self, response: ev.Response) -> None:
         """One more response, in the order of the response list."""
@@ -149,6 +155,7 @@ class History:
         self.responses.append(response)
         self._answered.add(response.id)
         self._arrived.setdefault(join_set, []).append(response)
+        self.open.pop(response.id, None)
         if join_set in self.sets:
             self.sets[join_set].open.pop(response.id, None)
         self._life = msgspec.structs.replace(self._life, responses=len(self.responses))
@@ -189,11 +196,11 @@ class History:
         """A direct call: a one-off join set with one child that is awaited (`resume`)."""
         join_set = self._next_one_off(None)
         self._record(ev.ChildSubmitted(join_set=join_set, function=function, params=params), now)
-        return child_id(self.id, join_set, 1)
+        return ExecutionId(self._submitted)
 
     def submit(self, join_set: JoinSetId, function: Ffqn, params: str, now: Instant) -> ExecutionId:
         self._record(ev.ChildSubmitted(join_set=join_set, function=function, params=params), now)
-        return child_id(self.id, join_set, self.sets[join_set].submitted)
+        return ExecutionId(self._submitted)
 
     def refuse(self, refusal: ev.SubmissionRefused, now: Instant) -> None:
         self._record(refusal, now)
@@ -210,11 +217,11 @@ class History:
         """A delay in a one-off join set that is awaited (`resume`); its id."""
         join_set = self._next_one_off(name)
         self._record(schedule.submitted(join_set, now), now)
-        return delay_id(self.id, join_set, 1)
+        return self._submitted
 
     def submit_delay(self, join_set: JoinSetId, schedule: "Schedule", now: Instant) -> str:
         self._record(schedule.submitted(join_set, now), now)
-        return delay_id(self.id, join_set, self.sets[join_set].submitted)
+        return self._submitted
 
     def await_next(self, join_set: JoinSetId, function: Ffqn | None, now: Instant) -> AllProcessed | None:
         """Ask for the next response; get it from `resume`. Nothing is recorded if nothing is left to come."""
@@ -264,16 +271,19 @@ class History:
                 raise Nondeterminism(entry.version, describe(entry.event), describe(event))
             assert isinstance(entry.event, type(event))
             event = entry.event
-            at = entry.at
-        else:
-            at = now
-            entry = ev.Recorded(version=self._life.version, at=now, event=event)
-            self._live(entry)
-            self.fresh.append(entry)
-            self._entries.append(entry)
+            self._position += 1
+            self.now = max(self.now, entry.at)
+            self._fold(event)
+            return event
+        entry = ev.Recorded(version=self._life.version, at=now, event=event)
+        self._live(entry)
+        self.fresh.append(entry)
+        self._entries.append(entry)
         self._position += 1
-        self.now = max(self.now, at)
+        self.now = max(self.now, now)
         self._fold(event)
+        if isinstance(event, ev.ChildSubmitted | ev.DelaySubmitted):
+            self.submissions.append(Submission(self._submitted, now, event))
         return event
 
     def _fold(self, event: ev.Event) -> None:
@@ -281,7 +291,7 @@ class History:
             case ev.ChildSubmitted():
                 join_set = self._opened(event.join_set)
                 child = child_id(self.id, event.join_set, join_set.submitted + 1)
-                join_set.submit(child, event.function, answered=child in self._answered)
+                self._submit(join_set, child, event.function)
             case ev.AwaitedNext():
                 self._wait_for_next(self.sets[event.join_set])
             case ev.JoinSetCreated():
@@ -290,13 +300,20 @@ class History:
             case ev.DelaySubmitted():
                 join_set = self._opened(event.join_set)
                 delay = delay_id(self.id, event.join_set, join_set.submitted + 1)
-                join_set.submit(delay, None, answered=delay in self._answered)
+                self._submit(join_set, delay, None)
             case ev.JoinSetClosed():
                 join_set = self.sets[event.join_set]
                 join_set.closed = True
                 self._waiting = join_set
             case _:
                 pass
+
+    def _submit(self, join_set: JoinSet, submission: str, function: Ffqn | None) -> None:
+        answered = submission in self._answered
+        join_set.submit(submission, function, answered=answered)
+        if not answered:
+            self.open[submission] = function
+        self._submitted = submission
 
     def _opened(self, id_: JoinSetId) -> JoinSet:
         """The set a submission goes to; one-off sets come into being with it and are awaited at once."""
@@ -320,6 +337,15 @@ class History:
             self.now = max(self.now, *(response.at for response in join_set.arrived))
         del self.sets[join_set.id]
         del self._arrived[join_set.id]
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A child or a delay that is to be created with its parent's entry."""
+
+    id: str
+    at: Instant
+    event: ev.ChildSubmitted | ev.DelaySubmitted
 
 
 @dataclass(frozen=True, slots=True)

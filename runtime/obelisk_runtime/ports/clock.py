@@ -10,6 +10,10 @@ class Clock(Protocol):
         """Wall time, microseconds since the epoch. May go backwards."""
         ...
 
+    def monotonic(self) -> int:
+        """Nanoseconds since some fixed instant, never going back."""
+        ...
+
     async def sleep_until(self, instant: Instant) -> None:
         """Return at or soon after `instant`; at once if it is past."""
         ...
@@ -20,8 +24,8 @@ class IdSource(Protocol):
         """A new top-level id."""
         ...
 
-    def seed(self) -> bytes:
-        """16 random bytes."""
+    def random_bytes(self, count: int) -> bytes:
+        """Fit for secrets."""
         ...
 
     def fraction(self) -> float:
