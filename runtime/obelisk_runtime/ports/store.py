@@ -155,8 +155,8 @@ class ExecutionFilter:
 
     function_prefix: str | None = None
     statuses: frozenset[str] = frozenset()
-    """One of these: `pending`, `locked`, `blocked`, `finished`, whatever the lifecycle; `paused`, `cancelling` for what is
-    not finished, whatever the status. Empty: any."""
+    """One of these: `pending`, `locked`, `blocked`, `finished`, whatever the lifecycle; `paused`, `cancelling` for what
+    is not finished, whatever the status. Empty: any."""
     results: frozenset[str] = frozenset()
     """Finished with one of these: `ok`, `err` or labels of failure kinds; empty: any."""
     id_prefix: str | None = None
@@ -272,14 +272,13 @@ class WorkQueue(Protocol):
     def take_over(self, now: Instant, *, silent_since: Instant, living: ExecutorId) -> Awaitable[Sequence[ExecutionId]]:
         """Free, by `core.decisions.take_over`, all that executors hold whose last beat is before `silent_since`.
 
-        One that never beat is silent; `living` is never taken from. A lost activity that is finished by it responds to its
-        parent at `now`. Oldest creation first.
+        One that never beat is silent; `living` is never taken from. A lost activity that is finished by it responds to
+        its parent at `now`. Oldest creation first.
         """
         ...
 
     def retire(self, executor: ExecutorId, now: Instant) -> Awaitable[Sequence[ExecutionId]]:
-        """Free, by `core.decisions.take_over`, everything this executor holds, at once, oldest creation first: it was shut
-        down or is known to be dead."""
+        """Free everything this executor holds at once, like `take_over`: it was shut down or is known to be dead."""
         ...
 
 
@@ -346,7 +345,7 @@ class Catalog(Protocol):
     async def read_logs(
         self, execution_id: ExecutionId, *, after: int = 0, limit: int = PAGE_MAX
     ) -> Sequence[tuple[int, LogRecord]]:
-        """(cursor, record) in the order they were written, with cursors above `after`; cursors are positive and grow."""
+        """(cursor, record) in the order they were written, with cursors above `after`; they grow from 1 or more."""
         ...
 
 

@@ -1,0 +1,27 @@
+"""Fixtures of the kit. Who collects it gives the fixture `backend`."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest_asyncio
+
+from obelisk_runtime.ports.store import Store
+from obelisk_runtime.testing.backends import Backend
+from obelisk_runtime.testing.conformance.checks import CheckedStore, check, dump
+
+
+@pytest_asyncio.fixture
+async def raw_store(backend: Backend, tmp_path: Path) -> AsyncIterator[Store]:
+    """A new store, checked at the end: for tests with many writes."""
+    store = await backend.open(tmp_path, None)
+    try:
+        yield store
+        check(await dump(store))
+    finally:
+        await store.close()
+
+
+@pytest_asyncio.fixture
+async def store(raw_store: Store) -> Store:
+    """A new store, checked after every write."""
+    return CheckedStore(raw_store)
