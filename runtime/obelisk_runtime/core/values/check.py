@@ -109,7 +109,7 @@ def _tuple(checks: tuple[Check, ...]) -> Check:
     def check(value: Json, longest: int) -> Json:
         items = as_list(value, expected)
         if len(items) != len(checks):
-            raise Mismatch(expected, f"{len(items)} in {found(value)}")
+            raise Mismatch(expected, f"{len(items)}: {found(value)}")
         return [_step(checks[i], item, longest, f"[{i}]") for i, item in enumerate(items)]
 
     return check

@@ -61,8 +61,8 @@ class Subject:
 class InvalidValue(ObeliskError):
     """The base: parameters or a result that were refused. Nothing was created."""
 
-    def __init__(self, subject: Subject, message: str) -> None:
-        super().__init__(f"{subject}: {message}")
+    def __init__(self, subject: Subject, message: str, path: str = "") -> None:
+        super().__init__(f"{subject}{f' at {path}' if path else ''}: {message}")
         self.subject = subject
 
 
@@ -88,10 +88,9 @@ class TypeMismatch(InvalidValue):
     """A value does not fit its WIT type. `path` leads from the parameter or result to it: `.lines[2].price`."""
 
     def __init__(self, subject: Subject, mismatch: Mismatch) -> None:
-        at = f"at {mismatch.path} " if mismatch.steps else ""
         whole = shortened(str(subject.type))
         of = "" if mismatch.expected.startswith(whole) else f"; the type is {whole}"
-        super().__init__(subject, f"{at}expected {mismatch.expected}, found {mismatch.found}{of}")
+        super().__init__(subject, f"expected {mismatch.expected}, found {mismatch.found}{of}", mismatch.path)
         self.path = mismatch.path
         self.expected = mismatch.expected
         self.found = mismatch.found

@@ -26,6 +26,7 @@ DEFAULT_LIMITS = ValueLimits()
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _SQUARE = bytes.maketrans(b"{}", b"[]")
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
@@ -65,7 +66,8 @@ def decode_untrusted(text: bytes) -> Json:
     except RecursionError:
         raise TooDeep from None
     except ValueError as error:
-        raise NotJson(str(error)) from None
+        hint = " (escapes from \\ud800 to \\udfff come in pairs)" if _SURROGATE.search(text) else ""
+        raise NotJson(f"{error}{hint}") from None
 
 
 def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
