@@ -19,7 +19,7 @@ import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,12 +43,15 @@ class Recipe:
 
     name: str
     language: str
-    world: str | None = None
     stub_wasi: bool = False
 
     @property
     def folder(self) -> Path:
         return SOURCES / self.name
+
+    @property
+    def world(self) -> str:
+        return self.name.replace("_", "-")
 
     @property
     def product(self) -> Path:
@@ -79,7 +82,7 @@ def build_python(recipe: Recipe, output: Path) -> None:
         shutil.copytree(recipe.folder, Path(folder, "app"), ignore=shutil.ignore_patterns("__pycache__"))
         options = ["--stub-wasi"] if recipe.stub_wasi else []
         command = [
-            *(sys.executable, "-c", COMPONENTIZE_PY, "-d", "wit", "-w", recipe.world or recipe.name),
+            *(sys.executable, "-c", COMPONENTIZE_PY, "-d", "wit", "-w", recipe.world),
             *("componentize", *options, "-p", "app", "app", "-o", str(output)),
         ]
         tool = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
@@ -197,7 +200,7 @@ class Progress:
         started = self._started[recipe.name] = time.monotonic()
         try:
             how = make(recipe)
-        except BuildFailed as error:
+        except (BuildFailed, OSError) as error:
             self._finish(recipe, f"FAILED\n{error}")
             return False
         seconds = f" in {time.monotonic() - started:.1f} s" if how == "built" else ""
@@ -229,15 +232,15 @@ def readable_size(size: int) -> str:
 def build_all(recipes: Sequence[Recipe]) -> bool:
     """Build two at a time, slow ones first; False if any failed."""
     progress = Progress(max(len(recipe.name) for recipe in recipes))
-    with ThreadPoolExecutor(PARALLEL) as pool:
-        slow_first = sorted(recipes, key=lambda recipe: recipe.language != "python")
-        pending: set[Future[bool]] = {pool.submit(progress.run, recipe) for recipe in slow_first}
-        finished: list[Future[bool]] = []
-        while pending:
-            done, pending = wait(pending, timeout=0.1, return_when=FIRST_COMPLETED)
-            finished.extend(done)
+    slow_first = sorted(recipes, key=lambda recipe: recipe.language != "python")
+    pool = ThreadPoolExecutor(PARALLEL)
+    try:
+        builds = [pool.submit(progress.run, recipe) for recipe in slow_first]
+        while wait(builds, timeout=0.1).not_done:
             progress.tick()
-    return all(future.result() for future in finished)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return all(build.result() for build in builds)
 
 
 def choose(names: Sequence[str]) -> list[Recipe]:
@@ -258,7 +261,11 @@ def main() -> int:
     except BuildFailed as error:
         print(error, file=sys.stderr)
         return 1
-    return 0 if build_all(recipes) else 1
+    try:
+        return 0 if build_all(recipes) else 1
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

@@ -214,6 +214,23 @@ def test_flaky_traps_as_asked_and_logs_the_attempt(mode: str, trap: str) -> None
 
 
 @pytest.mark.parametrize(
+    ("environment", "outcome"),
+    [
+        ([("HOME", "/"), ("OBELISK_ATTEMPT", "2")], "not yet"),
+        ([("OBELISK_ATTEMPS?", "9"), ("OBELISK_ATTEMPT", "13"), ("LAST", "")], 13),
+        ([("OBELISK_ATTEMPS", "9")], "no attempt"),
+        ([], "no attempt"),
+    ],
+)
+def test_recovering_fails_in_its_first_attempts(environment: list[tuple[str, str]], outcome: int | str) -> None:
+    def get_environment(_store: object) -> list[tuple[str, str]]:
+        return environment
+
+    guest = Guest("recovering", {"wasi:cli/environment@0.2.0": {"get-environment": get_environment}})
+    assert guest.call("testing:recovering/recovering", "run", 2) == outcome
+
+
+@pytest.mark.parametrize(
     ("winner", "who"),
     [
         (Variant("execution-id", record(id="E_1.g:1_1")), "activity"),
