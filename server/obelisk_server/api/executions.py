@@ -1,0 +1,200 @@
+"""Operations on executions."""
+
+from collections.abc import Awaitable, Callable
+
+from obelisk_runtime.core import events as ev
+from obelisk_runtime.core import projection as proj
+from obelisk_runtime.core.errors import InvalidName
+from obelisk_runtime.core.ids import (
+    DELAY_PREFIX,
+    ExecutionId,
+    parent_of,
+    parse_delay_id,
+    parse_execution_id,
+)
+from obelisk_runtime.core.names import Ffqn
+from obelisk_runtime.core.short_names import resolve
+from obelisk_runtime.ports.store import ExecutionFilter
+from obelisk_server.api import render, wire
+from obelisk_server.api.operations import AnyOperation, Call, Context, Operation, Reply
+from obelisk_server.api.refusals import InvalidRequest
+from obelisk_server.api.waits import wait_seconds
+
+STATUSES = frozenset({"pending", "locked", "blocked", "finished", "paused", "cancelling"})
+RESULTS = frozenset({"ok", "err", *(kind.label for kind in ev.FailureKind)})
+
+
+async def submit(context: Context, call: Call[wire.Nothing, wire.Submit]) -> Reply:
+    body = call.body
+    wait = wait_seconds(body.wait)
+    function = _function(context, body.function)
+    chosen = None if body.id is None else _top_level(body.id)
+    submitted = await context.backend.submit(function, bytes(body.params), id=chosen, tags=body.tags)
+    headers = {"Location": f"/v1/executions/{submitted.id}"}
+    status = 200 if submitted.existed else 201
+    if not wait:
+        return Reply(status, wire.SubmitAnswer(id=submitted.id, existed=submitted.existed), headers)
+    outcome = await context.waits.at_most(wait, context.backend.wait(submitted.id))
+    if outcome is not None:
+        result = render.result(outcome)
+        answer = wire.SubmitAnswer(id=submitted.id, existed=submitted.existed, status="finished", result=result)
+        return Reply(200, answer, headers)
+    projection = await context.backend.store.get(submitted.id)
+    name = render.status_name(projection.status)
+    return Reply(status, wire.SubmitAnswer(id=submitted.id, existed=submitted.existed, status=name), headers)
+
+
+def _function(context: Context, name: str) -> Ffqn:
+    """The function meant by a full or short name. Raises: UnknownFunction, AmbiguousFunction."""
+    functions = context.backend.functions
+    try:
+        exact = Ffqn.parse(name)
+    except InvalidName:
+        return resolve(name, functions)
+    return exact if exact in functions else resolve(name, functions)
+
+
+def _top_level(text: str) -> ExecutionId:
+    execution_id = parse_execution_id(text)
+    if parent_of(execution_id) is not None:
+        raise InvalidName("id of a new execution", text, "E_<26 characters of a ULID>")
+    return execution_id
+
+
+async def list_executions(context: Context, call: Call[wire.List, wire.Nothing]) -> Reply:
+    query = call.query
+    where = ExecutionFilter(
+        function_prefix=query.function,
+        statuses=_known("status", query.status, STATUSES),
+        results=_known("result", query.result, RESULTS),
+        id_prefix=query.id,
+        parent=None if query.parent is None else parse_execution_id(query.parent),
+        top_level_only=not query.children and query.parent is None,
+        tags=_tags(query.tag),
+    )
+    page = await context.backend.store.list(where, cursor=query.cursor, limit=query.limit)
+    items = [render.summary(item.id, item.projection) for item in page.items]
+    return Reply(200, wire.Page(items=items, next_cursor=page.next_cursor))
+
+
+def _known(name: str, found: list[str], known: frozenset[str]) -> frozenset[str]:
+    unknown = sorted(set(found) - known)
+    if unknown:
+        raise InvalidRequest(f"{name} is {unknown[0]!r}; expected one of {', '.join(sorted(known))}")
+    return frozenset(found)
+
+
+def _tags(texts: list[str]) -> dict[str, str] | None:
+    pairs = [text.partition("=") for text in texts]
+    wrong = next((text for text, (_, equals, _) in zip(texts, pairs, strict=True) if not equals), None)
+    if wrong is not None:
+        raise InvalidRequest(f"tag is {wrong!r}; expected key=value")
+    return {key: value for key, _, value in pairs} or None
+
+
+async def get(context: Context, call: Call[wire.Nothing, wire.Nothing]) -> Reply:
+    execution_id = parse_execution_id(call.path["id"])
+    store = context.backend.store
+    projection = await store.get(execution_id)
+    (first,) = await store.log(execution_id, limit=1)
+    assert isinstance(first.event, ev.Created)
+    item = {**render.summary(execution_id, projection), **render.details(projection, first.event)}
+    outcome = await _outcome(context, execution_id, projection)
+    return Reply(200, item if outcome is None else {**item, "result": render.result(outcome)})
+
+
+async def result(context: Context, call: Call[wire.Wait, wire.Nothing]) -> Reply:
+    execution_id = parse_execution_id(call.path["id"])
+    wait = wait_seconds(call.query.wait)
+    projection = await context.backend.store.get(execution_id)
+    outcome = await _outcome(context, execution_id, projection)
+    if outcome is None and wait:
+        outcome = await context.waits.at_most(wait, context.backend.wait(execution_id))
+    if outcome is None:
+        projection = await context.backend.store.get(execution_id)
+        return Reply(202, wire.ResultAnswer(id=execution_id, status=render.status_name(projection.status)))
+    return Reply(200, wire.ResultAnswer(id=execution_id, status="finished", result=render.result(outcome)))
+
+
+async def _outcome(context: Context, execution_id: ExecutionId, projection: proj.Projection) -> ev.Outcome | None:
+    """The outcome of a finished execution; None of another one."""
+    if not isinstance(projection.status, proj.Finished):
+        return None
+    (last,) = await context.backend.store.log(execution_id, start=projection.version - 1, limit=1)
+    assert isinstance(last.event, ev.Finished)
+    return last.event.outcome
+
+
+async def events(context: Context, call: Call[wire.Tail, wire.Nothing]) -> Reply:
+    execution_id = parse_execution_id(call.path["id"])
+    store = context.backend.store
+
+    async def read(query: wire.Tail) -> tuple[list[render.Json], int]:
+        found = await store.log(execution_id, start=query.cursor, limit=query.limit)
+        return [render.event(item) for item in found], query.cursor + len(found)
+
+    return await _tail(context, execution_id, call.query, read)
+
+
+async def responses(context: Context, call: Call[wire.Tail, wire.Nothing]) -> Reply:
+    execution_id = parse_execution_id(call.path["id"])
+    store = context.backend.store
+
+    async def read(query: wire.Tail) -> tuple[list[render.Json], int]:
+        found = await store.responses(execution_id, after=query.cursor, limit=query.limit)
+        return [render.response(item) for item in found], found[-1].position if found else query.cursor
+
+    return await _tail(context, execution_id, call.query, read)
+
+
+async def logs(context: Context, call: Call[wire.Tail, wire.Nothing]) -> Reply:
+    execution_id = parse_execution_id(call.path["id"])
+    store = context.backend.store
+
+    async def read(query: wire.Tail) -> tuple[list[render.Json], int]:
+        found = await store.read_logs(execution_id, after=query.cursor, limit=query.limit)
+        return [render.log_record(*item) for item in found], found[-1][0] if found else query.cursor
+
+    return await _tail(context, execution_id, call.query, read)
+
+
+Read = Callable[[wire.Tail], Awaitable[tuple[list[render.Json], int]]]
+
+
+async def _tail(context: Context, execution_id: ExecutionId, query: wire.Tail, read: Read) -> Reply:
+    """A page that has something, or is complete, or is what there is when the wait is over."""
+    wait = wait_seconds(query.wait)
+
+    async def look() -> wire.TailPage:
+        projection = await context.backend.store.get(execution_id)  # first: what follows its end cannot grow
+        items, cursor = await read(query)
+        complete = isinstance(projection.status, proj.Finished) and len(items) < query.limit
+        return wire.TailPage(items=items, next_cursor=cursor, complete=complete)
+
+    async def look_for_more() -> wire.TailPage | None:
+        page = await look()
+        return page if page.items or page.complete else None
+
+    page = await context.waits.until(wait, execution_id, look_for_more) if wait else None
+    return Reply(200, page or await look())
+
+
+async def cancel(context: Context, call: Call[wire.Nothing, wire.Nothing]) -> Reply:
+    """Of an execution, or of a delay."""
+    text = call.path["id"]
+    target = parse_delay_id(text) if text.startswith(DELAY_PREFIX) else parse_execution_id(text)
+    result = await context.backend.cancel(target)
+    return Reply(200, wire.CancelAnswer(id=target, outcome=result.what))
+
+
+EXECUTIONS = "/v1/executions"
+OPERATIONS: tuple[AnyOperation, ...] = (
+    Operation("submit", "POST", EXECUTIONS, submit, wire.Nothing, wire.Submit),
+    Operation("list-executions", "GET", EXECUTIONS, list_executions, wire.List, wire.Nothing),
+    Operation("get-execution", "GET", EXECUTIONS + "/{id}", get, wire.Nothing, wire.Nothing),
+    Operation("get-result", "GET", EXECUTIONS + "/{id}/result", result, wire.Wait, wire.Nothing),
+    Operation("list-events", "GET", EXECUTIONS + "/{id}/events", events, wire.Tail, wire.Nothing),
+    Operation("list-responses", "GET", EXECUTIONS + "/{id}/responses", responses, wire.Tail, wire.Nothing),
+    Operation("list-logs", "GET", EXECUTIONS + "/{id}/logs", logs, wire.Tail, wire.Nothing),
+    Operation("cancel", "POST", EXECUTIONS + "/{id}/cancel", cancel, wire.Nothing, wire.Nothing),
+)

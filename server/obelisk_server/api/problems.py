@@ -1,0 +1,84 @@
+"""From typed errors to problem details (RFC 9457), in one table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from obelisk_runtime.core import values
+from obelisk_runtime.core.errors import InvalidName, ObeliskError
+from obelisk_runtime.core.short_names import AmbiguousFunction, UnknownFunction
+from obelisk_runtime.ports import store
+from obelisk_server.api import refusals, waits
+from obelisk_server.api.backend import NotCancellable, Overloaded
+
+TYPE = "urn:obelisk:problem:"
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 1
+_RETRY = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+
+
+def _no_fields(_: Any) -> dict[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemType:
+    status: int
+    slug: str
+    title: str
+    fields: Callable[[Any], dict[str, Any]] = _no_fields
+    """Members beside the standard ones."""
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+
+
+PROBLEMS: dict[type[ObeliskError], ProblemType] = {
+    refusals.MalformedBody: ProblemType(400, "malformed-body", "The body is not valid JSON"),
+    refusals.InvalidRequest: ProblemType(400, "invalid-request", "The request is not valid"),
+    refusals.ForeignRequest: ProblemType(403, "foreign-request", "The request is not meant for this server"),
+    refusals.PathNotFound: ProblemType(404, "path-not-found", "There is nothing here"),
+    refusals.MethodNotAllowed: ProblemType(405, "method-not-allowed", "This method is not possible here"),
+    refusals.BodyTooLarge: ProblemType(413, "body-too-large", "The body is too large", lambda e: {"limit": e.limit}),
+    refusals.UnsupportedMediaType: ProblemType(415, "unsupported-media-type", "The body must be JSON"),
+    refusals.TooManyRequests: ProblemType(429, "too-many-requests", "Too many requests", headers=_RETRY),
+    refusals.NotReady: ProblemType(503, "not-ready", "The server is not ready", headers=_RETRY),
+    waits.InvalidWait: ProblemType(400, "invalid-wait", "The wait is not valid"),
+    InvalidName: ProblemType(400, "invalid-name", "A name or id is not valid", lambda e: {"kind": e.kind}),
+    UnknownFunction: ProblemType(
+        404, "unknown-function", "No such function", lambda e: {"closest": [str(name) for name in e.closest]}
+    ),
+    AmbiguousFunction: ProblemType(
+        400,
+        "ambiguous-function",
+        "The name may be of several functions",
+        lambda e: {"candidates": [str(name) for name in e.candidates]},
+    ),
+    values.InvalidValue: ProblemType(422, "invalid-params", "The parameters do not fit the function"),
+    values.TypeMismatch: ProblemType(
+        422,
+        "invalid-params",
+        "The parameters do not fit the function",
+        lambda e: {"part": e.subject.part, "path": e.path, "expected": e.expected, "found": e.found},
+    ),
+    values.PayloadTooLarge: ProblemType(
+        413, "payload-too-large", "The parameters are too large", lambda e: {"limit": e.limit}
+    ),
+    store.ExecutionNotFound: ProblemType(404, "execution-not-found", "No such execution"),
+    store.IdConflict: ProblemType(409, "id-conflict", "The id is taken by another execution"),
+    NotCancellable: ProblemType(409, "not-cancellable", "This execution cannot be cancelled"),
+    Overloaded: ProblemType(429, "overloaded", "The server is at its limit", headers=_RETRY),
+    store.StoreUnavailable: ProblemType(503, "store-unavailable", "The store does not work now", headers=_RETRY),
+}
+INTERNAL = ProblemType(500, "internal-error", "The server failed; its log has the reason")
+
+
+def problem_type(error: ObeliskError) -> ProblemType:
+    """The row of the error's class, or of its nearest base."""
+    return next((PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS), INTERNAL)
+
+
+def problem_body(problem: ProblemType, detail: str, fields: dict[str, Any]) -> bytes:
+    return msgspec.json.encode(
+        {"type": TYPE + problem.slug, "title": problem.title, "status": problem.status, "detail": detail, **fields}
+    )

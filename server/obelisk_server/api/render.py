@@ -1,0 +1,151 @@
+"""Executions, events, responses and log records in the canonical JSON form."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, assert_never
+
+import msgspec
+
+from obelisk_runtime.core import events as ev
+from obelisk_runtime.core import projection as proj
+from obelisk_runtime.core.ids import ExecutionId, Instant, parent_of
+from obelisk_runtime.ports.store import LogRecord
+
+Json = dict[str, Any]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST = Instant(253_402_300_799_999_999)
+"""The last microsecond RFC 3339 can write."""
+_encode = msgspec.json.encode
+
+
+def instant(at: Instant) -> str:
+    """RFC 3339 in UTC with microseconds."""
+    return (_EPOCH + timedelta(microseconds=min(at, _LAST))).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def result(outcome: ev.Outcome) -> msgspec.Raw:
+    """`{"ok": v}`, `{"err": v}` or `{"failure": {"kind": k, "reason": r}}`."""
+    match outcome:
+        case ev.Ok(value):
+            return msgspec.Raw(f'{{"ok":{"null" if value is None else value}}}')
+        case ev.Err(value):
+            return msgspec.Raw(f'{{"err":{"null" if value is None else value}}}')
+        case ev.Failed(kind, reason, backtrace):
+            failure: Json = {"kind": kind.label, "reason": reason}
+            if backtrace:
+                failure["backtrace"] = backtrace
+            return msgspec.Raw(_encode({"failure": failure}))
+        case _:
+            assert_never(outcome)
+
+
+def status_name(status: proj.Status) -> str:
+    return type(status).__name__.lower()
+
+
+def summary(execution_id: ExecutionId, projection: proj.Projection) -> Json:
+    return {
+        "id": execution_id,
+        "function": projection.function.text,
+        "kind": projection.kind.name.lower(),
+        "status": status_name(projection.status),
+        **_status_fields(projection.status),
+        "lifecycle": projection.lifecycle.label,
+        "created_at": instant(projection.created),
+        "parent": parent_of(execution_id),
+        "attempts": projection.attempts,
+        "events": projection.version,
+        "responses": projection.responses,
+    }
+
+
+def _status_fields(status: proj.Status) -> Json:
+    match status:
+        case proj.Pending(due=due):
+            return {"due": instant(due)}
+        case proj.Locked(executor=executor):
+            return {"executor": executor}
+        case proj.Blocked():
+            return {"join_set": status.join_set, "remaining": status.remaining, "executor": status.executor}
+        case proj.Finished():
+            return {"outcome": status.result, "finished_at": instant(status.at)}
+        case _:
+            assert_never(status)
+
+
+def details(projection: proj.Projection, created: ev.Created) -> Json:
+    """What the page of one execution shows beside its summary."""
+    fields: Json = {
+        "params": msgspec.Raw(created.params.encode()),
+        "tags": created.tags or {},
+        "digest": projection.digest,
+        "failures": projection.failures,
+        "losses": projection.losses,
+    }
+    if created.deadline is not None:
+        fields["deadline"] = instant(created.deadline)
+    return fields
+
+
+def event(recorded: ev.Recorded) -> Json:
+    """`{"version", "at", "event"}` and the event's own fields; those that are not set are left out."""
+    found = recorded.event
+    fields: Json = {"version": recorded.version, "at": instant(recorded.at), "event": ev.event_name(found)}
+    for name in found.__struct_fields__:
+        value = getattr(found, name)
+        if value is not None and name not in _HIDDEN:
+            fields[name] = _FIELDS.get(name, _as_it_is)(value)
+    match found:
+        case ev.SubmissionRefused(params=params):
+            fields["params"] = params
+        case ev.DelaySubmitted(asked=asked, relative=False):
+            fields["asked"] = instant(Instant(asked))
+        case _:
+            pass
+    return fields
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _raw(canonical: str) -> msgspec.Raw:
+    return msgspec.Raw(canonical.encode())
+
+
+_HIDDEN = frozenset({"seed"})
+"""Whoever knows the seed can foretell what a workflow draws."""
+_FIELDS: dict[str, Callable[[Any], Any]] = {
+    "kind": lambda kind: kind.name.lower(),
+    "function": str,
+    "params": _raw,
+    "value": _raw,
+    "due": instant,
+    "deadline": instant,
+    "wakes": instant,
+    "outcome": result,
+}
+
+
+def response(found: ev.Response) -> Json:
+    fields: Json = {"position": found.position, "at": instant(found.at), "id": found.id}
+    match found.result:
+        case ev.ChildFinished(outcome):
+            return {**fields, "response": "child-finished", "outcome": result(outcome)}
+        case ev.DelayDue():
+            return {**fields, "response": "delay-due"}
+        case ev.DelayCancelled():
+            return {**fields, "response": "delay-cancelled"}
+        case _:
+            assert_never(found.result)
+
+
+def log_record(cursor: int, record: LogRecord) -> Json:
+    return {
+        "cursor": cursor,
+        "at": instant(record.at),
+        "level": record.level.value,
+        "source": record.source,
+        "run": record.run,
+        "message": record.message,
+    }

@@ -1,0 +1,108 @@
+"""Bodies and query strings of requests, as they are typed on the wire."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from obelisk_runtime.ports.store import PAGE_MAX
+
+TAGS_MAX = 32
+TAG_CHARACTERS_MAX = 256
+NAME_CHARACTERS_MAX = 1024
+
+Tag = Annotated[str, Meta(min_length=1, max_length=TAG_CHARACTERS_MAX)]
+TagValue = Annotated[str, Meta(max_length=TAG_CHARACTERS_MAX)]
+Text = Annotated[str, Meta(max_length=NAME_CHARACTERS_MAX)]
+Limit = Annotated[int, Meta(ge=1, le=PAGE_MAX)]
+Position = Annotated[int, Meta(ge=0)]
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Unknown fields are refused: a misspelt one must not be passed over."""
+
+
+class Nothing(Request, frozen=True):
+    """No query, or an empty body."""
+
+
+class Submit(Request, frozen=True):
+    function: Text
+    """A full name, or an end of it that only one function has."""
+    params: msgspec.Raw = msgspec.Raw(b"[]")
+    """A JSON array with one value for each parameter."""
+    id: Text | None = None
+    tags: Annotated[dict[Tag, TagValue], Meta(max_length=TAGS_MAX)] | None = None
+    wait: float | Text | None = None
+    """Answer when the execution has finished, or after this long: seconds, or a duration such as "10s"."""
+
+
+class List(Request, frozen=True):
+    function: Text | None = None
+    """How the function's full name begins."""
+    status: list[str] = []
+    result: list[str] = []
+    id: Text | None = None
+    """How the id begins."""
+    parent: Text | None = None
+    tag: list[Text] = []
+    """`key=value`, each must match."""
+    children: bool = False
+    """Children too, not only what clients submitted."""
+    cursor: Text | None = None
+    limit: Limit = 50
+
+
+class Tail(Request, frozen=True):
+    """A part of a list that only grows."""
+
+    cursor: Position = 0
+    limit: Limit = 200
+    wait: Text | None = None
+    """If nothing is there yet, answer when there is, or after this long."""
+
+
+class Wait(Request, frozen=True):
+    wait: Text | None = None
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """The base of answers: fields that are UNSET are left out."""
+
+
+class SubmitAnswer(Answer, frozen=True):
+    id: str
+    existed: bool
+    status: str | UnsetType = UNSET
+    """Only of a submit that waited."""
+    result: msgspec.Raw | UnsetType = UNSET
+    """`{"ok": v}`, `{"err": v}` or `{"failure": {"kind": k, "reason": r}}`, once finished."""
+
+
+class ResultAnswer(Answer, frozen=True):
+    id: str
+    status: str
+    result: msgspec.Raw | UnsetType = UNSET
+
+
+class Page(Answer, frozen=True):
+    items: list[dict[str, Any]]
+    next_cursor: str | None
+    """Where to go on; None at the end."""
+
+
+class TailPage(Answer, frozen=True):
+    items: list[dict[str, Any]]
+    next_cursor: int
+    """Where to go on, now or later."""
+    complete: bool
+    """The execution has finished and nothing can follow."""
+
+
+class CancelAnswer(Answer, frozen=True):
+    id: str
+    outcome: str
+
+
+class Item(Answer, frozen=True):
+    items: list[dict[str, Any]]

@@ -1,0 +1,142 @@
+"""From the text of obelisk.toml to a ServerConfig."""
+
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import ValidationError
+
+from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings, RuntimeLimits
+from obelisk_runtime.core.retry import RetryPolicy
+from obelisk_server.config.explain import explain
+from obelisk_server.config.models import (
+    ActivityTable,
+    ComponentTable,
+    LimitsTable,
+    LogFormat,
+    ObeliskToml,
+    Start,
+    WorkflowTable,
+)
+from obelisk_server.config.problems import ConfigProblem, InvalidConfig
+from obelisk_server.config.toml_lines import KeyPath, TomlLines
+from obelisk_server.config.values import Listen, Surroundings
+
+FILE_BYTES_MAX = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """An obelisk.toml that is right, with every path absolute."""
+
+    listen: Listen
+    log: LogFormat
+    database: Path
+    limits: RuntimeLimits
+    components: tuple[ComponentSettings, ...]
+
+
+def load_config(file: Path, environ: Mapping[str, str]) -> ServerConfig:
+    """Raises: InvalidConfig with everything that is wrong."""
+    try:
+        if file.stat().st_size > FILE_BYTES_MAX:
+            raise InvalidConfig([ConfigProblem(file, None, (), f"the file is larger than {FILE_BYTES_MAX} bytes")])
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        hint = "there is no such file; write one or name another with --config"
+        raise InvalidConfig([ConfigProblem(file, None, (), hint)]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidConfig([ConfigProblem(file, None, (), f"the file cannot be read: {error}")]) from error
+    return parse_config(text, file, environ)
+
+
+def parse_config(text: str, file: Path, environ: Mapping[str, str]) -> ServerConfig:
+    """`file` is where the text is from; paths in it are relative to its folder. Raises: InvalidConfig."""
+    try:
+        parsed = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidConfig([ConfigProblem(file, None, (), f"this is not TOML: {error}")]) from None
+    surroundings = Surroundings(file.absolute().parent, environ)
+    found = list(_repeated_names(parsed))
+    try:
+        tables = ObeliskToml.model_validate(parsed, context=surroundings)
+    except ValidationError as error:
+        found += [(details["loc"], explain(details)) for details in error.errors(include_url=False)]
+        tables = None
+    if tables is None or found:
+        raise InvalidConfig(_placed(found, file, TomlLines(text)))
+    return ServerConfig(
+        listen=tables.server.listen,
+        log=tables.server.log,
+        database=surroundings.folder / tables.storage.url.removeprefix("sqlite:"),
+        limits=_limits(tables.limits),
+        components=(*map(_activity, tables.activity), *map(_workflow, tables.workflow)),
+    )
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of obelisk.toml, for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "obelisk.toml",
+        **ObeliskToml.model_json_schema(),
+    }
+
+
+def _placed(found: list[tuple[KeyPath, str]], file: Path, lines: TomlLines) -> list[ConfigProblem]:
+    problems = [ConfigProblem(file, lines.line_of(key), key, message) for key, message in found]
+    return sorted(problems, key=lambda problem: problem.line or 0)
+
+
+def _repeated_names(parsed: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    """Component names are unique over activities and workflows."""
+    seen = Counter[str]()
+    for kind in ComponentKind:
+        for index, section in enumerate(_items(parsed.get(kind))):
+            name = cast("dict[str, Any]", section).get("name") if isinstance(section, dict) else None
+            if isinstance(name, str):
+                seen[name] += 1
+                if seen[name] == 2:
+                    yield (kind.value, index, "name"), f"another component has the name {name!r}; choose a unique one"
+
+
+def _items(value: object) -> list[object]:
+    return cast("list[object]", value) if isinstance(value, list) else []
+
+
+def _limits(table: LimitsTable) -> RuntimeLimits:
+    return RuntimeLimits(**dict(table))
+
+
+def _common(table: ComponentTable) -> dict[str, Any]:
+    return {
+        "name": table.name,
+        "location": table.location,
+        "env": table.env,
+        "memory_mib": table.memory_mib,
+        "fuel": table.fuel,
+    }
+
+
+def _activity(table: ActivityTable) -> ComponentSettings:
+    retries = table.retries
+    return ComponentSettings(
+        kind=ComponentKind.ACTIVITY,
+        attempt_timeout=table.attempt_timeout,
+        retries=RetryPolicy(
+            max=retries.max,
+            backoff=retries.backoff,
+            factor=retries.factor,
+            backoff_max=retries.max_backoff,
+            jitter=retries.jitter,
+        ),
+        start_after_commit=table.start is Start.AFTER_COMMIT,
+        **_common(table),
+    )
+
+
+def _workflow(table: WorkflowTable) -> ComponentSettings:
+    return ComponentSettings(kind=ComponentKind.WORKFLOW, **_common(table))

@@ -1,0 +1,126 @@
+"""The tables and keys of obelisk.toml. Defaults of limits are those of `obelisk_runtime.core.deployment`."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings, RuntimeLimits
+from obelisk_runtime.core.retry import RetryPolicy
+from obelisk_server.config.values import (
+    ComponentFile,
+    Duration,
+    DurationOrZero,
+    Interpolated,
+    Listen,
+    ListenAddress,
+    Name,
+    StorageUrl,
+)
+
+_LIMITS = RuntimeLimits()
+_RETRIES = RetryPolicy()
+_ACTIVITY = ComponentSettings("", ComponentKind.ACTIVITY, "")
+MEMORY_MIB_MAX = 4096
+"""What 32-bit WebAssembly can address."""
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+class LogFormat(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+class Table(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+class ServerTable(Table):
+    """The listener of API and UI, and the server's own log."""
+
+    listen: ListenAddress = Listen("127.0.0.1", 8080)
+    log: Annotated[LogFormat, Field(strict=False)] = LogFormat.TEXT
+
+
+class StorageTable(Table):
+    """Where executions are kept."""
+
+    url: Annotated[StorageUrl, Field(description="sqlite:PATH, relative to this file; ${VAR} is replaced")] = (
+        "sqlite:.obelisk/obelisk.db"
+    )
+
+
+class LimitsTable(Table):
+    """Bounds of this server process."""
+
+    activities_max: Annotated[Positive, Field(description="Attempts that run at once")] = _LIMITS.activities_max
+    worker_threads: Annotated[int, Field(ge=1, le=256, description="For guests that compute long")] = (
+        _LIMITS.worker_threads
+    )
+    workflows_max: Annotated[Positive, Field(description="Workflows in memory at once")] = _LIMITS.workflows_max
+    resident_memory_mib: Annotated[Positive, Field(description="Memory of waiting workflows")] = (
+        _LIMITS.resident_memory_mib
+    )
+    resident_seconds: Annotated[Positive, Field(description="A workflow that waits longer is evicted")] = (
+        _LIMITS.resident_seconds
+    )
+    payload_bytes_max: Annotated[Positive, Field(description="JSON of parameters, or of a result")] = (
+        _LIMITS.payload_bytes_max
+    )
+    events_per_write_max: Annotated[Positive, Field(description="Buffered host calls of a workflow")] = (
+        _LIMITS.events_per_write_max
+    )
+    heartbeat: Annotated[Duration, Field(description="How often the server says that it lives")] = _LIMITS.heartbeat
+    lease: Annotated[Duration, Field(description="Silence after which a server has lost what it held")] = _LIMITS.lease
+    shutdown: Annotated[DurationOrZero, Field(description="How long stopping waits for activities")] = _LIMITS.shutdown
+    poll: Annotated[Duration, Field(description="How often the queue is read without a hint")] = _LIMITS.poll
+
+
+class RetriesTable(Table):
+    """When a failed attempt is tried again."""
+
+    max: Annotated[int, Field(ge=0)] = _RETRIES.max
+    backoff: DurationOrZero = _RETRIES.backoff
+    factor: Annotated[float, Field(ge=1, le=1_000)] = _RETRIES.factor
+    max_backoff: DurationOrZero = _RETRIES.backoff_max
+    jitter: Annotated[float, Field(ge=0, le=1)] = _RETRIES.jitter
+
+
+class Start(StrEnum):
+    EARLY = "early"
+    AFTER_COMMIT = "after-commit"
+
+
+class ComponentTable(Table):
+    name: Name
+    location: Annotated[ComponentFile, Field(description="Path of a component, relative to this file")]
+    env: Annotated[dict[str, Interpolated], Field(description="Environment; ${VAR} is replaced in values")] = {}
+    memory_mib: Annotated[int, Field(ge=1, le=MEMORY_MIB_MAX)] = _ACTIVITY.memory_mib
+    fuel: Annotated[int | None, Field(ge=1, description="Instructions a call may use; unlimited if absent")] = (
+        _ACTIVITY.fuel
+    )
+
+
+class ActivityTable(ComponentTable):
+    """A component that may touch the world; its calls are retried."""
+
+    attempt_timeout: Duration = _ACTIVITY.attempt_timeout
+    retries: RetriesTable = RetriesTable()
+    start: Annotated[Start, Field(strict=False, description="early: may start before the commit of its creation")] = (
+        Start.AFTER_COMMIT if _ACTIVITY.start_after_commit else Start.EARLY
+    )
+
+
+class WorkflowTable(ComponentTable):
+    """A deterministic component; its calls are replayed from the log."""
+
+
+class ObeliskToml(Table):
+    """What one server runs."""
+
+    server: ServerTable = ServerTable()
+    storage: StorageTable = StorageTable()
+    limits: LimitsTable = LimitsTable()
+    activity: Annotated[tuple[ActivityTable, ...], Field(strict=False)] = ()
+    workflow: Annotated[tuple[WorkflowTable, ...], Field(strict=False)] = ()
