@@ -8,6 +8,7 @@ from typing import Any
 
 from obelisk_runtime.ports.store import Store
 from obelisk_runtime.storage.memory import MemoryStore
+from obelisk_runtime.storage.sqlite.store import SqliteStore
 
 Hook = Callable[[str], None]
 """Called in the middle of a writing transaction with the name of the place: before each statement and before the
@@ -32,6 +33,13 @@ async def open_memory(folder: Path, hook: Hook | None = None) -> Store:  # noqa:
 
 
 memory = Backend("memory", open_memory, durable=False, hooks=False)
+
+
+async def open_sqlite(folder: Path, hook: Hook | None = None) -> Store:
+    return await SqliteStore.open(folder / "obelisk.sqlite", hook=hook)
+
+
+sqlite = Backend("sqlite", open_sqlite)
 
 
 def load(reference: str) -> Backend:

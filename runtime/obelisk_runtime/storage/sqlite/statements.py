@@ -1,0 +1,82 @@
+"""SQL texts, made once: few statements with many rows, as each execution of one gives up and retakes the GIL."""
+
+from collections.abc import Sequence
+from functools import cache
+
+from obelisk_runtime.storage.codec import PROJECTION_COLUMNS, Segment
+
+CHUNK_ROWS_MAX = 64
+"""Rows a statement may write. Smaller numbers are powers of two, so that there are few texts to prepare."""
+
+_IMMUTABLE = ("kind", "function", "digest", "created")
+_MOVING = tuple(column for column in PROJECTION_COLUMNS if column not in _IMMUTABLE)
+MOVING = slice(len(_IMMUTABLE), len(PROJECTION_COLUMNS))
+"""Where the columns that change are in PROJECTION_COLUMNS."""
+EXECUTION_COLUMNS = ("key", "parent", "segment", *PROJECTION_COLUMNS)
+SELECTED = ", ".join(EXECUTION_COLUMNS)
+
+INSERTS = {
+    "interned": ("interned (number, text)", 2, ""),
+    "executions": (f"executions ({SELECTED}, log)", len(EXECUTION_COLUMNS) + 1, ""),
+    "events": ("events (execution, version, body)", 3, ""),
+    "responses": ("responses (parent, position, source, at, result)", 5, ""),
+    "delays": ("delays (key, parent, segment, wakes)", 4, ""),
+    "tags": ("tags (execution, name, value)", 3, ""),
+    "logs": (
+        "logs (execution, run, ordinal, at, level, source, message)",
+        7,
+        " ON CONFLICT (execution, run, ordinal) DO NOTHING",
+    ),
+}
+_UPDATES = {"moved": _MOVING, "counted": ("version", "responses")}
+"""`counted` leaves alone what is indexed."""
+
+
+def chunks(rows: Sequence[Sequence[object]]) -> "list[tuple[int, list[object]]]":
+    """(number of rows, their values in one list): powers of two up to CHUNK_ROWS_MAX."""
+    found: list[tuple[int, list[object]]] = []
+    start = 0
+    while start < len(rows):
+        size = min(CHUNK_ROWS_MAX, 1 << ((len(rows) - start).bit_length() - 1))
+        found.append((size, [value for row in rows[start : start + size] for value in row]))
+        start += size
+    return found
+
+
+@cache
+def insert(name: str, rows: int) -> str:
+    into, columns, conflict = INSERTS[name]
+    return f"INSERT INTO {into} VALUES {_values(rows, columns)}{conflict}"  # noqa: S608 - from constants
+
+
+@cache
+def update(name: str, rows: int) -> str:
+    """Values are the key and the columns, for each row."""
+    columns = _UPDATES[name]
+    if rows == 1:
+        assignments = ", ".join(f"{column} = ?{n}" for n, column in enumerate(columns, 2))
+        return f"UPDATE executions SET {assignments} WHERE key = ?1"  # noqa: S608 - from constants
+    assignments = ", ".join(f"{column} = new.column{n}" for n, column in enumerate(columns, 2))
+    values = _values(rows, len(columns) + 1)
+    return (
+        f"UPDATE executions SET {assignments} FROM (VALUES {values}) AS new "  # noqa: S608 - from constants
+        "WHERE executions.key = new.column1"
+    )
+
+
+@cache
+def find(table: str, columns: str, depth: int) -> str:
+    """Select a row by its id: the values are its path from the bottom up (`bottom_up`)."""
+    parent = "0"
+    for _ in range(depth - 1):
+        parent = f"(SELECT key FROM executions WHERE segment = ? AND parent = {parent})"  # noqa: S608 - from constants
+    return f"SELECT {columns} FROM {table} WHERE segment = ? AND parent = {parent}"  # noqa: S608 - from constants
+
+
+def bottom_up(path: Sequence[Segment]) -> list[Segment]:
+    return list(reversed(path))
+
+
+def _values(rows: int, columns: int) -> str:
+    row = "(" + ", ".join("?" * columns) + ")"
+    return ", ".join([row] * rows)
