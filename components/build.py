@@ -11,6 +11,7 @@ import importlib.metadata
 import importlib.util
 import itertools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -43,7 +44,7 @@ class Recipe:
 
     name: str
     language: str
-    stub_wasi: bool = False
+    stub_wasi: bool
 
     @property
     def folder(self) -> Path:
@@ -64,7 +65,6 @@ class Language:
     """Writes the component to a path. Raises: BuildFailed."""
     tools: tuple[str, ...]
     """The distributions that do it."""
-    uses_wit: bool
 
 
 def build_wat(recipe: Recipe, output: Path) -> None:
@@ -93,15 +93,33 @@ def build_python(recipe: Recipe, output: Path) -> None:
 
 
 def stage_wit(recipe: Recipe, folder: Path) -> None:
-    """The layout WIT tools expect: the world, and beside it every package it may use."""
-    for packages in WIT:
-        shutil.copytree(packages, folder / "deps", dirs_exist_ok=True)
+    """The layout WIT tools expect: the world, and beside it every package it uses."""
+    folder.mkdir()
+    for package in packages_used(recipe):
+        shutil.copytree(package, folder / "deps" / package.name)
     shutil.copy(recipe.folder / "world.wit", folder)
 
 
+def packages_used(recipe: Recipe) -> list[Path]:
+    """Folders of the WIT packages that the world names, those that they name, and so on.
+
+    A package is named `namespace:package/...`; its folder is `namespace_package`, with `@version` if it has one.
+    """
+    folders = {path.name.partition("@")[0].replace("_", ":"): path for packages in WIT for path in packages.iterdir()}
+    used: set[Path] = set()
+    unread = list(recipe.folder.glob("world.wit"))
+    while unread:
+        named = {
+            folders[name] for name in re.findall(r"[\w-]+:[\w-]+(?=/)", unread.pop().read_text()) if name in folders
+        }
+        unread.extend(path for folder in named - used for path in folder.glob("*.wit"))
+        used |= named
+    return sorted(used)
+
+
 LANGUAGES: Mapping[str, Language] = {
-    "python": Language(build_python, ("componentize-py",), uses_wit=True),
-    "wat": Language(build_wat, ("wasmtime",), uses_wit=False),
+    "python": Language(build_python, ("componentize-py",)),
+    "wat": Language(build_wat, ("wasmtime",)),
 }
 
 
@@ -112,12 +130,17 @@ def load_recipes() -> dict[str, Recipe]:
 
 def load_recipe(path: Path) -> Recipe:
     try:
-        recipe = Recipe(name=path.parent.name, **tomllib.loads(path.read_text(encoding="utf-8")))
-    except (TypeError, tomllib.TOMLDecodeError) as error:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
         raise BuildFailed(f"{path}: {error}") from error
-    if recipe.language not in LANGUAGES:
-        raise BuildFailed(f"{path}: language is {recipe.language!r}, expected one of {', '.join(LANGUAGES)}")
-    return recipe
+    language, stub_wasi = table.pop("language", None), table.pop("stub_wasi", False)
+    if table:
+        raise BuildFailed(f"{path}: unknown key {', '.join(table)}")
+    if language not in LANGUAGES:
+        raise BuildFailed(f"{path}: language is {language!r}, expected one of {', '.join(LANGUAGES)}")
+    if not isinstance(stub_wasi, bool):
+        raise BuildFailed(f"{path}: stub_wasi is {stub_wasi!r}, expected true or false")
+    return Recipe(path.parent.name, language, stub_wasi)
 
 
 def require_tools(recipes: Iterable[Recipe]) -> None:
@@ -130,11 +153,10 @@ def require_tools(recipes: Iterable[Recipe]) -> None:
 
 def key_of(recipe: Recipe) -> str:
     """The hash of everything that goes into the component: sources, WIT, this script, versions of tools."""
-    language = LANGUAGES[recipe.language]
     sha = hashlib.sha256()
-    for tool in language.tools:
+    for tool in LANGUAGES[recipe.language].tools:
         sha.update(f"{tool}={importlib.metadata.version(tool)}\n".encode())
-    folders = (recipe.folder, *(WIT if language.uses_wit else ()))
+    folders = (recipe.folder, *packages_used(recipe))
     for path in (Path(__file__).resolve(), *itertools.chain.from_iterable(map(sources_in, folders))):
         content = path.read_bytes()
         sha.update(f"{path.relative_to(REPOSITORY)} {len(content)}\n".encode())

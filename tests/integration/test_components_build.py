@@ -103,9 +103,10 @@ def test_an_unknown_name_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     ("recipe", "message"),
     [
         ('language = "cobol"', "language is 'cobol', expected one of python, wat"),
-        ('language = "wat"\nstub_wsai = true', "stub_wsai"),
+        ('language = "wat"\nstub_wsai = true', "unknown key stub_wsai"),
+        ('language = "python"\nstub_wasi = "no"', "stub_wasi is 'no', expected true or false"),
         ("language =", "Invalid value"),
-        ("", "language"),
+        ("", "language is None"),
     ],
 )
 def test_a_broken_recipe_is_refused(tmp_path: Path, recipe: str, message: str) -> None:
@@ -123,6 +124,17 @@ def test_a_missing_tool_is_named_with_the_command_that_installs_it(tmp_path: Pat
     assert result.returncode == 1
     assert "componentize-py, wasmtime" in result.stderr
     assert "pip install 'obelisk-wasm[build]'" in result.stderr
+
+
+def test_a_changed_wit_package_rebuilds_what_uses_it_directly_or_not(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path, "fibo_tiny")
+    (checkout.source("fibo_tiny") / "world.wit").write_text("world w { import testing:fibo-obelisk-ext/fibo; }")
+    types, webhook = tmp_path / "wit/obelisk_types@5.0.0/types.wit", tmp_path / "wit/obelisk_webhook@6.0.0/webhook.wit"
+    checkout.build()
+    webhook.write_text(webhook.read_text() + "// changed")
+    assert words(checkout.build()) == ["fibo_tiny", "up", "to"]
+    types.write_text(types.read_text() + "// changed")
+    assert words(checkout.build()) == ["fibo_tiny", "built", "in"]
 
 
 def test_every_host_interface_is_valid_wit(tmp_path: Path) -> None:
