@@ -39,7 +39,7 @@ from obelisk_runtime.engine.native import (
     Address,
     Kind,
 )
-from obelisk_runtime.ports.engine import GuestTrap, Value
+from obelisk_runtime.ports.engine import GuestLimits, GuestTrap, Value
 
 
 class Transfer(Protocol):
@@ -48,6 +48,7 @@ class Transfer(Protocol):
     store_context: Address
     slot: Address
     """Eight bytes of memory for an out parameter, not shared with another thread."""
+    limits: GuestLimits
     payload_left: int
     """Bytes of payload that may still cross, counted roughly: text and bytes by length, an item of a list as one."""
 
@@ -57,7 +58,7 @@ Encode = Callable[[Value, Address, Transfer], None]
 
 
 class PayloadTooLarge(GuestTrap):
-    """More payload in one direction of one call than `GuestLimits.payload_bytes`."""
+    """More in the arguments or the result of one call than `GuestLimits.payload_bytes`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +165,10 @@ def spend(transfer: Transfer, size: int) -> None:
     """Raises: PayloadTooLarge."""
     transfer.payload_left -= size
     if transfer.payload_left < 0:
-        raise PayloadTooLarge(f"{size} bytes of payload, {-transfer.payload_left} more than the limit allows")
+        limit = transfer.limits.payload_bytes
+        raise PayloadTooLarge(
+            f"a payload of {limit - transfer.payload_left} bytes or more; the limit is {limit} bytes (payload_bytes)"
+        )
 
 
 # kind, item size as a shift, typecode, view

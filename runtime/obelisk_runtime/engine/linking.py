@@ -55,6 +55,8 @@ class LinkedGuest:
         weakref.finalize(self, native.linker_delete, self.linker)
 
     def start(self, function: Ffqn, arguments: tuple[Value, ...], context: object, limits: GuestLimits) -> FiberCall:
+        if limits.fuel is not None and not self._fibers.fuel:
+            raise ValueError("this engine does not meter fuel (EngineSettings.fuel)")
         call = FiberCall(self._fibers, self, self.exports[function], context, limits)
         call.encode_arguments(arguments)
         return call
@@ -138,13 +140,16 @@ class BoundImport:
         self.encode(value, results, call)
         BYTES[call.flag] = 1
 
-    def call(self, call: FiberCall, arguments: tuple[Value, ...], results: Address) -> None:
-        """Call the host function on the loop; the answer comes now or later."""
+    def call(self, call: FiberCall, arguments: tuple[Value, ...], results: Address) -> bool:
+        """Call the host function on the loop, between two polls; True if it answers at once."""
         value = self.function(call.context, arguments)
+        if call.outcome is not None:
+            return False
         if _is_later(value):
             call.suspend(self, value, results)
-        else:
-            self.answer(call, value, results)
+            return False
+        self.answer(call, value, results)
+        return True
 
 
 def _nothing(_value: Value, _address: Address, _transfer: object) -> None:

@@ -17,6 +17,7 @@ class Ticker:
 
     def __init__(self, advance: Callable[[], None]) -> None:
         self._advance = advance
+        self.ticks = 0
         self._running = 0
         self._resting = True
         self._closed = False
@@ -52,6 +53,7 @@ class Ticker:
         while not self._closed:
             pause.wait(TICK_SECONDS)
             self._advance()
+            self.ticks += 1
             idle = 0 if self._running else idle + 1
             if idle >= _IDLE_TICKS_MAX:
                 idle = 0

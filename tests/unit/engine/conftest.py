@@ -80,6 +80,11 @@ def component() -> Callable[[str], bytes]:
 
 
 @pytest.fixture
+def steps() -> str:
+    return STEPS
+
+
+@pytest.fixture
 def start(engine: WasmtimeEngine) -> StartStep:
     """Start a function of the guest STEPS with a host function `step`."""
 
