@@ -1,0 +1,88 @@
+"""The command `obelisk`. Each group of subcommands is imported when it is used: `--help` stays fast."""
+
+import importlib
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from obelisk_server.cli.failure import Exit
+
+
+@dataclass(frozen=True, slots=True)
+class Lazy:
+    """A command that is imported when it is called."""
+
+    module: str
+    attribute: str
+    help: str
+
+
+class LazyGroup(click.Group):
+    def __init__(self, *, lazy: Mapping[str, Lazy], **options: Any) -> None:
+        super().__init__(**options)
+        self._lazy = lazy
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's interface
+        return list(self._lazy)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        lazy = self._lazy.get(cmd_name)
+        return None if lazy is None else getattr(importlib.import_module(lazy.module), lazy.attribute)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, lazy.help) for name, lazy in self._lazy.items()])
+
+
+COMMANDS = {
+    "server": Lazy("obelisk_server.cli.server", "server", "Run the server, or check what it would run"),
+    "execution": Lazy("obelisk_server.cli.execution", "execution", "Submit, follow, look at and cancel executions"),
+    "function": Lazy("obelisk_server.cli.catalogue", "function", "Functions that can be called"),
+    "component": Lazy("obelisk_server.cli.catalogue", "component", "Components that are deployed"),
+    "config": Lazy("obelisk_server.cli.config", "config", "About obelisk.toml"),
+}
+
+
+def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click calls it so
+    if value and not ctx.resilient_parsing:
+        from importlib.metadata import version  # noqa: PLC0415 - not for every command
+
+        click.echo(f"obelisk {version('obelisk-wasm')}")
+        ctx.exit()
+
+
+root = LazyGroup(
+    name="obelisk",
+    lazy=COMMANDS,
+    help="Durable workflows of WebAssembly components.",
+    epilog="Exit codes: 0 done; 1 the execution ended in an err or a failure; 2 wrong usage or refused input; "
+    "3 not found; 4 conflict; 5 no server answers; 6 the server cannot do it now; 7 the server failed; "
+    "8 obelisk.toml or a component is wrong; 9 the server cannot start; 130 interrupted.",
+    params=[
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_show_version,
+            help="Show the version.",
+        )
+    ],
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """The entry point."""
+    try:
+        code = root.main(prog_name="obelisk", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except click.Abort:
+        click.echo("interrupted", err=True)
+        code = Exit.INTERRUPTED
+    sys.exit(code)

@@ -82,7 +82,7 @@ def json_schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "obelisk.toml",
-        **ObeliskToml.model_json_schema(),
+        **ObeliskToml.model_json_schema(mode="serialization"),  # in the other mode a default duration is a number
     }
 
 

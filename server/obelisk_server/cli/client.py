@@ -1,0 +1,79 @@
+"""The API from the command line, over plain `http.client`: importing aiohttp alone would take longer than a request."""
+
+import http.client
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+from urllib.parse import quote, urlencode, urlsplit
+
+from obelisk_server.cli.failure import Exit, Failure
+
+DEFAULT_SERVER = "http://127.0.0.1:8080"
+ANSWER_SECONDS_MAX = 30.0
+"""How long a request that does not wait may take."""
+
+Json = dict[str, Any]
+Query = Mapping[str, str | Sequence[str] | None]
+
+_EXITS = {
+    400: Exit.USAGE,
+    404: Exit.NOT_FOUND,
+    409: Exit.CONFLICT,
+    413: Exit.USAGE,
+    422: Exit.USAGE,
+    429: Exit.UNAVAILABLE,
+    503: Exit.UNAVAILABLE,
+}
+
+
+class Client:
+    """One connection to a server, kept alive between requests."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
+            raise Failure(Exit.USAGE, f"--server is {url!r}; expected http://HOST:PORT")
+        self._url = url.rstrip("/")
+        kind = http.client.HTTPConnection if parts.scheme == "http" else http.client.HTTPSConnection
+        self._connection = kind(parts.hostname, parts.port, timeout=ANSWER_SECONDS_MAX)
+
+    def get(self, path: str, query: Query | None = None) -> Json:
+        """Raises: Failure."""
+        given = {name: value for name, value in (query or {}).items() if value not in (None, [], ())}
+        return self._ask("GET", path + ("?" + urlencode(given, doseq=True) if given else ""), None)
+
+    def post(self, path: str, body: str) -> Json:
+        """`body` is JSON text. Raises: Failure."""
+        return self._ask("POST", path, body.encode())
+
+    def _ask(self, method: str, target: str, body: bytes | None) -> Json:
+        try:
+            self._connection.request(method, target, body, {"Content-Type": "application/json"} if body else {})
+            answer = self._connection.getresponse()
+            raw = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            self._connection.close()
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise Failure(
+                Exit.UNREACHABLE,
+                f"no server answers at {self._url} ({reason}); start one with `obelisk server run`, "
+                "or name another with --server or OBELISK_SERVER",
+            ) from error
+        return self._read(answer.status, raw)
+
+    def _read(self, status: int, raw: bytes) -> Json:
+        try:
+            found = json.loads(raw)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise Failure(Exit.SERVER_FAILED, f"{self._url} answered {status} without JSON: is it an Obelisk server?")
+        answer = cast("Json", found)
+        if status < 400:
+            return answer
+        raise Failure(_EXITS.get(status, Exit.SERVER_FAILED), str(answer.get("detail", f"status {status}")), answer)
+
+
+def segment(text: str) -> str:
+    """An id as one segment of a path."""
+    return quote(text, safe=":")

@@ -1,0 +1,192 @@
+"""`obelisk execution …`."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from obelisk_server.cli.client import Client, Json, segment
+from obelisk_server.cli.failure import Exit
+from obelisk_server.cli.follow import Follow
+from obelisk_server.cli.output import client_command, compact, print_fields, print_json, print_table
+from obelisk_server.cli.params import params_text, tags_of
+
+PAGE_MAX = 1_000
+FOLLOW_WAIT = "10s"
+
+
+@click.group(help="Submit, follow, look at and cancel executions.")
+def execution() -> None: ...
+
+
+@execution.command("submit")
+@click.argument("function")
+@click.argument("params", default="[]")
+@click.option("--id", "chosen_id", help="Choose the id: the same submit again is then no second run.")
+@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A searchable tag; may be repeated.")
+@click.option("-f", "--follow", is_flag=True, help="Show progress until it ends, then its result.")
+@client_command
+def submit(  # noqa: PLR0913 - one for each option
+    client: Client,
+    *,
+    function: str,
+    params: str,
+    chosen_id: str | None,
+    tags: tuple[str, ...],
+    follow: bool,
+    as_json: bool,
+) -> None:
+    """Run FUNCTION with PARAMS: a JSON array, - for standard input, or @FILE.
+
+    The end of a function's name is enough where only one function has it.
+    """
+    fields: Json = {"function": function, "id": chosen_id, "tags": tags_of(tags)}
+    given = json.dumps({name: value for name, value in fields.items() if value})
+    submitted = client.post("/v1/executions", f'{given[:-1]}, "params": {params_text(params)}}}')
+    if follow:
+        _follow(client, submitted["id"], as_json=as_json)
+    elif as_json:
+        print_json(submitted)
+    else:
+        click.echo(submitted["id"])
+
+
+@execution.command("follow", help="Show progress until it ends, then its result.")
+@click.argument("execution_id")
+@client_command
+def follow_execution(client: Client, *, execution_id: str, as_json: bool) -> None:
+    _follow(client, execution_id, as_json=as_json)
+
+
+def _follow(client: Client, execution_id: str, *, as_json: bool) -> None:
+    click.echo(f"following {execution_id}; Ctrl-C stops following, not the execution", err=True)
+    found = Follow(client, execution_id).run()
+    if as_json:
+        print_json(found)
+    else:
+        click.echo(compact(found["result"]))
+    if found["outcome"] != "ok":
+        raise SystemExit(Exit.EXECUTION_FAILED)
+
+
+@execution.command("list")
+@click.option("--function", help="How the function's full name begins.")
+@click.option("--status", multiple=True, help="pending, locked, blocked, finished, paused or cancelling.")
+@click.option("--result", multiple=True, help="ok, err, or a kind of failure such as timed-out.")
+@click.option("--tag", multiple=True, metavar="KEY=VALUE")
+@click.option("--parent", help="Only children of this execution.")
+@click.option("--children", is_flag=True, help="Children too.")
+@click.option("--limit", type=click.IntRange(1, PAGE_MAX), default=50, show_default=True)
+@click.option("--cursor", help="Go on where an earlier page ended.")
+@client_command
+def list_executions(client: Client, *, as_json: bool, children: bool, **query: Any) -> None:
+    """List executions, newest first."""
+    page = client.get("/v1/executions", {**query, "children": "true" if children else None})
+    if as_json:
+        print_json(page)
+        return
+    rows = [
+        (item["id"], item["created_at"], item.get("outcome", item["status"]), item["function"])
+        for item in page["items"]
+    ]
+    print_table(("ID", "CREATED", "STATUS", "FUNCTION"), rows)
+    if page["next_cursor"]:
+        click.echo(f"more: --cursor {page['next_cursor']}", err=True)
+
+
+@execution.command("get", help="Show one execution: state, parameters, result.")
+@click.argument("execution_id")
+@client_command
+def get(client: Client, *, execution_id: str, as_json: bool) -> None:
+    found = client.get(f"/v1/executions/{segment(execution_id)}")
+    if as_json:
+        print_json(found)
+    else:
+        print_fields(found.items())
+
+
+_cursor = click.option("--cursor", type=click.IntRange(0), default=0, help="Go on where an earlier page ended.")
+_limit = click.option("--limit", type=click.IntRange(1), help="How many at most (default: all).")
+
+
+@execution.command("events", help="Show the event log.")
+@click.argument("execution_id")
+@_cursor
+@_limit
+@client_command
+def events(client: Client, *, execution_id: str, **options: Any) -> None:
+    _print_tail(Tail(client, execution_id, "events", ("version", "at", "event")), **options)
+
+
+@execution.command("responses", help="Show what its children and delays answered, in order.")
+@click.argument("execution_id")
+@_cursor
+@_limit
+@client_command
+def responses(client: Client, *, execution_id: str, **options: Any) -> None:
+    _print_tail(Tail(client, execution_id, "responses", ("position", "at", "response")), **options)
+
+
+@execution.command("logs", help="Show what its guest wrote.")
+@click.argument("execution_id")
+@_cursor
+@_limit
+@click.option("-f", "--follow", is_flag=True, help="Go on until the execution ends.")
+@client_command
+def logs(client: Client, *, execution_id: str, **options: Any) -> None:
+    _print_tail(Tail(client, execution_id, "logs", ("at", "level", "source"), "message"), **options)
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """A list of one execution that only grows, and how its items are shown."""
+
+    client: Client
+    execution_id: str
+    kind: str
+    columns: tuple[str, ...]
+    last: str | None = None
+    """The field that is shown without its name at the end; None: all other fields."""
+
+    def page(self, cursor: int, limit: int, wait: str | None) -> Json:
+        path = f"/v1/executions/{segment(self.execution_id)}/{self.kind}"
+        return self.client.get(path, {"cursor": str(cursor), "limit": str(limit), "wait": wait})
+
+    def line(self, item: Json) -> str:
+        rest = {name: value for name, value in item.items() if name not in self.columns}
+        end = rest[self.last] if self.last else " ".join(f"{name}={_field(value)}" for name, value in rest.items())
+        return "  ".join([*(str(item[column]).ljust(5) for column in self.columns), end])
+
+
+def _print_tail(tail: Tail, *, cursor: int, limit: int | None, as_json: bool, follow: bool = False) -> None:
+    """All of it, or `limit` items; JSON is one item a line."""
+    left = limit
+    while left is None or left > 0:
+        asked = PAGE_MAX if left is None else min(left, PAGE_MAX)
+        page = tail.page(cursor, asked, FOLLOW_WAIT if follow else None)
+        for item in page["items"]:
+            if as_json:
+                print_json(item)
+            else:
+                click.echo(tail.line(item))
+        cursor = page["next_cursor"]
+        left = None if left is None else left - len(page["items"])
+        if page["complete"] or (not follow and len(page["items"]) < asked):
+            return
+
+
+def _field(value: object) -> str:
+    return value if isinstance(value, str) else compact(value)
+
+
+@execution.command("cancel")
+@click.argument("target_id")
+@client_command
+def cancel(client: Client, *, target_id: str, as_json: bool) -> None:
+    """Cancel an activity, a delay, or a workflow whose name ends in -cancellable."""
+    answer = client.post(f"/v1/executions/{segment(target_id)}/cancel", "{}")
+    if as_json:
+        print_json(answer)
+    else:
+        click.echo(answer["outcome"])

@@ -1,0 +1,56 @@
+"""Options that every client command has, and how it shows what it got."""
+
+import functools
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import click
+
+from obelisk_server.cli.client import DEFAULT_SERVER, Client
+
+Command = Callable[..., None]
+
+
+def client_command(command: Command) -> Command:
+    """Adds `--server`, from which the command gets its `client`, and `--json`."""
+
+    @click.option(
+        "--server", envvar="OBELISK_SERVER", default=DEFAULT_SERVER, show_default=True, help="Where the server is."
+    )
+    @json_option
+    @functools.wraps(command)
+    def with_client(*, server: str, **options: Any) -> None:
+        command(client=Client(server), **options)
+
+    return with_client
+
+
+def json_option(command: Command) -> Command:
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def print_json(value: object) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False))
+
+
+def print_table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Columns as wide as their widest cell; the last one is not padded."""
+    cells = [list(titles), *([str(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(titles) - 1)]
+    for index, row in enumerate(cells):
+        line = "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
+        click.echo(click.style(line, bold=True) if index == 0 else line)
+
+
+def print_fields(fields: Iterable[tuple[str, object]]) -> None:
+    """One `name  value` a line."""
+    shown = [(name, value) for name, value in fields if value not in (None, {}, [], "")]
+    width = max((len(name) for name, _ in shown), default=0)
+    for name, value in shown:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        click.echo(f"{name.ljust(width)}  {text}")
+
+
+def compact(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

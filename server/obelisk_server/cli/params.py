@@ -1,0 +1,40 @@
+"""Parameters as they are given on a command line."""
+
+import json
+import sys
+from pathlib import Path
+
+from obelisk_server.cli.failure import Exit, Failure
+
+
+def params_text(argument: str) -> str:
+    """The JSON array meant by the text itself, by `-` for standard input, or by `@file`. Raises: Failure."""
+    text = _given(argument)
+    try:
+        parsed = json.loads(text)
+    except RecursionError:
+        raise Failure(Exit.USAGE, "the parameters are nested too deep") from None
+    except ValueError as error:
+        raise Failure(Exit.USAGE, f"the parameters are not valid JSON: {error}; for example '[10, 500]'") from None
+    if not isinstance(parsed, list):
+        raise Failure(Exit.USAGE, "the parameters are a JSON array with one value for each, for example '[10, 500]'")
+    return text
+
+
+def _given(argument: str) -> str:
+    if argument == "-":
+        return sys.stdin.read()
+    if not argument.startswith("@"):
+        return argument
+    try:
+        return Path(argument[1:]).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failure(Exit.USAGE, f"{argument[1:]} cannot be read: {error}") from error
+
+
+def tags_of(texts: tuple[str, ...]) -> dict[str, str]:
+    """From `key=value` texts. Raises: Failure."""
+    for text in texts:
+        if "=" not in text:
+            raise Failure(Exit.USAGE, f"the tag {text!r} is not KEY=VALUE")
+    return {text.partition("=")[0]: text.partition("=")[2] for text in texts}

@@ -1,0 +1,213 @@
+"""The composition root: the only place that chooses adapters."""
+
+import asyncio
+import errno
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from obelisk_runtime import wasi
+from obelisk_runtime.core.deployment import ComponentSettings, RuntimeLimits
+from obelisk_runtime.core.errors import ObeliskError
+from obelisk_runtime.engine import EngineSettings, WasmtimeEngine
+from obelisk_runtime.ports.engine import CompiledComponent, Engine
+from obelisk_runtime.ports.guest import GuestWorld
+from obelisk_runtime.ports.store import Store
+from obelisk_runtime.registry import ComponentUnavailable, read_component
+from obelisk_runtime.service import Service
+from obelisk_runtime.storage.memory import MemoryStore
+from obelisk_runtime.storage.sqlite import SqliteStore
+from obelisk_runtime.system import SystemClock, SystemIds
+from obelisk_server.api import Context, Listener, Waits
+from obelisk_server.config import InvalidConfig, Listen, ServerConfig, load_config
+from obelisk_server.log_lines import configure_log
+
+SWITCH_INTERVAL_SECONDS = 0.0002
+"""How long a thread keeps the interpreter while others want it: at the default of 5 ms one that computes makes every
+host call and every commit wait for it."""
+
+_log = logging.getLogger(__name__)
+
+
+class InvalidSetup(ObeliskError):
+    """obelisk.toml, or a component that it names, is wrong. Everything that is wrong is in `problems`."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class CannotServe(ObeliskError):
+    """The setup is right, but the port or the store cannot be had; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    components: int
+    functions: int
+
+
+def verify(config_file: Path, environ: Mapping[str, str]) -> Verified:
+    """Check the file and all components; no store is opened. Raises: InvalidSetup."""
+    return asyncio.run(_verify(_load(config_file, environ), environ))
+
+
+def run(config_file: Path, environ: Mapping[str, str]) -> None:
+    """Serve until SIGTERM or SIGINT, then shut down in order; a second signal ends the process at once.
+
+    Raises: InvalidSetup, CannotServe.
+    """
+    config = _load(config_file, environ)
+    configure_log(config.log)
+    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+    asyncio.run(_run(config, environ))
+
+
+def _load(config_file: Path, environ: Mapping[str, str]) -> ServerConfig:
+    try:
+        return load_config(config_file, environ)
+    except InvalidConfig as error:
+        raise InvalidSetup([str(problem) for problem in error.problems]) from error
+
+
+async def _verify(config: ServerConfig, environ: Mapping[str, str]) -> Verified:
+    components = await asyncio.to_thread(_read_components, config.components)
+    async with AsyncExitStack() as stack:
+        engine = _engine(config, environ)
+        stack.push_async_callback(engine.close)
+        service = _service(MemoryStore(), engine, config.limits)
+        await _deploy(service, components)
+        return Verified(len(service.components), len(service.functions))
+
+
+async def _run(config: ServerConfig, environ: Mapping[str, str]) -> None:
+    _stop_on_signals()
+    try:
+        async with AsyncExitStack() as stack:
+            await _serve(config, environ, stack)
+            await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        _log.info("the server has stopped")
+
+
+def _stop_on_signals() -> None:
+    """The first signal cancels the calling task, which shuts down in order; the second one does not wait for that."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    assert task is not None
+    received: list[signal.Signals] = []
+
+    def stop(number: signal.Signals) -> None:
+        received.append(number)
+        if len(received) > 1:
+            os._exit(128 + number)
+        _log.info("the server stops", extra={"signal": number.name})
+        task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop, number)
+
+
+async def _serve(config: ServerConfig, environ: Mapping[str, str], stack: AsyncExitStack) -> None:
+    """Start everything; what was started is stopped by the stack, the last one first."""
+    components = await asyncio.to_thread(_read_components, config.components)
+    bound = stack.enter_context(_bind(config.listen))
+    store = await _open_store(config.database)
+    stack.push_async_callback(store.close)
+    engine = _engine(config, environ)
+    stack.push_async_callback(engine.close)
+    service = _service(store, engine, config.limits)
+    _log.info("components are prepared; new ones take some seconds", extra={"count": len(components)})
+    await _deploy(service, components)
+    context = Context(service, Waits())
+    stack.callback(service.subscribe(context.waits.on_change))
+    await service.start()
+    stack.push_async_callback(service.stop)
+    listener = Listener(context, payload_bytes_max=config.limits.payload_bytes_max)
+    stack.push_async_callback(listener.stop)
+    await listener.start(bound)
+    context.ready = True
+    stack.callback(setattr, context, "ready", False)  # noqa: FBT003 - the value of the attribute
+    address = Listen(config.listen.host, bound.getsockname()[1])
+    print(f"serving on http://{address}", flush=True)  # noqa: T201 - for the person, or script, that started it
+
+
+def _read_components(settings: Sequence[ComponentSettings]) -> list[tuple[ComponentSettings, bytes]]:
+    """Raises: InvalidSetup."""
+    read: list[tuple[ComponentSettings, bytes]] = []
+    problems: list[str] = []
+    for component in settings:
+        try:
+            read.append((component, read_component(Path(component.location))))
+        except ComponentUnavailable as error:
+            problems.append(f"{component.name}: {error}")
+    if problems:
+        raise InvalidSetup(problems)
+    return read
+
+
+def _bind(listen: Listen) -> socket.socket:
+    """Take the port before anything slow is done. Raises: CannotServe."""
+    try:
+        family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+        bound = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind((listen.host, listen.port))
+        except BaseException:
+            bound.close()
+            raise
+    except OSError as error:
+        hint = "stop what uses it, or choose another port" if error.errno == errno.EADDRINUSE else "choose another"
+        raise CannotServe(f"cannot listen on {listen}: {error.strerror}; {hint} ([server] listen)") from error
+    return bound
+
+
+async def _open_store(database: Path) -> Store:
+    try:
+        return await SqliteStore.open(database)
+    except ObeliskError as error:
+        raise CannotServe(str(error)) from error
+
+
+def _engine(config: ServerConfig, environ: Mapping[str, str]) -> WasmtimeEngine:
+    settings = EngineSettings(
+        fuel=any(component.fuel is not None for component in config.components),
+        worker_threads=config.limits.worker_threads,
+    )
+    return WasmtimeEngine(cache_folder(environ) / "compiled", settings)
+
+
+def cache_folder(environ: Mapping[str, str]) -> Path:
+    """`$XDG_CACHE_HOME/obelisk`, or `~/.cache/obelisk`."""
+    base = environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "obelisk"
+
+
+class Wasi:
+    """WASI 0.2 as the service's library of host functions."""
+
+    def bind(self, component: CompiledComponent) -> Any:
+        binding = wasi.bind(component)
+        return binding.functions, binding.destructors
+
+    def state(self, world: GuestWorld) -> wasi.WasiState:
+        return wasi.WasiState(world)
+
+
+def _service(store: Store, engine: Engine, limits: RuntimeLimits) -> Service:
+    return Service(store=store, engine=engine, clock=SystemClock(), ids=SystemIds(), limits=limits, library=Wasi())
+
+
+async def _deploy(service: Service, components: Sequence[tuple[ComponentSettings, bytes]]) -> None:
+    """Raises: InvalidSetup."""
+    problems = await service.deploy(components)
+    if problems:
+        raise InvalidSetup([str(problem) for problem in problems])

@@ -1,0 +1,227 @@
+import dataclasses
+import json
+import tomllib
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings, RuntimeLimits
+from obelisk_runtime.core.retry import RetryPolicy
+from obelisk_server.config import InvalidConfig, Listen, LogFormat, ServerConfig, json_schema, parse_config
+from obelisk_server.config.models import LimitsTable
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "a.wasm").touch()
+    return tmp_path
+
+
+def parse(folder: Path, text: str, **environ: str) -> ServerConfig:
+    return parse_config(text, folder / "obelisk.toml", environ)
+
+
+def problems(folder: Path, text: str, **environ: str) -> list[str]:
+    with pytest.raises(InvalidConfig) as caught:
+        parse(folder, text, **environ)
+    return [str(problem).removeprefix(str(folder / "obelisk.toml")) for problem in caught.value.problems]
+
+
+def activity(line: str) -> str:
+    return f'[[activity]]\nname = "a"\nlocation = "a.wasm"\n{line}\n'
+
+
+def test_an_empty_file_means_the_defaults(folder: Path) -> None:
+    assert parse(folder, "") == ServerConfig(
+        listen=Listen("127.0.0.1", 8080),
+        log=LogFormat.TEXT,
+        database=folder / ".obelisk/obelisk.db",
+        limits=RuntimeLimits(),
+        components=(),
+    )
+
+
+def test_a_component_without_options_has_the_defaults_of_the_core(folder: Path) -> None:
+    config = parse(folder, activity("") + '[[workflow]]\nname = "w"\nlocation = "a.wasm"\n')
+    location = str(folder / "a.wasm")
+    assert config.components == (
+        ComponentSettings("a", ComponentKind.ACTIVITY, location),
+        ComponentSettings("w", ComponentKind.WORKFLOW, location),
+    )
+
+
+def test_every_option_reaches_the_core(folder: Path) -> None:
+    text = """
+        [server]
+        listen = "[::1]:0"
+        log = "json"
+        [storage]
+        url = "sqlite:/data/x.db"
+        [limits]
+        activities_max = 7
+        lease = "1m"
+        [[activity]]
+        name = "a"
+        location = "a.wasm"
+        attempt_timeout = "10s"
+        retries = { max = 1, backoff = "1ms", factor = 3, max_backoff = "1h", jitter = 0 }
+        env = { MODE = "prod" }
+        memory_mib = 64
+        fuel = 1000
+        start = "after-commit"
+    """
+    config = parse(folder, text)
+    assert config.listen == Listen("::1", 0)
+    assert config.log is LogFormat.JSON
+    assert config.database == Path("/data/x.db")
+    assert config.limits == RuntimeLimits(activities_max=7, lease=60_000_000)
+    assert config.components == (
+        ComponentSettings(
+            name="a",
+            kind=ComponentKind.ACTIVITY,
+            location=str(folder / "a.wasm"),
+            env={"MODE": "prod"},
+            memory_mib=64,
+            fuel=1000,
+            attempt_timeout=10_000_000,
+            retries=RetryPolicy(max=1, backoff=1_000, factor=3.0, backoff_max=3_600_000_000, jitter=0.0),
+            start_after_commit=True,
+        ),
+    )
+
+
+def test_all_problems_are_reported_at_once_in_the_order_of_lines(folder: Path) -> None:
+    text = """
+[server]
+listn = "127.0.0.1:1"
+[storage]
+url = 5
+[[activity]]
+location = "missing.wasm"
+attempt_timeout = 10
+retries = { max = "many" }
+"""
+    found = problems(folder, text)
+    assert [problem.split(" ")[0] for problem in found] == [
+        ":3:", ":5:", ":6:", ":7:", ":8:", ":9:",
+    ]  # fmt: skip
+    assert found[0] == ":3: server.listn: unknown key 'listn'; did you mean 'listen'?"
+    assert found[1] == ":5: storage.url: found 5, expected text in quotes"
+    assert found[2] == ":6: activity[0].name: 'name' is required here and was not given"
+    assert found[3] == (
+        f":7: activity[0].location: {folder}/missing.wasm does not exist; build the component or correct the path"
+    )
+    assert found[5] == ":9: activity[0].retries.max: found 'many', expected an integer"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("atempt_timeout = '1s'", "unknown key 'atempt_timeout'; did you mean 'attempt_timeout'?"),
+        ("zzz = 1", "unknown key 'zzz'; known keys here are name, location"),
+        ("attempt_timeout = '10'", "found '10', expected a duration such as"),
+        ("attempt_timeout = '0s'", "found a duration of zero"),
+        ("fuel = true", "found True, expected an integer"),
+        ("fuel = 1.5", "found 1.5, expected an integer"),
+        ("memory_mib = 4097", "found 4097, expected at most 4096"),
+        ("memory_mib = 0", "found 0, expected at least 1"),
+        ("env = { A = 1 }", "found 1, expected text in quotes"),
+        ("env = ['A']", "found ['A'], expected a table"),
+        ("start = 'late'", "found 'late', expected 'early' or 'after-commit'"),
+        ("retries = { jitter = 2 }", "found 2, expected at most 1"),
+        ("retries = { bakoff = '1s' }", "unknown key 'bakoff'; did you mean 'backoff'?"),
+        ("retries = 3", "found 3, expected a table"),
+    ],
+)
+def test_what_was_found_and_expected_is_said(folder: Path, line: str, expected: str) -> None:
+    (problem,) = problems(folder, activity(line))
+    assert problem.startswith(":4: activity[0].")
+    assert expected in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[server]\nlisten = '8080'", 'expected "HOST:PORT"'),
+        ("[server]\nlisten = 8080", "found '8080', expected \"HOST:PORT\""),
+        ("[server]\nlisten = '127.0.0.1:99999'", 'expected "HOST:PORT"'),
+        ("[server]\nlisten = '0.0.0.0:8080'", "expected a loopback address"),
+        ("[server]\nlog = 'xml'", "expected 'text' or 'json'"),
+        ("[storage]\nurl = 'postgresql://x'", "PostgreSQL is not supported yet"),
+        ("[storage]\nurl = 'obelisk.db'", 'expected "sqlite:PATH"'),
+        ("[storage]\nurl = 'sqlite:'", 'expected "sqlite:PATH"'),
+        ("[webhooks]\nlisten = 'x'", "'webhooks' is not supported yet"),
+        ("[[webhook]]\nname = 'x'", "'webhook' is not supported yet"),
+        ("[[stub]]\nfunction = 'x'", "'stub' is not supported yet"),
+        ("[serverr]\n", "did you mean 'server'?"),
+        ("activity = 'x'", "expected an array of tables"),
+        ("activity = ['x']", "found 'x', expected a table"),
+    ],
+)
+def test_a_wrong_section_is_said(folder: Path, text: str, expected: str) -> None:
+    (problem,) = problems(folder, text)
+    assert expected in problem
+
+
+def test_text_that_is_no_toml_names_its_line(folder: Path) -> None:
+    (problem,) = problems(folder, "[server]\nlisten = \n")
+    assert "not TOML" in problem
+    assert "line 2" in problem
+
+
+def test_a_registry_is_refused_with_a_clear_error(folder: Path) -> None:
+    (problem,) = problems(folder, '[[activity]]\nname = "a"\nlocation = "oci://ghcr.io/x:1"\n')
+    assert "registry, which is not supported yet" in problem
+
+
+def test_two_components_may_not_have_one_name(folder: Path) -> None:
+    text = activity("") + '[[workflow]]\nname = "a"\nlocation = "a.wasm"\n'
+    assert problems(folder, text) == [
+        ":6: workflow[0].name: another component has the name 'a'; choose a unique one"
+    ]  # fmt: skip
+
+
+def test_variables_are_replaced_where_it_is_said(folder: Path) -> None:
+    text = "[server]\nlisten = '127.0.0.1:${PORT}'\n[storage]\nurl = 'sqlite:${DIR:-data}/x.db'\n" + activity(
+        "env = { TOKEN = '${A}-${B:-b}' }"
+    )
+    config = parse(folder, text, PORT="9000", A="a")
+    assert config.listen.port == 9000
+    assert config.database == folder / "data/x.db"
+    assert config.components[0].env == {"TOKEN": "a-b"}
+
+
+def test_a_variable_that_is_not_set_is_named(folder: Path) -> None:
+    (problem,) = problems(folder, activity("env = { TOKEN = '${NO_SUCH}' }"))
+    assert "the environment variable NO_SUCH is not set" in problem
+
+
+def test_other_values_are_not_interpolated(folder: Path) -> None:
+    (problem,) = problems(folder, '[[activity]]\nname = "${A}"\nlocation = "a.wasm"\n', A="a")
+    assert "found '${A}'" in problem
+
+
+def test_the_limits_are_those_of_the_core() -> None:
+    assert set(LimitsTable.model_fields) == {field.name for field in dataclasses.fields(RuntimeLimits)}
+
+
+def test_the_sample_is_right(tmp_path: Path) -> None:
+    text = (REPOSITORY / "obelisk.toml").read_text(encoding="utf-8")
+    for location in ("fibo", "fibo_workflow"):
+        product = tmp_path / f"build/components/{location}.wasm"
+        product.parent.mkdir(parents=True, exist_ok=True)
+        product.touch()
+    config = parse(tmp_path, text)
+    assert [component.name for component in config.components] == ["fibo", "fibo-workflow"]
+    jsonschema.validate(tomllib.loads(text), json_schema())
+
+
+def test_the_schema_shows_durations_as_text_and_refuses_unknown_keys() -> None:
+    schema = json_schema()
+    assert json.loads(json.dumps(schema)) == schema
+    assert schema["$defs"]["LimitsTable"]["properties"]["lease"]["default"] == "10s"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"server": {"listn": "x"}}, schema)
