@@ -8,7 +8,7 @@ from typing import Any
 
 from obelisk_runtime.ports.store import Store
 from obelisk_runtime.storage.memory import MemoryStore
-from obelisk_runtime.storage.sqlite.store import SqliteStore
+from obelisk_runtime.storage.sqlite import SqliteStore
 
 Hook = Callable[[str], None]
 """Called in the middle of a writing transaction with the name of the place: before each statement and before the
@@ -32,23 +32,22 @@ async def open_memory(folder: Path, hook: Hook | None = None) -> Store:  # noqa:
     return MemoryStore()
 
 
-memory = Backend("memory", open_memory, durable=False, hooks=False)
-
-
 async def open_sqlite(folder: Path, hook: Hook | None = None) -> Store:
     return await SqliteStore.open(folder / "obelisk.sqlite", hook=hook)
 
 
+memory = Backend("memory", open_memory, durable=False, hooks=False)
 sqlite = Backend("sqlite", open_sqlite)
+_OURS = {backend.name: backend for backend in (memory, sqlite)}
 
 
 def load(reference: str) -> Backend:
     """The backend at `module:attribute`: a `Backend`, or a function like `Open`, which is durable and has hooks.
 
-    `memory` alone is the one above.
+    `memory` and `sqlite` are those of this package.
     """
-    if reference == memory.name:
-        return memory
+    if reference in _OURS:
+        return _OURS[reference]
     module, _, attribute = reference.partition(":")
     found: Any = getattr(import_module(module), attribute)
     return found if isinstance(found, Backend) else Backend(reference, found)

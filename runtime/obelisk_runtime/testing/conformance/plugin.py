@@ -5,9 +5,9 @@ import pytest
 pytest.register_assert_rewrite("obelisk_runtime.testing.conformance")
 
 from obelisk_runtime.testing.backends import load  # noqa: E402 - asserts are rewritten first
-from obelisk_runtime.testing.conformance.fixtures import raw_store, store  # noqa: E402
+from obelisk_runtime.testing.conformance.fixtures import raw_store, reopen, store  # noqa: E402
 
-__all__ = ["raw_store", "store"]
+__all__ = ["raw_store", "reopen", "store"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

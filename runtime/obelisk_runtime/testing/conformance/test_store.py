@@ -1,18 +1,31 @@
 """Everything of the kit, for pytest to collect."""
 
+from obelisk_runtime.testing.conformance.atomicity import TestAtomicity
+from obelisk_runtime.testing.conformance.catalog import TestComponents, TestGuestLogs, TestSignals
+from obelisk_runtime.testing.conformance.claiming import TestClaimants
+from obelisk_runtime.testing.conformance.durability import TestReopening
 from obelisk_runtime.testing.conformance.executions import TestAppend, TestCreate, TestPayloads
 from obelisk_runtime.testing.conformance.fencing import TestFencing
+from obelisk_runtime.testing.conformance.listing import TestFilters, TestPages
 from obelisk_runtime.testing.conformance.responding import TestResponseAgainstBlock, TestResponseOrder
 from obelisk_runtime.testing.conformance.work_queue import TestDelays, TestLock, TestTakeOver
 
 __all__ = [
     "TestAppend",
+    "TestAtomicity",
+    "TestClaimants",
+    "TestComponents",
     "TestCreate",
     "TestDelays",
     "TestFencing",
+    "TestFilters",
+    "TestGuestLogs",
     "TestLock",
+    "TestPages",
     "TestPayloads",
+    "TestReopening",
     "TestResponseAgainstBlock",
     "TestResponseOrder",
+    "TestSignals",
     "TestTakeOver",
 ]
