@@ -1,7 +1,8 @@
 """A world for guests in tests: all that they see follows from its arguments."""
 
+import asyncio
 import hashlib
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 
 from obelisk_runtime.core.ids import Instant
 
@@ -36,12 +37,10 @@ class ScriptedWorld:
         self._draws += 1
         return hashlib.shake_128(f"{self._seed}:{self._draws}".encode()).digest(count)
 
-    def wait(self, nanoseconds: int) -> Awaitable[None]:
+    async def wait(self, nanoseconds: int) -> None:
         self.waits.append(nanoseconds)
-        return self._pass(max(0, nanoseconds - self._tick))
-
-    async def _pass(self, nanoseconds: int) -> None:
-        self._passed += nanoseconds
+        await asyncio.sleep(0)
+        self._passed += max(0, nanoseconds - self._tick)
 
     def environment(self) -> Sequence[tuple[str, str]]:
         return self._environment

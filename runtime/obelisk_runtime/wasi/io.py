@@ -11,8 +11,11 @@ from obelisk_runtime.ports.engine import GuestTrap, Value
 from obelisk_runtime.ports.guest import GuestWorld
 from obelisk_runtime.wasi.state import Interfaces, WasiState
 
-WRITE_BYTES_MAX = 64 * 1024
-"""What `check-write` permits; more in one write traps, as the interface demands."""
+WRITE_BYTES_MAX = 2 * 1024 * 1024
+"""What `check-write` permits; more in one write traps, as the interface demands.
+
+As much as fits well into one host call: unbuffered guests (Python's standard output) lose what goes beyond it.
+"""
 
 _CLOSED: Value = {"err": "closed"}
 _DONE: Value = {"ok": None}
@@ -53,11 +56,11 @@ def poll(state: WasiState, pollables: Sequence[int]) -> list[int] | Awaitable[li
     if not pollables:
         raise GuestTrap("wasi:io/poll.poll of an empty list never ends")
     watched = [state.get(rep, Pollable) for rep in pollables]
-    return _ready_among(state.world, watched) or _poll_later(state.world, watched, _wait(state.world, watched))
+    return _ready_among(state.world, watched) or _poll_later(state.world, watched)
 
 
-async def _poll_later(world: GuestWorld, watched: Sequence[Pollable], waiting: Awaitable[None]) -> list[int]:
-    await waiting
+async def _poll_later(world: GuestWorld, watched: Sequence[Pollable]) -> list[int]:
+    await _wait(world, watched)
     return _ready_among(world, watched)
 
 
@@ -66,16 +69,12 @@ def _ready_among(world: GuestWorld, watched: Sequence[Pollable]) -> list[int]:
     return [index for index, pollable in enumerate(watched) if pollable.remaining(now) == 0]
 
 
-def _wait(world: GuestWorld, watched: Sequence[Pollable]) -> Awaitable[None]:
-    """Asks the world once, before it returns: for a workflow this is the moment of the durable delay."""
+async def _wait(world: GuestWorld, watched: Sequence[Pollable]) -> None:
+    """Wait for the earliest: the world is asked once, since for a workflow that is a durable delay."""
     now = world.monotonic()
     shortest = min(pollable.remaining(now) for pollable in watched)
     due = [pollable for pollable in watched if pollable.remaining(now) == shortest]
-    return _elapse(due, world.wait(shortest))
-
-
-async def _elapse(due: Sequence[Pollable], waiting: Awaitable[None]) -> None:
-    await waiting
+    await world.wait(shortest)
     for pollable in due:
         # The wait decides, not the clock: a coarser clock may still be a little before the deadline.
         pollable.deadline = 0

@@ -1,6 +1,6 @@
 import inspect
 from collections.abc import Awaitable
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
@@ -82,13 +82,6 @@ async def test_of_several_clocks_the_world_is_asked_once_for_the_earliest(
     assert world.waits == [20, 70]
 
 
-def test_the_world_is_asked_before_the_host_call_returns(state: WasiState, world: ScriptedWorld) -> None:
-    later = io.poll(state, [clocks.subscribe_duration(state, 7)])
-    assert world.waits == [7]
-    assert inspect.isawaitable(later)
-    run_to_end(later)
-
-
 def test_what_is_ready_is_answered_without_waiting_for_the_rest(state: WasiState, world: ScriptedWorld) -> None:
     clock = clocks.subscribe_duration(state, 1_000)
     stream = io.subscribe(state, cli.get_stdout(state))
@@ -141,8 +134,3 @@ def test_a_guest_that_hoards_handles_traps(state: WasiState) -> None:
 async def answer_of(later: list[int] | Awaitable[list[int]]) -> list[int]:
     assert inspect.isawaitable(later)
     return await cast("Awaitable[list[int]]", later)
-
-
-def run_to_end(coroutine: Any) -> None:
-    with pytest.raises(StopIteration):
-        coroutine.send(None)
