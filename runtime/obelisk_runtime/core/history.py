@@ -68,6 +68,8 @@ class History:
         """Those of them that submitted a child or a delay."""
         self.open: dict[str, Ffqn | None] = {}
         """Submissions of all join sets without a response, in order of creation; None: a delay."""
+        self.decided: ev.Outcome | None = None
+        """How it will end, once everything is closed."""
         self.unsettled_version = -1
         """Version of the latest entry whose answer would be another one if a crash came before its commit."""
         self.now: Instant
@@ -178,6 +180,8 @@ class History:
         self._life = proj.apply(self._life, entry.event, entry.at)
         if isinstance(entry.event, ev.Unlocked):
             self._parked = entry.event.parked
+        elif isinstance(entry.event, ev.OutcomeDecided):
+            self.decided = entry.event.outcome
 
     def finish_replay(self) -> None:
         """The function returned: no recorded entry may be left. Raises: Nondeterminism."""

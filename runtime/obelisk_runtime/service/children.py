@@ -1,0 +1,95 @@
+"""Children of a workflow: what is created in the store with the entry that submitted them, and how they start here."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from obelisk_runtime.core import events as ev
+from obelisk_runtime.core import projection as proj
+from obelisk_runtime.core.history import Submission
+from obelisk_runtime.core.ids import Digest, ExecutionId, Instant
+from obelisk_runtime.core.randomness import child_seed
+from obelisk_runtime.ports.store import NewExecution
+from obelisk_runtime.service.attempts import Attempt, LockedActivity, RejectedCall
+from obelisk_runtime.service.deployment import Target
+from obelisk_runtime.service.node import Node, Startable
+
+if TYPE_CHECKING:
+    from obelisk_runtime.service.workflow_run import WorkflowRun
+
+Commit = asyncio.Future[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """A new execution; `start` is None if it is left in the store for whoever has room."""
+
+    new: NewExecution
+    start: Callable[[Commit], Startable] | None
+    """Makes the runner, given what is done when the creation is durable."""
+    early: bool
+    """Whether it may start before that."""
+
+
+def begun(
+    node: Node, created: ev.Created, execution_id: ExecutionId, now: Instant, digest: Digest | None
+) -> NewExecution:
+    """A new execution that this process holds from the start."""
+    locked = ev.Locked(node.executor, 1, digest)
+    projection = proj.apply(proj.begin(created, now), locked, now)
+    return NewExecution(execution_id, (ev.Recorded(0, now, created), ev.Recorded(1, now, locked)), projection)
+
+
+def waiting(created: ev.Created, execution_id: ExecutionId, now: Instant) -> NewExecution:
+    """A new execution that nobody holds yet."""
+    return NewExecution(execution_id, (ev.Recorded(0, now, created),), proj.begin(created, now))
+
+
+def created_by(target: Target, params: str, seed: bytes | None, *, tags: dict[str, str] | None = None) -> ev.Created:
+    """The first event of an execution of a deployed function. A workflow is pinned to the digest deployed now."""
+    pinned = target.kind is ev.ExecutionKind.WORKFLOW
+    return ev.Created(
+        kind=target.kind,
+        function=target.name,
+        params=params,
+        digest=target.component.digest if pinned else None,
+        seed=seed if pinned else None,
+        tags=tags,
+    )
+
+
+def bear(
+    node: Node,
+    submission: Submission,
+    seed: bytes,
+    *,
+    settled: bool,
+    run_workflow: "Callable[[NewExecution], WorkflowRun]",
+) -> Birth:
+    """The child execution of a submission. `settled`: no answer its parameters may hold can change by a crash."""
+    event = submission.event
+    assert isinstance(event, ev.ChildSubmitted)
+    child = ExecutionId(submission.id)
+    target = node.deployment.targets.get(event.function)
+    if target is None:
+        return _rejected(node, event, child, submission.at)
+    created = created_by(target, event.params, child_seed(seed, child))
+    if not node.scheduler.reserve(target.kind):
+        return Birth(waiting(created, child, submission.at), None, early=False)
+    early = settled and not target.component.settings.start_after_commit
+    if target.kind is ev.ExecutionKind.WORKFLOW:
+        new = begun(node, created, child, submission.at, None)
+        return Birth(new, lambda _: run_workflow(new), early)
+    new = begun(node, created, child, submission.at, target.component.digest)
+    return Birth(
+        new, lambda commit: Attempt(node, target, LockedActivity(child, event.params, new.projection, commit)), early
+    )
+
+
+def _rejected(node: Node, event: ev.ChildSubmitted, child: ExecutionId, now: Instant) -> Birth:
+    node.scheduler.reserve(ev.ExecutionKind.ACTIVITY, force=True)
+    new = begun(node, ev.Created(ev.ExecutionKind.ACTIVITY, event.function, event.params), child, now, None)
+    reason = f"no deployed component exports {event.function}"
+    activity = LockedActivity(child, event.params, new.projection)
+    return Birth(new, lambda _: RejectedCall(node, activity, reason), early=False)

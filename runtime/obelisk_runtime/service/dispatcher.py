@@ -1,0 +1,168 @@
+"""Who runs next: claims what is due from the store, fires delays, and begins executions turn by turn.
+
+Hints and timers only make it look sooner; it also looks every `limits.poll`, so nothing depends on them.
+"""
+
+import asyncio
+from collections import deque
+
+from obelisk_runtime.core import events as ev
+from obelisk_runtime.core.ids import Instant
+from obelisk_runtime.ports.store import Claim, Offer, StoreUnavailable
+from obelisk_runtime.service.attempts import Attempt, LockedActivity
+from obelisk_runtime.service.node import Node, Startable, logger
+from obelisk_runtime.service.workflow_run import WorkflowRun
+
+TURN_SECONDS = 0.005
+"""How long executions are begun in one turn of the event loop before others have theirs."""
+DELAYS_PER_FIRING_MAX = 500
+CLAIMS_MAX = 128
+"""Executions of a kind locked in one transaction."""
+_NEVER = Instant(2**62)
+
+
+class Dispatcher:
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._free = {
+            ev.ExecutionKind.ACTIVITY: node.limits.activities_max,
+            ev.ExecutionKind.WORKFLOW: node.limits.workflows_max,
+        }
+        self._starved = False
+        """A slot was asked for and there was none, or a claim filled all of them."""
+        self._queue: deque[Startable] = deque()
+        self._begin_scheduled = False
+        self._woken = asyncio.Event()
+        self._next_due = _NEVER
+        self._alarm: asyncio.TimerHandle | None = None
+
+    # Slots
+
+    def reserve(self, kind: ev.ExecutionKind, *, force: bool = False) -> bool:
+        if self._node.stopping and not force:
+            return False
+        if self._free[kind] <= 0 and not force:
+            self._starved = True
+            return False
+        self._free[kind] -= 1
+        return True
+
+    def release(self, kind: ev.ExecutionKind) -> None:
+        self._free[kind] += 1
+        if self._starved:
+            self.wake()
+
+    # Beginning what is locked
+
+    def enqueue(self, item: Startable) -> None:
+        self._queue.append(item)
+        if not self._begin_scheduled:
+            self._begin_scheduled = True
+            asyncio.get_running_loop().call_soon(self._begin_some)
+
+    def _begin_some(self) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + TURN_SECONDS
+        while self._queue:
+            self._queue.popleft().begin()
+            if loop.time() > deadline:
+                break
+        if self._queue:
+            loop.call_soon(self._begin_some)
+        else:
+            self._begin_scheduled = False
+
+    # Looking into the store
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def due_at(self, instant: Instant) -> None:
+        if instant >= self._next_due:
+            return
+        self._next_due = instant
+        if self._alarm is not None:
+            self._alarm.cancel()
+        seconds = max(0.0, (instant - self._node.clock.now()) / 1e6)
+        self._alarm = asyncio.get_running_loop().call_later(seconds, self.wake)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        try:
+            while True:
+                try:
+                    busy = await self._look()
+                except StoreUnavailable:
+                    logger.warning("the store is unavailable; nothing is claimed for now")
+                    busy = False
+                if not busy:
+                    await self._sleep()
+        finally:
+            if self._alarm is not None:
+                self._alarm.cancel()
+
+    async def _sleep(self) -> None:
+        try:
+            async with asyncio.timeout(self._node.limits.poll / 1e6):
+                await self._woken.wait()
+        except TimeoutError:
+            pass
+
+    async def _look(self) -> bool:
+        """Fire and claim once. True if there may be more at once."""
+        self._woken.clear()
+        self._next_due = _NEVER
+        due = await self._node.store.next_due()
+        now = self._node.clock.now()
+        busy = False
+        if due is not None and due <= now:
+            busy = await self._fire(now)
+            busy = await self._claim(now) or busy
+        elif due is not None:
+            self.due_at(due)
+        return busy
+
+    async def _fire(self, now: Instant) -> bool:
+        fired = await self._node.store.fire_delays(now, DELAYS_PER_FIRING_MAX)
+        for delay in fired:
+            self._node.responded(delay.response)
+        return bool(fired)
+
+    async def _claim(self, now: Instant) -> bool:
+        offers = self._offers()
+        if not offers:
+            return False
+        for offer in offers:
+            self._free[offer.kind] -= offer.limit
+        claims: list[Claim] = []
+        try:
+            claims = list(await self._node.store.lock_pending(now, self._node.executor, offers))
+        finally:
+            for offer in offers:
+                self._free[offer.kind] += offer.limit
+        for claim in claims:
+            self._free[claim.created.kind] -= 1
+            self._take(claim)
+        self._starved = any(free <= 0 for free in self._free.values())
+        return bool(claims)
+
+    def _offers(self) -> list[Offer]:
+        offers: list[Offer] = []
+        for kind, free in self._free.items():
+            functions = {
+                name: target.component.digest if kind is ev.ExecutionKind.ACTIVITY else None
+                for name, target in self._node.deployment.targets.items()
+                if target.kind is kind
+            }
+            if free > 0 and functions and not self._node.stopping:
+                offers.append(Offer(kind, functions, min(free, CLAIMS_MAX)))
+        return offers
+
+    def _take(self, claim: Claim) -> None:
+        node = self._node
+        if claim.created.kind is ev.ExecutionKind.WORKFLOW:
+            self.enqueue(WorkflowRun(node, claim.id, claim.projection))
+            return
+        target = node.deployment.targets[claim.created.function]
+        activity = LockedActivity(claim.id, claim.created.params, claim.projection)
+        self.enqueue(Attempt(node, target, activity))

@@ -1,0 +1,91 @@
+"""Host functions bound to a component: what each import of a workflow or activity does."""
+
+import inspect
+from collections.abc import Awaitable, Callable
+
+from obelisk_runtime.core import interfaces
+from obelisk_runtime.core.deployment import ComponentKind
+from obelisk_runtime.core.history import Nondeterminism
+from obelisk_runtime.core.host_types import JOIN_SET_INTERFACE, LOG, WORKFLOW_SUPPORT, WORKFLOW_SUPPORT_BACKTRACE
+from obelisk_runtime.core.types import FunctionType
+from obelisk_runtime.core.values import InvalidValue
+from obelisk_runtime.ports.engine import CompiledComponent, GuestTrap, HostFunction, ResourceDestructor, Value
+from obelisk_runtime.ports.store import LogLevel
+from obelisk_runtime.service import calls, support
+from obelisk_runtime.service.attempts import ActivityContext
+from obelisk_runtime.service.deployment import Bindings
+from obelisk_runtime.service.workflow_context import WorkflowContext
+
+Call = Callable[[WorkflowContext, tuple[Value, ...]], Value]
+
+
+def bind(component: CompiledComponent, kind: ComponentKind) -> Bindings:
+    """Every import that this host provides; what is missing is found by `CompiledComponent.link`."""
+    functions: dict[tuple[str, str], HostFunction] = {}
+    for item in component.imports:
+        function = _function(item.interface, item.name, item.type, kind)
+        if function is not None:
+            functions[item.interface, item.name] = function
+    destructors: dict[tuple[str, str], ResourceDestructor] = {(JOIN_SET_INTERFACE, "join-set"): _drop_handle}
+    return functions, destructors
+
+
+def _function(interface: str, name: str, type_: FunctionType, kind: ComponentKind) -> HostFunction | None:
+    if interface == LOG:
+        return _log(LogLevel(name))
+    if kind is not ComponentKind.WORKFLOW:
+        return None
+    call = _workflow_call(interface, name, type_)
+    return None if call is None else _guarded(call)
+
+
+def _workflow_call(interface: str, name: str, type_: FunctionType) -> Call | None:
+    match interfaces.classify(interface, name):
+        case interfaces.DirectCall(function):
+            return calls.direct(function, type_)
+        case interfaces.Submit(function):
+            return calls.submit(function, type_)
+        case interfaces.AwaitNext(function):
+            return calls.await_next(function, type_)
+        case interfaces.Get(function):
+            return calls.get(function, type_)
+        case interfaces.HostFunction():
+            known = (JOIN_SET_INTERFACE, WORKFLOW_SUPPORT, WORKFLOW_SUPPORT_BACKTRACE)
+            return support.find(name) if interface in known else None
+        case _:
+            return None
+
+
+def _log(level: LogLevel) -> HostFunction:
+    def log(context: WorkflowContext | ActivityContext, arguments: tuple[Value, ...]) -> None:
+        context.log(level, arguments[0])
+
+    return log
+
+
+def _drop_handle(context: WorkflowContext, rep: int) -> None:
+    context.drop_handle(rep)
+
+
+def _guarded(call: Call) -> HostFunction:
+    """Join sets whose handles were dropped close first; what a guest does wrong traps it."""
+
+    def guarded(context: WorkflowContext, arguments: tuple[Value, ...]) -> Value:
+        try:
+            while context.dropped:
+                closing = context.run.close(context.dropped.pop(0))
+                if closing is not None:
+                    return after(closing, context, arguments)
+            return call(context, arguments)
+        except Nondeterminism as error:
+            context.run.nondeterministic(error)
+            raise GuestTrap(str(error)) from None
+        except InvalidValue as error:
+            raise GuestTrap(str(error)) from None
+
+    async def after(closing: Awaitable[Value], context: WorkflowContext, arguments: tuple[Value, ...]) -> Value:
+        await closing
+        answer: Value = guarded(context, arguments)
+        return await answer if inspect.isawaitable(answer) else answer
+
+    return guarded

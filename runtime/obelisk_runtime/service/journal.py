@@ -1,0 +1,182 @@
+"""The way of one workflow's events to the store: batched, pipelined, decided again when the store moved on.
+
+A batch may be sent before the last one is acknowledged, since the store applies writes in order. When one is refused,
+all that follow it are too; then the tail is read, and everything refused goes out again as one batch with the
+projection of now.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from obelisk_runtime.core import events as ev
+from obelisk_runtime.core.history import History, Submission
+from obelisk_runtime.core.ids import DelayId, parent_of
+from obelisk_runtime.ports.store import (
+    Append,
+    ExecutionNotFound,
+    NewDelay,
+    ResponsesMoved,
+    StoreUnavailable,
+    VersionConflict,
+)
+from obelisk_runtime.service.attempts import STORE_RETRY_SECONDS
+from obelisk_runtime.service.children import Birth
+from obelisk_runtime.service.node import Node, logger
+
+TRIES_MAX = 1_000_000
+"""How often a store that cannot answer is asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    events: list[ev.Recorded]
+    births: list[Birth]
+    delays: list[NewDelay]
+    commit: "asyncio.Future[None]"
+
+    @property
+    def end(self) -> int:
+        return self.events[-1].version + 1
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEvents:
+    """What the owner of a journal is told."""
+
+    bear: Callable[[Submission], Birth]
+    committed: Callable[[ev.Event, ev.Response | None], None]
+    """The last event of a batch is durable, and the response to the parent that went with it."""
+    responses: Callable[[Sequence[ev.Response]], None]
+    """Responses that nobody told us of."""
+    overtaken: Callable[[], None]
+    """Somebody else appended to this log: what is in memory is stale."""
+
+
+class Journal:
+    def __init__(self, node: Node, history: History, committed: int, owner: JournalEvents) -> None:
+        self._node = node
+        self._history = history
+        self._owner = owner
+        self._flying: deque[_Batch] = deque()
+        self._refused: list[_Batch] = []
+        self._closed = False
+        self.committed = committed
+        """How many events of the log are known to be durable."""
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is recorded or on its way that is not durable."""
+        return not self._flying and not self._refused and not self._history.fresh
+
+    def close(self) -> None:
+        """The workflow left this process: acknowledgements no longer matter."""
+        self._closed = True
+
+    def flush(self) -> None:
+        """Send what was recorded since the last batch."""
+        if self._history.fresh and not self._refused and not self._closed:
+            self._send(self._gather(()))
+
+    def _gather(self, refused: Sequence[_Batch]) -> _Batch:
+        """One batch of all that was refused and all that was recorded since. Children that may start early do."""
+        fresh, submissions = self._history.take_fresh()
+        batch = _Batch(
+            [event for earlier in refused for event in earlier.events],
+            [birth for earlier in refused for birth in earlier.births],
+            [delay for earlier in refused for delay in earlier.delays],
+            asyncio.get_running_loop().create_future(),
+        )
+        batch.events.extend(fresh)
+        for submission in submissions:
+            if isinstance(submission.event, ev.DelaySubmitted):
+                batch.delays.append(NewDelay(DelayId(submission.id), submission.event.wakes))
+                continue
+            birth = self._owner.bear(submission)
+            batch.births.append(birth)
+            if birth.early and birth.start is not None:
+                self._node.scheduler.enqueue(birth.start(batch.commit))
+        for earlier in refused:
+            batch.commit.add_done_callback(lambda _, commit=earlier.commit: _pass_on(commit))
+        return batch
+
+    def _send(self, batch: _Batch) -> None:
+        history = self._history
+        response = None
+        last = batch.events[-1]
+        if isinstance(last.event, ev.Finished) and parent_of(history.id) is not None:
+            response = ev.Response(0, last.at, history.id, ev.ChildFinished(last.event.outcome))
+        append = Append(
+            id=history.id,
+            expected_version=batch.events[0].version,
+            events=batch.events,
+            projection=history.projection,
+            expected_responses=len(history.responses),
+            children=[birth.new for birth in batch.births],
+            delays=batch.delays,
+            response=response,
+        )
+        self._flying.append(batch)
+        self._node.logs.flush()
+        written = asyncio.ensure_future(self._node.store.append(append))
+        written.add_done_callback(lambda done: self._answered(batch, done))
+
+    def _answered(self, batch: _Batch, done: "asyncio.Future[ev.Response | None]") -> None:
+        self._flying.remove(batch)
+        if self._closed or done.cancelled():
+            return
+        error = done.exception()
+        if error is None:
+            self._committed(batch, done.result())
+            return
+        if not isinstance(error, VersionConflict | ResponsesMoved | StoreUnavailable | ExecutionNotFound):
+            logger.error("a workflow could not be recorded", exc_info=error, extra={"execution": self._history.id})
+            self._owner.overtaken()
+            return
+        self._refused.append(batch)
+        if not self._flying:
+            self._node.spawn(self._send_again(wait=isinstance(error, StoreUnavailable | ExecutionNotFound)))
+
+    def _committed(self, batch: _Batch, response: ev.Response | None) -> None:
+        self.committed = batch.end
+        scheduler = self._node.scheduler
+        batch.commit.set_result(None)
+        for birth in batch.births:
+            if birth.start is None:
+                scheduler.wake()
+            elif not birth.early:
+                scheduler.enqueue(birth.start(batch.commit))
+        for delay in batch.delays:
+            scheduler.due_at(delay.wakes)
+        self._owner.committed(batch.events[-1].event, response)
+
+    async def _send_again(self, *, wait: bool) -> None:
+        store, history = self._node.store, self._history
+        for _ in range(TRIES_MAX):
+            if wait:
+                await asyncio.sleep(STORE_RETRY_SECONDS)
+            try:
+                tail = await store.log(history.id, start=self.committed)
+                responses = await store.responses(history.id, after=len(history.responses))
+                break
+            except (StoreUnavailable, ExecutionNotFound):
+                wait = True
+        else:
+            tail, responses = (), ()
+            self._owner.overtaken()
+        if self._closed:
+            return
+        if tail:
+            for batch in self._refused:
+                batch.commit.cancel()
+            self._owner.overtaken()
+            return
+        self._owner.responses(responses)
+        refused, self._refused = self._refused, []
+        self._send(self._gather(refused))
+
+
+def _pass_on(commit: "asyncio.Future[None]") -> None:
+    if not commit.done():
+        commit.set_result(None)

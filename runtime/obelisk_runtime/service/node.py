@@ -1,0 +1,128 @@
+"""This process as one executor of the store: what its parts share."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from obelisk_runtime.core import events as ev
+from obelisk_runtime.core.deployment import RuntimeLimits
+from obelisk_runtime.core.ids import ExecutionId, ExecutorId, Instant, parent_of
+from obelisk_runtime.ports.clock import Clock, IdSource
+from obelisk_runtime.ports.store import Store
+from obelisk_runtime.service.deployment import Deployment
+from obelisk_runtime.service.logs import LogWriter
+
+if TYPE_CHECKING:
+    from obelisk_runtime.service.attempts import Attempt
+    from obelisk_runtime.service.workflow_run import WorkflowRun
+
+STOP_POLL_SECONDS = 0.02
+
+logger = logging.getLogger("obelisk.service")
+
+
+class Startable(Protocol):
+    """An execution that is locked for this process and waits for its turn to run."""
+
+    def begin(self) -> None: ...
+
+
+class Scheduler(Protocol):
+    """What runs, and when: the part of the dispatcher that others ask."""
+
+    def reserve(self, kind: ev.ExecutionKind, *, force: bool = False) -> bool:
+        """Take a slot for one execution of this kind, if one is free or by `force`."""
+        ...
+
+    def release(self, kind: ev.ExecutionKind) -> None:
+        """Give a slot back."""
+        ...
+
+    def enqueue(self, item: Startable) -> None:
+        """Begin it in this or the next turns of the event loop."""
+        ...
+
+    def due_at(self, instant: Instant) -> None:
+        """Something in the store comes due then."""
+        ...
+
+    def wake(self) -> None:
+        """Something in the store may be ready to be locked."""
+        ...
+
+
+@dataclass(slots=True)
+class Node:
+    """State of one process. Nothing here is the truth about an execution; the store is."""
+
+    store: Store
+    clock: Clock
+    ids: IdSource
+    limits: RuntimeLimits
+    executor: ExecutorId
+    deployment: Deployment
+    logs: LogWriter
+    scheduler: Scheduler = field(init=False)
+    cancel_open: Callable[[Sequence[str]], None] = field(init=False)
+    """Cancel children and delays in this order, for a join set that closes."""
+    workflows: "dict[ExecutionId, WorkflowRun]" = field(default_factory=dict[ExecutionId, "WorkflowRun"])
+    attempts: "dict[ExecutionId, Attempt]" = field(default_factory=dict[ExecutionId, "Attempt"])
+    stopping: bool = False
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+    _waiters: dict[ExecutionId, list[asyncio.Future[ev.Outcome]]] = field(
+        default_factory=dict[ExecutionId, list["asyncio.Future[ev.Outcome]"]]
+    )
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A task that this node owns: its failure is a bug and is logged, its end is awaited by `settle`."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("a task failed", exc_info=error)
+
+    async def settle(self) -> None:
+        """Cancel what still runs and wait for its end."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def no_attempts(self) -> None:
+        """Until no activity runs here."""
+        while self.attempts:  # noqa: ASYNC110 - only at shutdown, and simpler than an event
+            await asyncio.sleep(STOP_POLL_SECONDS)
+
+    def responded(self, response: ev.Response) -> None:
+        """A response was committed: its parent goes on, here if it is here."""
+        parent = parent_of(ExecutionId(response.id))
+        assert parent is not None
+        run = self.workflows.get(parent)
+        if run is None:
+            self.scheduler.wake()
+        else:
+            run.arrive(response)
+
+    def finished(self, execution_id: ExecutionId, outcome: ev.Outcome) -> None:
+        """An execution's end was committed."""
+        for waiter in self._waiters.pop(execution_id, ()):
+            if not waiter.done():
+                waiter.set_result(outcome)
+
+    def watch(self, execution_id: ExecutionId) -> asyncio.Future[ev.Outcome]:
+        """Done when the execution ends in this process; `unwatch` it when that no longer matters."""
+        waiter: asyncio.Future[ev.Outcome] = asyncio.get_running_loop().create_future()
+        self._waiters.setdefault(execution_id, []).append(waiter)
+        return waiter
+
+    def unwatch(self, execution_id: ExecutionId, waiter: asyncio.Future[ev.Outcome]) -> None:
+        waiters = self._waiters.get(execution_id)
+        if waiters is not None and waiter in waiters:
+            waiters.remove(waiter)
+            if not waiters:
+                del self._waiters[execution_id]

@@ -1,0 +1,38 @@
+"""Which waiting workflows stay in memory: bounded by memory and time, the least recently used leave first."""
+
+import asyncio
+
+from obelisk_runtime.core.deployment import MEBIBYTE
+from obelisk_runtime.service.node import Node
+from obelisk_runtime.service.workflow_run import WorkflowRun
+
+SWEEP_SECONDS = 1.0
+EVICTIONS_PER_SWEEP_MAX = 1_000
+
+
+class Residents:
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            for run in self.surplus(asyncio.get_running_loop().time()):
+                run.evict()
+
+    def surplus(self, now: float) -> list[WorkflowRun]:
+        """Waiting workflows to let go of now, on the event loop's clock."""
+        limits = self._node.limits
+        waiting = sorted((run for run in self._node.workflows.values() if run.evictable), key=lambda r: r.idle_since)
+        used = sum(run.memory_bytes for run in self._node.workflows.values())
+        count = len(self._node.workflows)
+        chosen: list[WorkflowRun] = []
+        for run in waiting[:EVICTIONS_PER_SWEEP_MAX]:
+            crowded = used > limits.resident_memory_mib * MEBIBYTE or count >= limits.workflows_max
+            if not crowded and now - run.idle_since < limits.resident_seconds:
+                break
+            used -= run.memory_bytes
+            count -= 1
+            chosen.append(run)
+        return chosen

@@ -1,0 +1,304 @@
+"""The runtime as one object: deploy components, start, submit, wait, cancel, stop."""
+
+import asyncio
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from obelisk_runtime.core import events as ev
+from obelisk_runtime.core import projection as proj
+from obelisk_runtime.core.deployment import ComponentSettings, RuntimeLimits
+from obelisk_runtime.core.errors import ObeliskError
+from obelisk_runtime.core.ids import DelayId, ExecutionId, ExecutorId, Instant
+from obelisk_runtime.core.names import Ffqn
+from obelisk_runtime.core.values import ValueLimits
+from obelisk_runtime.core.wiring import ExportedFunction, Problem
+from obelisk_runtime.ports.clock import Clock, IdSource
+from obelisk_runtime.ports.engine import Engine
+from obelisk_runtime.ports.store import Changed, CreateOutcome, Store, StoreUnavailable
+from obelisk_runtime.service import cancellation, host_functions
+from obelisk_runtime.service.attempts import Attempt, LockedActivity
+from obelisk_runtime.service.children import begun, created_by, waiting
+from obelisk_runtime.service.deployment import BrokenComponent, DeployedComponent, Deployment, GuestLibrary, Target
+from obelisk_runtime.service.dispatcher import Dispatcher
+from obelisk_runtime.service.logs import LogWriter
+from obelisk_runtime.service.node import Node, Startable, logger
+from obelisk_runtime.service.residents import Residents
+from obelisk_runtime.service.workflow_run import WorkflowRun
+
+CLOSEST_MAX = 3
+WAIT_POLL_SECONDS = 1.0
+"""How often a waiter reads the store though nothing told it of the end."""
+_FOREVER = Instant(2**62)
+
+
+class FunctionNotFound(ObeliskError):
+    def __init__(self, function: Ffqn, closest: Sequence[str]) -> None:
+        hint = f"; did you mean {' or '.join(closest)}?" if closest else ""
+        super().__init__(f"no deployed component exports {function}{hint}")
+        self.function = function
+        self.closest = tuple(closest)
+
+
+class Overloaded(ObeliskError):
+    """More is asked than the server takes on now; try again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    id: ExecutionId
+    existed: bool
+    """The same id with the same content had been submitted before; nothing was created."""
+
+
+class Service:
+    """One process of the runtime. Reads go to `store`; whatever changes an execution goes through here."""
+
+    def __init__(  # noqa: PLR0913 - the composition root's one call
+        self,
+        *,
+        store: Store,
+        engine: Engine,
+        clock: Clock,
+        ids: IdSource,
+        library: GuestLibrary,
+        limits: RuntimeLimits,
+        sole_executor: bool = True,
+    ) -> None:
+        """`sole_executor`: nobody else can hold this store, so whoever held executions before is dead."""
+        self.store = store
+        now = clock.now()
+        self._node = Node(
+            store=store,
+            clock=clock,
+            ids=ids,
+            limits=limits,
+            executor=ExecutorId("X_" + ids.execution_id(now)[2:]),
+            deployment=Deployment(engine, store, library, host_functions.bind),
+            logs=LogWriter(store),
+        )
+        self._dispatcher = self._node.scheduler = Dispatcher(self._node)
+        self._node.cancel_open = self._cancel_open
+        self._residents = Residents(self._node)
+        self._sole_executor = sole_executor
+        self._value_limits = ValueLimits(payload_bytes=limits.payload_bytes_max)
+        self._running: list[asyncio.Task[None]] = []
+        self._unsubscribe: Callable[[], None] = lambda: None
+
+    # Components
+
+    async def verify(
+        self, components: Sequence[tuple[ComponentSettings, bytes]]
+    ) -> Sequence[Problem | BrokenComponent]:
+        """Everything wrong with these components, at once; nothing is stored."""
+        return await self._node.deployment.verify(components)
+
+    async def deploy(
+        self, components: Sequence[tuple[ComponentSettings, bytes]]
+    ) -> Sequence[Problem | BrokenComponent]:
+        """Offer these components, if nothing is wrong with them."""
+        return await self._node.deployment.deploy(components)
+
+    @property
+    def functions(self) -> Mapping[Ffqn, ExportedFunction]:
+        return self._node.deployment.functions
+
+    @property
+    def components(self) -> Sequence[DeployedComponent]:
+        return self._node.deployment.components
+
+    # Life of the process
+
+    async def start(self) -> None:
+        """Take over what earlier executors held, and begin to run."""
+        node = self._node
+        now = node.clock.now()
+        await self.store.beat(node.executor, now)
+        if self._sole_executor:
+            await self.store.take_over(now, silent_since=_FOREVER, living=node.executor)
+        self._unsubscribe = self.store.subscribe(self._changed)
+        self._running = [
+            node.spawn(self._dispatcher.run()),
+            node.spawn(self._beat()),
+            node.spawn(self._residents.run()),
+        ]
+
+    async def stop(self) -> None:
+        """Claim no more, wait for activities that run, let go of the rest. It goes on in whoever starts next."""
+        node = self._node
+        node.stopping = True
+        self._unsubscribe()
+        try:
+            async with asyncio.timeout(node.limits.shutdown / 1e6):
+                await node.no_attempts()
+        except TimeoutError:
+            logger.info("activities were still running at shutdown", extra={"count": len(node.attempts)})
+        for attempt in list(node.attempts.values()):
+            attempt.drop()
+        for run in list(node.workflows.values()):
+            run.forget()
+        node.logs.flush()
+        await node.settle()
+        try:
+            await self.store.retire(node.executor, node.clock.now())
+        except StoreUnavailable:
+            logger.warning("the store could not be told of the shutdown; the next start finds out")
+
+    async def _beat(self) -> None:
+        node = self._node
+        while True:
+            await asyncio.sleep(node.limits.heartbeat / 1e6)
+            now = node.clock.now()
+            try:
+                await self.store.beat(node.executor, now)
+                silent_since = Instant(now - node.limits.lease)
+                if await self.store.take_over(now, silent_since=silent_since, living=node.executor):
+                    self._dispatcher.wake()
+            except StoreUnavailable:
+                logger.warning("the heartbeat could not be written")
+
+    def _changed(self, changed: Changed) -> None:
+        if changed.pending:
+            self._dispatcher.wake()
+
+    def _cancel_open(self, response_ids: Sequence[str]) -> None:
+        self._node.spawn(cancellation.cancel_open(self._node, response_ids))
+
+    # Executions
+
+    async def submit(
+        self,
+        function: Ffqn,
+        params: bytes | list[object],
+        *,
+        id: ExecutionId | None = None,  # noqa: A002 - the product's word
+        tags: Mapping[str, str] | None = None,
+    ) -> Submitted:
+        """Create a top-level execution; it is durable when this returns.
+
+        Raises: FunctionNotFound, InvalidValue, IdConflict, StoreUnavailable.
+        """
+        execution_id = self._node.ids.execution_id(self._node.clock.now()) if id is None else id
+        return await self._submit(function, params, execution_id, tags, chosen=id is not None)
+
+    async def submit_and_wait(
+        self,
+        function: Ffqn,
+        params: bytes | list[object],
+        *,
+        seconds: float,
+        id: ExecutionId | None = None,  # noqa: A002 - the product's word
+        tags: Mapping[str, str] | None = None,
+    ) -> tuple[Submitted, ev.Outcome | None]:
+        """`submit`, and its outcome if it ends within so many seconds. Raises: as `submit`."""
+        execution_id = self._node.ids.execution_id(self._node.clock.now()) if id is None else id
+        waiter = self._node.watch(execution_id)
+        try:
+            submitted = await self._submit(function, params, execution_id, tags, chosen=id is not None)
+            try:
+                async with asyncio.timeout(seconds):
+                    return submitted, await self._end(execution_id, waiter, known=submitted.existed)
+            except TimeoutError:
+                return submitted, None
+        finally:
+            self._node.unwatch(execution_id, waiter)
+
+    async def _submit(
+        self,
+        function: Ffqn,
+        params: bytes | list[object],
+        execution_id: ExecutionId,
+        tags: Mapping[str, str] | None,
+        *,
+        chosen: bool,
+    ) -> Submitted:
+        node = self._node
+        target = node.deployment.targets.get(function)
+        if target is None:
+            names = [name.text for name in node.deployment.targets]
+            raise FunctionNotFound(function, difflib.get_close_matches(function.text, names, CLOSEST_MAX))
+        checked = target.codec.check_params(params, self._value_limits)
+        now = node.clock.now()
+        created = created_by(target, checked, node.ids.random_bytes(16), tags=dict(tags) if tags else None)
+        if not node.scheduler.reserve(target.kind):
+            outcome = await self.store.create(waiting(created, execution_id, now))
+            node.scheduler.wake()
+        else:
+            outcome = await self._create_and_begin(target, created, execution_id, now, early=not chosen)
+        return Submitted(execution_id, outcome is CreateOutcome.EXISTED)
+
+    async def _create_and_begin(
+        self, target: Target, created: ev.Created, execution_id: ExecutionId, now: Instant, *, early: bool
+    ) -> CreateOutcome:
+        """Run it here. `early`: its id is new for sure, so it may begin while its creation is on its way."""
+        node = self._node
+        digest = target.component.digest if target.kind is ev.ExecutionKind.ACTIVITY else None
+        new = begun(node, created, execution_id, now, digest)
+        loop = asyncio.get_running_loop()
+        commit: asyncio.Future[None] = loop.create_future()
+        item: Startable | None = None
+
+        def begin() -> Startable:
+            if target.kind is ev.ExecutionKind.WORKFLOW:
+                return WorkflowRun.new(node, new)
+            return Attempt(node, target, LockedActivity(execution_id, created.params, new.projection, commit))
+
+        early = early and not target.component.settings.start_after_commit
+        if early:
+            item = begin()
+            node.scheduler.enqueue(item)
+        try:
+            outcome = await asyncio.shield(asyncio.ensure_future(self.store.create(new)))
+        except ObeliskError:
+            node.scheduler.release(target.kind)
+            if isinstance(item, WorkflowRun):
+                node.scheduler.reserve(target.kind, force=True)
+                item.forget()
+            commit.cancel()
+            raise
+        commit.set_result(None)
+        if not early:
+            if outcome is CreateOutcome.EXISTED:
+                node.scheduler.release(target.kind)
+            else:
+                node.scheduler.enqueue(begin())
+        return outcome
+
+    async def wait(self, id: ExecutionId) -> ev.Outcome:  # noqa: A002 - the product's word
+        """Until it finishes. Cancel freely; the execution does not notice. Raises: ExecutionNotFound."""
+        waiter = self._node.watch(id)
+        try:
+            return await self._end(id, waiter, known=True)
+        finally:
+            self._node.unwatch(id, waiter)
+
+    async def _end(self, execution_id: ExecutionId, waiter: "asyncio.Future[ev.Outcome]", *, known: bool) -> ev.Outcome:
+        """`known`: it may have ended before `waiter` began to watch, so the store is asked first."""
+        while True:
+            if known and (outcome := await self.outcome(execution_id)) is not None:
+                return outcome
+            done, _ = await asyncio.wait((waiter,), timeout=WAIT_POLL_SECONDS)
+            if done:
+                return waiter.result()
+            known = True
+
+    async def outcome(self, id: ExecutionId) -> ev.Outcome | None:  # noqa: A002 - the product's word
+        """How it ended; None while it has not. Raises: ExecutionNotFound."""
+        projection = await self.store.get(id)
+        return await self._outcome(id, projection) if isinstance(projection.status, proj.Finished) else None
+
+    async def _outcome(self, execution_id: ExecutionId, projection: proj.Projection) -> ev.Outcome:
+        (last,) = await self.store.log(execution_id, start=projection.version - 1, limit=1)
+        assert isinstance(last.event, ev.Finished)
+        return last.event.outcome
+
+    async def cancel(self, id: ExecutionId | DelayId, reason: str) -> cancellation.CancelResult:  # noqa: A002
+        """Cancel an activity, a delay or a cancellable workflow with what it has open. Idempotent.
+
+        Raises: ExecutionNotFound, NotCancellable, StoreUnavailable.
+        """
+        return await cancellation.cancel(self._node, id, reason)
+
+    def subscribe(self, listener: Callable[[Changed], None]) -> Callable[[], None]:
+        """Hints that executions changed; may be lost."""
+        return self.store.subscribe(listener)

@@ -1,0 +1,82 @@
+"""What host functions know of a workflow's call. Its world is deterministic: it comes from the log."""
+
+from collections.abc import Awaitable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from obelisk_runtime.core.history import Schedule
+from obelisk_runtime.core.ids import Instant, JoinSetId
+from obelisk_runtime.core.randomness import SeededStream
+from obelisk_runtime.ports.store import LogLevel
+from obelisk_runtime.service.logs import GuestLog
+
+if TYPE_CHECKING:
+    from obelisk_runtime.service.workflow_run import WorkflowRun
+
+
+class WorkflowContext:
+    def __init__(self, run: "WorkflowRun", seed: bytes) -> None:
+        self.run = run
+        self.join_sets: dict[int, JoinSetId] = {}
+        """Handles of the guest by their `rep`."""
+        self.dropped: list[JoinSetId] = []
+        """Join sets whose handle the guest dropped; they close before its next host call is answered."""
+        self._last_rep = 0
+        self._random = SeededStream(seed, "wasi")
+        self._recorded = SeededStream(seed, "recorded")
+        self._log = GuestLog(run.node.logs, run.id)
+
+    @cached_property
+    def wasi(self) -> Any:
+        return self.run.node.deployment.library.state(self)
+
+    @property
+    def recorded_random(self) -> SeededStream:
+        """For values that are recorded, so that replay does not draw them again."""
+        return self._recorded
+
+    def give_handle(self, join_set: JoinSetId) -> int:
+        self._last_rep += 1
+        self.join_sets[self._last_rep] = join_set
+        return self._last_rep
+
+    def drop_handle(self, rep: int) -> None:
+        """A destructor cannot wait; what it begins is done before the next host call is answered."""
+        join_set = self.join_sets.pop(rep, None)
+        if join_set is not None and join_set in self.run.history.sets:
+            self.dropped.append(join_set)
+
+    def log(self, level: LogLevel, message: str) -> None:
+        history = self.run.history
+        if not history.replaying:
+            self._log.record(history.position, self.run.node.clock.now(), level, "log", message)
+
+    def end(self) -> None:
+        if not self.run.history.replaying:
+            self._log.end(self.run.history.position, self.run.node.clock.now())
+
+    def wall_clock(self) -> Instant:
+        self.run.told_time()
+        return self.run.history.now
+
+    def monotonic(self) -> int:
+        return self.wall_clock() * 1_000
+
+    def random_bytes(self, count: int) -> bytes:
+        return self._random.take(count)
+
+    async def wait(self, nanoseconds: int) -> None:
+        """A durable delay."""
+        run = self.run
+        run.history.sleep(Schedule(-(-nanoseconds // 1_000), relative=True), None, run.node.clock.now())
+        waited = run.wait_for(lambda _: None)
+        if isinstance(waited, Awaitable):
+            await waited
+
+    def environment(self) -> Sequence[tuple[str, str]]:
+        return tuple(self.run.component.settings.env.items())
+
+    def write(self, source: str, data: bytes) -> None:
+        history = self.run.history
+        if not history.replaying:
+            self._log.output(history.position, self.run.node.clock.now(), source, data)

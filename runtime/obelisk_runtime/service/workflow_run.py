@@ -1,0 +1,417 @@
+"""A workflow in this process: its history, its guest, and what the guest waits for.
+
+Host calls are recorded in the history and written when the guest waits, when its turn of the event loop ends, or when
+many have gathered (`Journal`). The guest goes on with a result only after that was committed.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import assert_never
+
+from obelisk_runtime.core import events as ev
+from obelisk_runtime.core import projection as proj
+from obelisk_runtime.core.history import History, Nondeterminism, SetClosed, Submission, Taken
+from obelisk_runtime.core.ids import Digest, ExecutionId, JoinSetId
+from obelisk_runtime.core.values import FunctionCodec, InvalidValue, function_codec
+from obelisk_runtime.ports import engine as guest
+from obelisk_runtime.ports.store import PAGE_MAX, ExecutionNotFound, NewExecution, StoreUnavailable
+from obelisk_runtime.service import children
+from obelisk_runtime.service.deployment import BytesMissing, DeployedComponent
+from obelisk_runtime.service.journal import Journal, JournalEvents
+from obelisk_runtime.service.node import Node, logger
+from obelisk_runtime.service.workflow_context import WorkflowContext
+
+Answer = Callable[[Taken | SetClosed], guest.Value]
+"""Turns what the workflow waited for into the value of the host call. May raise GuestTrap."""
+
+EVICTED = "evicted from memory"
+NO_ROOM = "no room for one more guest"
+
+
+class WorkflowRun:
+    """Made when this process locks the workflow; `begin` when it is its turn; gone when it ends or is let go of."""
+
+    history: History
+    journal: Journal
+    component: DeployedComponent
+
+    def __init__(self, node: Node, execution_id: ExecutionId, projection: proj.Projection) -> None:
+        self.node = node
+        self.id = execution_id
+        self.inbound = 0
+        """Responses to this workflow that are on their way to the store from this process."""
+        self.idle_since = 0.0
+        """When it began to wait, on the event loop's clock."""
+        self._loaded = False
+        self._projection = projection
+        self._early: list[ev.Response] = []
+        self._cancel_reason: str | None = None
+        self._waiting: tuple[asyncio.Future[guest.Value], Answer] | None = None
+        self._call: guest.GuestCall | None = None
+        self._context: WorkflowContext | None = None
+        self._codec: FunctionCodec
+        self._seed = b""
+        self._flush_scheduled = False
+        self._nondeterminism: Nondeterminism | None = None
+        self._leaving = False
+        self._closing = False
+        node.workflows[execution_id] = self
+
+    @classmethod
+    def new(cls, node: Node, new: NewExecution) -> "WorkflowRun":
+        """A workflow that is created now; nothing has to be read. Its creation may still be on its way."""
+        run = cls(node, new.id, new.projection)
+        run._load(new.events, (), committed=0)
+        return run
+
+    # Beginning
+
+    def begin(self) -> None:
+        if self._loaded:
+            self._start()
+        else:
+            self.node.spawn(self._read_and_start())
+
+    async def _read_and_start(self) -> None:
+        try:
+            log = await self._read_log()
+            responses = await self._read_responses()
+        except (StoreUnavailable, ExecutionNotFound):
+            logger.warning("a workflow could not be read; it is tried again", extra={"execution": self.id})
+            self.forget()
+            return
+        self._load(log, responses, committed=len(log))
+        self._start()
+
+    async def _read_log(self) -> list[ev.Recorded]:
+        log: list[ev.Recorded] = []
+        while page := await self.node.store.log(self.id, start=len(log), limit=PAGE_MAX):
+            log += page
+            if len(page) < PAGE_MAX:
+                break
+        return log
+
+    async def _read_responses(self) -> list[ev.Response]:
+        responses: list[ev.Response] = []
+        while page := await self.node.store.responses(self.id, after=len(responses), limit=PAGE_MAX):
+            responses += page
+            if len(page) < PAGE_MAX:
+                break
+        return responses
+
+    def _load(self, log: Sequence[ev.Recorded], responses: Sequence[ev.Response], committed: int) -> None:
+        created = log[0].event
+        assert isinstance(created, ev.Created)
+        self.created = created
+        self._seed = created.seed or bytes(16)
+        self.history = History(self.id, log, responses)
+        owner = JournalEvents(self._bear, self._committed, self._take_responses, self._overtaken)
+        self.journal = Journal(self.node, self.history, committed, owner)
+        self._loaded = True
+        early, self._early = self._early, []
+        for response in early:
+            self.arrive(response)
+
+    def _start(self) -> None:
+        if self._cancel_reason is not None:
+            self._begin_to_cancel(self._cancel_reason)
+        elif self.history.deciding:
+            self.history.run_to_end()
+            self._go_on_closing()
+        else:
+            assert self.created.digest is not None
+            component = self.node.deployment.by_digest.get(self.created.digest)
+            if component is None:
+                self.node.spawn(self._find_component_and_call(self.created.digest))
+            else:
+                self._call_guest(component)
+
+    async def _find_component_and_call(self, digest: Digest) -> None:
+        try:
+            component = await self.node.deployment.pinned(digest, self.created.function)
+        except BytesMissing as error:
+            self._pause(str(error))
+            return
+        if not self._leaving and not self.history.deciding:
+            self._call_guest(component)
+
+    def _call_guest(self, component: DeployedComponent) -> None:
+        self.component = component
+        function = self.created.function
+        self._codec = function_codec(function, component.exports[function])
+        self._context = WorkflowContext(self, self._seed)
+        arguments = self._codec.to_arguments(self.created.params)
+        self._call = component.linked.start(function, arguments, self._context, component.limits)
+        try:
+            outcome = self._call.poll()
+        except guest.GuestsExhausted:
+            self._let_go(NO_ROOM, parked=False)
+            return
+        if outcome is None:
+            self.node.spawn(self._drive(self._call))
+        else:
+            self._guest_ended(outcome)
+
+    async def _drive(self, call: guest.GuestCall) -> None:
+        self._guest_ended(await call.wait())
+
+    # Host calls
+
+    def told_time(self) -> None:
+        """The guest learned its now: until all of that is durable, a crash could change what it was told."""
+        if self.history.version > self.journal.committed and not self.history.replaying:
+            self.history.unsettled_version = self.history.version - 1
+
+    def recorded(self) -> None:
+        """A host call was recorded and answered at once: it is written soon."""
+        fresh = len(self.history.fresh)
+        if fresh >= self.node.limits.events_per_write_max:
+            self.journal.flush()
+        elif fresh and not self._flush_scheduled:
+            self._flush_scheduled = True
+            asyncio.get_running_loop().call_soon(self._flush_soon)
+
+    def _flush_soon(self) -> None:
+        self._flush_scheduled = False
+        self.settle()
+
+    def wait_for(self, answer: Answer) -> "guest.Value | asyncio.Future[guest.Value]":
+        """The answer to what the latest entry waits for: at once if it is there, else when it has come."""
+        taken = self.history.resume()
+        if taken is not None:
+            self.recorded()
+            return answer(taken)
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[guest.Value] = loop.create_future()
+        self._waiting = future, answer
+        self.idle_since = loop.time()
+        self.settle()
+        return future
+
+    def close(self, join_set: JoinSetId) -> "asyncio.Future[guest.Value] | None":
+        """Close a join set: cancel what is open in it, last created first, and wait for all of it. None: it is done."""
+        self.history.close(join_set, self.node.clock.now())
+        open_ids = list(reversed(self.history.sets[join_set].open))
+        closing: asyncio.Future[guest.Value] | None = self.wait_for(lambda _: None)
+        if closing is not None:
+            self.node.cancel_open(open_ids)
+        return closing
+
+    def nondeterministic(self, error: Nondeterminism) -> None:
+        self._nondeterminism = error
+
+    def _bear(self, submission: Submission) -> children.Birth:
+        settled = self.history.unsettled_version < self.journal.committed
+        return children.bear(self.node, submission, self._seed, settled=settled, run_workflow=self._run_child)
+
+    def _run_child(self, new: NewExecution) -> "WorkflowRun":
+        return WorkflowRun.new(self.node, new)
+
+    # Responses
+
+    def arrive(self, response: ev.Response) -> None:
+        """A response of this workflow was committed."""
+        if not self._loaded:
+            self._early.append(response)
+            return
+        known = len(self.history.responses)
+        if response.position == known + 1:
+            self._take_responses((response,))
+        elif response.position > known + 1:
+            self.node.spawn(self._fetch_responses())
+
+    async def _fetch_responses(self) -> None:
+        self._take_responses(await self.node.store.responses(self.id, after=len(self.history.responses)))
+
+    def _take_responses(self, responses: Sequence[ev.Response]) -> None:
+        for response in responses:
+            if response.position == len(self.history.responses) + 1:
+                self.history.arrive(response)
+        if self.history.deciding:
+            self._go_on_closing()
+        else:
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._waiting is None:
+            return
+        taken = self.history.resume()
+        if taken is None:
+            return
+        future, answer = self._waiting
+        self._waiting = None
+        if future.done():
+            return
+        try:
+            future.set_result(answer(taken))
+        except guest.GuestTrap as trap:
+            future.set_exception(trap)
+
+    def settle(self) -> None:
+        """Write what was recorded, but not while a response is under way that will wake the guest anyway."""
+        if self._loaded and (not self.inbound or self.history.submissions or self._waiting is None):
+            self.journal.flush()
+
+    # The end
+
+    def _guest_ended(self, outcome: guest.GuestOutcome) -> None:
+        if self._leaving or self.history.deciding or isinstance(outcome, guest.Dropped):
+            return
+        assert self._context is not None
+        self._context.end()
+        try:
+            decided = self._outcome_of(outcome)
+        except Nondeterminism as error:
+            self._pause(str(error))
+            return
+        self._waiting = None
+        self._finish(decided)
+
+    def _outcome_of(self, outcome: guest.GuestOutcome) -> ev.Outcome:
+        """Raises: Nondeterminism."""
+        if self._nondeterminism is not None:
+            raise self._nondeterminism
+        self.history.finish_replay()
+        match outcome:
+            case guest.Returned():
+                return self._returned(outcome.value)
+            case guest.Trapped():
+                return ev.Failed(ev.FailureKind.TRAPPED, outcome.message, outcome.backtrace)
+            case guest.OutOfFuel():
+                return ev.Failed(ev.FailureKind.OUT_OF_FUEL, "the fuel of the call was used up")
+            case guest.TimedOut() | guest.Dropped():
+                raise AssertionError("workflows have no attempt timeout")
+            case guest.HostFailed():
+                logger.error("a host function failed", exc_info=outcome.error, extra={"execution": self.id})
+                return ev.Failed(ev.FailureKind.TRAPPED, "a host function failed; see the server's log")
+            case _:
+                assert_never(outcome)
+
+    def _returned(self, value: guest.Value) -> ev.Outcome:
+        try:
+            result = self._codec.from_result(value)
+        except InvalidValue as error:
+            return ev.Failed(ev.FailureKind.TRAPPED, str(error))
+        return ev.Ok(result.payload) if result.is_ok else ev.Err(result.payload)
+
+    def _finish(self, outcome: ev.Outcome) -> None:
+        """End with this outcome once nothing is open. What replay cannot reproduce is recorded before closing."""
+        now = self.node.clock.now()
+        if self.history.open:
+            self.history.record_life(ev.OutcomeDecided(outcome), now)
+            self.journal.flush()
+            self._go_on_closing()
+        else:
+            self.history.record_life(ev.Finished(outcome), now)
+            self.journal.flush()
+
+    def _go_on_closing(self) -> None:
+        """The outcome is decided: cancel what is open, last created first, and end when all of it has answered."""
+        history = self.history
+        if history.open:
+            if not self._closing:
+                self._closing = True
+                self.node.cancel_open(list(reversed(history.open)))
+        elif not isinstance(history.projection.status, proj.Finished):
+            assert history.decided is not None
+            history.record_life(ev.Finished(history.decided), self.node.clock.now())
+            self.journal.flush()
+
+    def _committed(self, last: ev.Event, response: ev.Response | None) -> None:
+        match last:
+            case ev.Finished():
+                self._leave()
+                self.node.finished(self.id, last.outcome)
+                if response is not None:
+                    self.node.responded(response)
+            case ev.Unlocked():
+                self._leave()
+                self.node.scheduler.wake()
+            case _:
+                pass
+
+    # Leaving memory and control
+
+    def cancel(self, reason: str) -> bool:
+        """Begin to cancel; False if it is ending already."""
+        if not self._loaded:
+            self._cancel_reason = reason
+            return True
+        if self.history.deciding or isinstance(self.history.projection.status, proj.Finished):
+            return False
+        self._begin_to_cancel(reason)
+        return True
+
+    def _begin_to_cancel(self, reason: str) -> None:
+        history = self.history
+        history.run_to_end()
+        now = self.node.clock.now()
+        self._drop_guest()
+        if history.projection.holder is None:
+            history.record_life(ev.Locked(self.node.executor, history.projection.attempts + 1), now)
+        history.record_life(ev.CancelRequested(reason), now)
+        self._finish(ev.Failed(ev.FailureKind.CANCELLED, reason))
+
+    @property
+    def evictable(self) -> bool:
+        """Whether it only waits: letting go of it loses nothing but its memory."""
+        return (
+            self._loaded
+            and self._waiting is not None
+            and not self._leaving
+            and not self.inbound
+            and self.journal.idle
+            and not self.history.deciding
+        )
+
+    @property
+    def memory_bytes(self) -> int:
+        return 0 if self._call is None else self._call.memory_bytes
+
+    def evict(self) -> None:
+        """Rest in the store until a response comes. Must be evictable."""
+        self._let_go(EVICTED, parked=True)
+
+    def _let_go(self, reason: str, *, parked: bool) -> None:
+        self._leaving = True
+        self.history.record_life(ev.Unlocked(reason, parked), self.node.clock.now())
+        self.journal.flush()
+        self._drop_guest()
+
+    def _pause(self, reason: str) -> None:
+        """Stop here until an operator resumes it; nothing is cancelled."""
+        logger.warning("a workflow is paused", extra={"execution": self.id, "reason": reason})
+        self.history.run_to_end()
+        self.history.record_life(ev.Paused(reason), self.node.clock.now())
+        self._let_go(reason, parked=False)
+
+    def _overtaken(self) -> None:
+        self.forget()
+        self.node.spawn(self._take_up_again())
+
+    async def _take_up_again(self) -> None:
+        """What is in memory was stale; if the store still says that it is ours, begin again from the log."""
+        projection = await self.node.store.get(self.id)
+        if projection.holder == self.node.executor and self.id not in self.node.workflows:
+            self.node.scheduler.reserve(ev.ExecutionKind.WORKFLOW, force=True)
+            WorkflowRun(self.node, self.id, projection).begin()
+
+    def forget(self) -> None:
+        """Leave memory at once; nothing is written."""
+        self._leaving = True
+        if self._loaded:
+            self.journal.close()
+        self._drop_guest()
+        self._leave()
+
+    def _drop_guest(self) -> None:
+        if self._call is not None:
+            self._call.drop()
+        if self._waiting is not None:
+            self._waiting[0].cancel()
+            self._waiting = None
+
+    def _leave(self) -> None:
+        if self.node.workflows.get(self.id) is self:
+            del self.node.workflows[self.id]
+            self.node.scheduler.release(ev.ExecutionKind.WORKFLOW)
