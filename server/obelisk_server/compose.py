@@ -203,7 +203,7 @@ class Wasi:
 
 
 def _service(store: Store, engine: Engine, limits: RuntimeLimits) -> Service:
-    return Service(store=store, engine=engine, clock=SystemClock(), ids=SystemIds(), limits=limits, library=Wasi())
+    return Service(store=store, engine=engine, clock=SystemClock(), ids=SystemIds(), library=Wasi(), limits=limits)
 
 
 async def _deploy(service: Service, components: Sequence[tuple[ComponentSettings, bytes]]) -> None:

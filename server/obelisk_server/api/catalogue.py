@@ -8,7 +8,7 @@ from obelisk_server.api.refusals import NotReady
 async def list_functions(context: Context, _: Call[wire.Nothing, wire.Nothing]) -> Reply:
     items = [
         {"function": name.text, "kind": item.kind.value, "component": item.component, "type": str(item.type)}
-        for name, item in sorted(context.backend.functions.items())
+        for name, item in sorted(context.service.functions.items())
     ]
     return Reply(200, wire.Page(items=items, next_cursor=None))
 
@@ -22,9 +22,9 @@ async def list_components(context: Context, _: Call[wire.Nothing, wire.Nothing])
             "digest": component.digest,
             "size": component.size,
             "exports": [{"function": name.text, "type": str(item)} for name, item in sorted(component.exports.items())],
-            "imports": list(component.imports),
+            "imports": [f"{item.interface}.{item.name}: {item.type}" for item in component.compiled.imports],
         }
-        for component in context.backend.components
+        for component in context.service.components
     ]
     return Reply(200, wire.Page(items=items, next_cursor=None))
 

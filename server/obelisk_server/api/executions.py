@@ -29,24 +29,24 @@ async def submit(context: Context, call: Call[wire.Nothing, wire.Submit]) -> Rep
     wait = wait_seconds(body.wait)
     function = _function(context, body.function)
     chosen = None if body.id is None else _top_level(body.id)
-    submitted = await context.backend.submit(function, bytes(body.params), id=chosen, tags=body.tags)
+    submitted = await context.service.submit(function, bytes(body.params), id=chosen, tags=body.tags)
     headers = {"Location": f"/v1/executions/{submitted.id}"}
     status = 200 if submitted.existed else 201
     if not wait:
         return Reply(status, wire.SubmitAnswer(id=submitted.id, existed=submitted.existed), headers)
-    outcome = await context.waits.at_most(wait, context.backend.wait(submitted.id))
+    outcome = await context.waits.at_most(wait, context.service.wait(submitted.id))
     if outcome is not None:
         result = render.result(outcome)
         answer = wire.SubmitAnswer(id=submitted.id, existed=submitted.existed, status="finished", result=result)
         return Reply(200, answer, headers)
-    projection = await context.backend.store.get(submitted.id)
+    projection = await context.service.store.get(submitted.id)
     name = render.status_name(projection.status)
     return Reply(status, wire.SubmitAnswer(id=submitted.id, existed=submitted.existed, status=name), headers)
 
 
 def _function(context: Context, name: str) -> Ffqn:
     """The function meant by a full or short name. Raises: UnknownFunction, AmbiguousFunction."""
-    functions = context.backend.functions
+    functions = context.service.functions
     try:
         exact = Ffqn.parse(name)
     except InvalidName:
@@ -72,7 +72,7 @@ async def list_executions(context: Context, call: Call[wire.List, wire.Nothing])
         top_level_only=not query.children and query.parent is None,
         tags=_tags(query.tag),
     )
-    page = await context.backend.store.list(where, cursor=query.cursor, limit=query.limit)
+    page = await context.service.store.list(where, cursor=query.cursor, limit=query.limit)
     items = [render.summary(item.id, item.projection) for item in page.items]
     return Reply(200, wire.Page(items=items, next_cursor=page.next_cursor))
 
@@ -94,7 +94,7 @@ def _tags(texts: list[str]) -> dict[str, str] | None:
 
 async def get(context: Context, call: Call[wire.Nothing, wire.Nothing]) -> Reply:
     execution_id = parse_execution_id(call.path["id"])
-    store = context.backend.store
+    store = context.service.store
     projection = await store.get(execution_id)
     (first,) = await store.log(execution_id, limit=1)
     assert isinstance(first.event, ev.Created)
@@ -106,12 +106,12 @@ async def get(context: Context, call: Call[wire.Nothing, wire.Nothing]) -> Reply
 async def result(context: Context, call: Call[wire.Wait, wire.Nothing]) -> Reply:
     execution_id = parse_execution_id(call.path["id"])
     wait = wait_seconds(call.query.wait)
-    projection = await context.backend.store.get(execution_id)
+    projection = await context.service.store.get(execution_id)
     outcome = await _outcome(context, execution_id, projection)
     if outcome is None and wait:
-        outcome = await context.waits.at_most(wait, context.backend.wait(execution_id))
+        outcome = await context.waits.at_most(wait, context.service.wait(execution_id))
     if outcome is None:
-        projection = await context.backend.store.get(execution_id)
+        projection = await context.service.store.get(execution_id)
         return Reply(202, wire.ResultAnswer(id=execution_id, status=render.status_name(projection.status)))
     return Reply(200, wire.ResultAnswer(id=execution_id, status="finished", result=render.result(outcome)))
 
@@ -120,14 +120,14 @@ async def _outcome(context: Context, execution_id: ExecutionId, projection: proj
     """The outcome of a finished execution; None of another one."""
     if not isinstance(projection.status, proj.Finished):
         return None
-    (last,) = await context.backend.store.log(execution_id, start=projection.version - 1, limit=1)
+    (last,) = await context.service.store.log(execution_id, start=projection.version - 1, limit=1)
     assert isinstance(last.event, ev.Finished)
     return last.event.outcome
 
 
 async def events(context: Context, call: Call[wire.Tail, wire.Nothing]) -> Reply:
     execution_id = parse_execution_id(call.path["id"])
-    store = context.backend.store
+    store = context.service.store
 
     async def read(query: wire.Tail) -> tuple[list[render.Json], int]:
         found = await store.log(execution_id, start=query.cursor, limit=query.limit)
@@ -138,7 +138,7 @@ async def events(context: Context, call: Call[wire.Tail, wire.Nothing]) -> Reply
 
 async def responses(context: Context, call: Call[wire.Tail, wire.Nothing]) -> Reply:
     execution_id = parse_execution_id(call.path["id"])
-    store = context.backend.store
+    store = context.service.store
 
     async def read(query: wire.Tail) -> tuple[list[render.Json], int]:
         found = await store.responses(execution_id, after=query.cursor, limit=query.limit)
@@ -149,7 +149,7 @@ async def responses(context: Context, call: Call[wire.Tail, wire.Nothing]) -> Re
 
 async def logs(context: Context, call: Call[wire.Tail, wire.Nothing]) -> Reply:
     execution_id = parse_execution_id(call.path["id"])
-    store = context.backend.store
+    store = context.service.store
 
     async def read(query: wire.Tail) -> tuple[list[render.Json], int]:
         found = await store.read_logs(execution_id, after=query.cursor, limit=query.limit)
@@ -166,7 +166,7 @@ async def _tail(context: Context, execution_id: ExecutionId, query: wire.Tail, r
     wait = wait_seconds(query.wait)
 
     async def look() -> wire.TailPage:
-        projection = await context.backend.store.get(execution_id)  # first: what follows its end cannot grow
+        projection = await context.service.store.get(execution_id)  # first: what follows its end cannot grow
         items, cursor = await read(query)
         complete = isinstance(projection.status, proj.Finished) and len(items) < query.limit
         return wire.TailPage(items=items, next_cursor=cursor, complete=complete)
@@ -183,11 +183,12 @@ async def cancel(context: Context, call: Call[wire.Nothing, wire.Nothing]) -> Re
     """Of an execution, or of a delay."""
     text = call.path["id"]
     target = parse_delay_id(text) if text.startswith(DELAY_PREFIX) else parse_execution_id(text)
-    result = await context.backend.cancel(target)
-    return Reply(200, wire.CancelAnswer(id=target, outcome=result.what))
+    result = await context.service.cancel(target, CANCEL_REASON)
+    return Reply(200, wire.CancelAnswer(id=target, outcome=result.value))
 
 
 EXECUTIONS = "/v1/executions"
+CANCEL_REASON = "cancelled by a client"
 OPERATIONS: tuple[AnyOperation, ...] = (
     Operation("submit", "POST", EXECUTIONS, submit, wire.Nothing, wire.Submit),
     Operation("list-executions", "GET", EXECUTIONS, list_executions, wire.List, wire.Nothing),

@@ -6,8 +6,8 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from obelisk_runtime.service import Service
 from obelisk_server.api import wire
-from obelisk_server.api.backend import Backend
 from obelisk_server.api.waits import Waits
 
 Query = TypeVar("Query", bound=wire.Request)
@@ -18,7 +18,7 @@ Body = TypeVar("Body", bound=wire.Request)
 class Context:
     """What operations work with."""
 
-    backend: Backend
+    service: Service
     waits: Waits
     ready: bool = False
 

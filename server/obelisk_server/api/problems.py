@@ -10,8 +10,8 @@ from obelisk_runtime.core import values
 from obelisk_runtime.core.errors import InvalidName, ObeliskError
 from obelisk_runtime.core.short_names import AmbiguousFunction, UnknownFunction
 from obelisk_runtime.ports import store
+from obelisk_runtime.service import FunctionNotFound, NotCancellable, Overloaded
 from obelisk_server.api import refusals, waits
-from obelisk_server.api.backend import NotCancellable, Overloaded
 
 TYPE = "urn:obelisk:problem:"
 MEDIA_TYPE = "application/problem+json"
@@ -48,6 +48,7 @@ PROBLEMS: dict[type[ObeliskError], ProblemType] = {
     UnknownFunction: ProblemType(
         404, "unknown-function", "No such function", lambda e: {"closest": [str(name) for name in e.closest]}
     ),
+    FunctionNotFound: ProblemType(404, "unknown-function", "No such function", lambda e: {"closest": list(e.closest)}),
     AmbiguousFunction: ProblemType(
         400,
         "ambiguous-function",
