@@ -62,8 +62,11 @@ class WasmtimeEngine:
         return await asyncio.shield(task)
 
     async def close(self) -> None:
+        """As in the port. A compilation that runs is given up; its thread ends with it."""
+        for task in self._compiling.values():
+            task.cancel()
+        self._compilers.shutdown(wait=False, cancel_futures=True)
         await self._fibers.close()
-        self._compilers.shutdown()
 
     @property
     def guests(self) -> int:
@@ -95,7 +98,8 @@ class WasmtimeEngine:
         try:
             return wc.Component(self._engine, wasm)
         except WasmtimeError as error:
-            raise NotAComponent(f"the bytes are not a valid component: {error}") from error
+            reason = ": ".join(line.strip() for line in str(error).splitlines() if line.strip())
+            raise NotAComponent(f"the bytes are not a valid component: {reason}") from error
 
 
 class CompiledGuest:

@@ -108,6 +108,13 @@ async def test_host_functions_of_a_computing_guest_run_on_the_loop(start: Any, l
     assert loops == [asyncio.get_running_loop()]
 
 
+@BOTH
+async def test_a_guest_that_calls_the_host_for_longer_than_a_slice_ends_the_same(
+    start: Any, limits: GuestLimits
+) -> None:
+    assert await (await start("run", 30_000, limits=limits)).wait() == Returned(30_000 * 29_999)
+
+
 async def test_two_computing_guests_take_turns_on_the_loop(start: Any) -> None:
     calls = [await start("spin", LONG, limits=ON_LOOP) for _ in range(2)]
     assert await asyncio.gather(*(call.wait() for call in calls)) == [Returned(LONG)] * 2

@@ -14,8 +14,8 @@ from obelisk_runtime.ports.engine import GuestLimits, HostFailed, HostFunction, 
 LIMITS = GuestLimits()
 ECHO = Ffqn.parse("test:guest/echo.echo")
 
-# Seventeen flat parameters do not fit into registers: value and padding come as a pointer, and both results are returned as
-# one. So the same core code echoes a value of any type, with its bytes untouched.
+# Seventeen flat parameters do not fit into registers: value and padding come as a pointer, and both results go
+# back as one. So the same core code echoes a value of any type, with its bytes untouched.
 PADDING = " ".join(f'(param "p{index}" u8)' for index in range(16))
 GUEST = r"""(component
   (import "host:api/echo" (instance $h
