@@ -7,6 +7,7 @@ from obelisk_runtime.testing.conformance.durability import TestReopening
 from obelisk_runtime.testing.conformance.executions import TestAppend, TestCreate, TestPayloads
 from obelisk_runtime.testing.conformance.fencing import TestFencing
 from obelisk_runtime.testing.conformance.listing import TestFilters, TestPages
+from obelisk_runtime.testing.conformance.model import TestDifferential, TestModel
 from obelisk_runtime.testing.conformance.responding import TestResponseAgainstBlock, TestResponseOrder
 from obelisk_runtime.testing.conformance.work_queue import TestDelays, TestLock, TestTakeOver
 
@@ -17,10 +18,12 @@ __all__ = [
     "TestComponents",
     "TestCreate",
     "TestDelays",
+    "TestDifferential",
     "TestFencing",
     "TestFilters",
     "TestGuestLogs",
     "TestLock",
+    "TestModel",
     "TestPages",
     "TestPayloads",
     "TestReopening",
