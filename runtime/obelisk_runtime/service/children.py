@@ -11,7 +11,8 @@ from obelisk_runtime.core.history import Submission
 from obelisk_runtime.core.ids import Digest, ExecutionId, Instant
 from obelisk_runtime.core.randomness import child_seed
 from obelisk_runtime.ports.store import NewExecution
-from obelisk_runtime.service.attempts import Attempt, LockedActivity, RejectedCall
+from obelisk_runtime.service.attempt_record import LockedActivity
+from obelisk_runtime.service.attempts import Attempt, RejectedCall
 from obelisk_runtime.service.deployment import Target
 from obelisk_runtime.service.node import Node, Startable
 

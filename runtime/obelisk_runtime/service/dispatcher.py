@@ -9,7 +9,8 @@ from collections import deque
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.ids import Instant
 from obelisk_runtime.ports.store import Claim, Offer, StoreUnavailable
-from obelisk_runtime.service.attempts import Attempt, LockedActivity
+from obelisk_runtime.service.attempt_record import LockedActivity
+from obelisk_runtime.service.attempts import Attempt
 from obelisk_runtime.service.node import Node, Startable, logger
 from obelisk_runtime.service.workflow_run import WorkflowRun
 

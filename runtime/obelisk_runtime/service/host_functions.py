@@ -12,7 +12,7 @@ from obelisk_runtime.core.values import InvalidValue
 from obelisk_runtime.ports.engine import CompiledComponent, GuestTrap, HostFunction, ResourceDestructor, Value
 from obelisk_runtime.ports.store import LogLevel
 from obelisk_runtime.service import calls, support
-from obelisk_runtime.service.attempts import ActivityContext
+from obelisk_runtime.service.activity_context import ActivityContext
 from obelisk_runtime.service.deployment import Bindings
 from obelisk_runtime.service.workflow_context import WorkflowContext
 

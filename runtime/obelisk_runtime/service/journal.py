@@ -21,7 +21,7 @@ from obelisk_runtime.ports.store import (
     StoreUnavailable,
     VersionConflict,
 )
-from obelisk_runtime.service.attempts import STORE_RETRY_SECONDS
+from obelisk_runtime.service.attempt_record import STORE_RETRY_SECONDS
 from obelisk_runtime.service.children import Birth
 from obelisk_runtime.service.node import Node, logger
 

@@ -17,7 +17,8 @@ from obelisk_runtime.ports.clock import Clock, IdSource
 from obelisk_runtime.ports.engine import Engine
 from obelisk_runtime.ports.store import Changed, CreateOutcome, Store, StoreUnavailable
 from obelisk_runtime.service import cancellation, host_functions
-from obelisk_runtime.service.attempts import Attempt, LockedActivity
+from obelisk_runtime.service.attempt_record import LockedActivity
+from obelisk_runtime.service.attempts import Attempt
 from obelisk_runtime.service.children import begun, created_by, waiting
 from obelisk_runtime.service.deployment import BrokenComponent, DeployedComponent, Deployment, GuestLibrary, Target
 from obelisk_runtime.service.dispatcher import Dispatcher

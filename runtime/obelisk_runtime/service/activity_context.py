@@ -1,0 +1,51 @@
+"""What host functions know of an activity's call. Its world is the real one."""
+
+import asyncio
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from obelisk_runtime.core.ids import ExecutionId, Instant
+from obelisk_runtime.ports.store import LogLevel
+from obelisk_runtime.service.deployment import Target
+from obelisk_runtime.service.logs import GuestLog
+from obelisk_runtime.service.node import Node
+
+ATTEMPT_VARIABLE = "OBELISK_ATTEMPT"
+"""Tells an activity which attempt it is, from 1."""
+
+
+class ActivityContext:
+    def __init__(self, node: Node, target: Target, execution_id: ExecutionId, attempt: int) -> None:
+        self._node = node
+        self._target = target
+        self._attempt = attempt
+        self._log = GuestLog(node.logs, execution_id)
+
+    @cached_property
+    def wasi(self) -> Any:
+        return self._node.deployment.library.state(self)
+
+    def log(self, level: LogLevel, message: str) -> None:
+        self._log.record(self._attempt, self._node.clock.now(), level, "log", message)
+
+    def end(self) -> None:
+        self._log.end(self._attempt, self._node.clock.now())
+
+    def wall_clock(self) -> Instant:
+        return self._node.clock.now()
+
+    def monotonic(self) -> int:
+        return self._node.clock.monotonic()
+
+    def random_bytes(self, count: int) -> bytes:
+        return self._node.ids.random_bytes(count)
+
+    async def wait(self, nanoseconds: int) -> None:
+        await asyncio.sleep(nanoseconds / 1e9)
+
+    def environment(self) -> Sequence[tuple[str, str]]:
+        return (*self._target.component.settings.env.items(), (ATTEMPT_VARIABLE, str(self._attempt)))
+
+    def write(self, source: str, data: bytes) -> None:
+        self._log.output(self._attempt, self._node.clock.now(), source, data)
