@@ -225,6 +225,14 @@ def _frame_text(frame: Address) -> str:
     return f"{function} at {place}{_frame_module_offset(frame):#x}"
 
 
+def refuse_concurrency(config: Any) -> None:
+    """No tasks, streams and futures of the component model, and no bookkeeping for them.
+
+    With it, wasmtime 50.0.1 traps in every host function that is lent two handles (`wasi:io/poll.poll` of two).
+    """
+    _ffi.wasmtime_config_concurrency_support_set(config.ptr(), False)
+
+
 def set_fiber_stack(config: Any, size: int) -> None:
     _ffi.wasmtime_config_async_stack_size_set(config.ptr(), size)
 

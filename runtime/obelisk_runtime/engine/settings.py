@@ -40,6 +40,7 @@ def build_engine(settings: EngineSettings) -> Engine:
     config.cranelift_nan_canonicalization = True
     config.memory_init_cow = True
     config.max_wasm_stack = settings.wasm_stack_bytes
+    native.refuse_concurrency(config)
     native.set_fiber_stack(config, settings.fiber_stack_bytes)
     guests = settings.guests_max
     while not _can_reserve(guests * _guest_bytes(settings)) and guests >= _POOL_GUESTS_MIN:
@@ -56,7 +57,7 @@ def _guest_bytes(settings: EngineSettings) -> int:
 
 def compile_fingerprint(settings: EngineSettings) -> str:
     """What distinguishes artifacts of engines built by this module, beside the version of wasmtime."""
-    return f"nan-canonical,relaxed-simd-deterministic,no-threads,epochs,fuel={settings.fuel}"
+    return f"nan-canonical,relaxed-simd-deterministic,no-threads,no-concurrency,epochs,fuel={settings.fuel}"
 
 
 def _can_reserve(size: int) -> bool:
