@@ -24,6 +24,7 @@ REQUESTS_MAX = 10_000
 CLOSE_SECONDS = 5.0
 """How long a stopping listener lets requests end."""
 JSON = "application/json"
+SERVER = "obelisk"
 
 OPERATIONS: tuple[AnyOperation, ...] = (*executions.OPERATIONS, *catalogue.OPERATIONS)
 
@@ -39,7 +40,8 @@ class Listener:
         self._routes = Routes(OPERATIONS)
         self._decoders = {item.body: msgspec.json.Decoder(item.body) for item in OPERATIONS}
         self._body_bytes_max = payload_bytes_max + BODY_MARGIN_BYTES
-        self._requests = 0
+        self.requests = 0
+        """How many are being answered now."""
         self._runner: web.ServerRunner | None = None
 
     async def start(self, bound: socket.socket) -> None:
@@ -57,7 +59,7 @@ class Listener:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """The named boundary: any error becomes a problem."""
-        self._requests += 1
+        self.requests += 1
         try:
             return await self._answer(request)
         except ObeliskError as error:
@@ -66,10 +68,10 @@ class Listener:
             _log.exception("a request failed", extra={"method": request.method, "path": request.path})
             return _problem(problems.INTERNAL, "this is a bug of the server; its log has the traceback", {})
         finally:
-            self._requests -= 1
+            self.requests -= 1
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        if self._requests > REQUESTS_MAX:
+        if self.requests > REQUESTS_MAX:
             raise refusals.TooManyRequests(REQUESTS_MAX)
         _refuse_foreign(request.headers)
         path, _, query_text = request.raw_path.partition("?")
@@ -87,7 +89,9 @@ class Listener:
         )
         reply = await operation.handler(self._context, call)
         return web.Response(
-            body=json_bytes(reply), status=reply.status, headers={**reply.headers, "Content-Type": JSON}
+            body=json_bytes(reply),
+            status=reply.status,
+            headers={**reply.headers, "Content-Type": JSON, "Server": SERVER},
         )
 
     async def _body(self, request: web.BaseRequest, operation: AnyOperation) -> Any:
@@ -167,5 +171,5 @@ def _problem(problem: problems.ProblemType, detail: str, fields: dict[str, Any])
     return web.Response(
         body=problems.problem_body(problem, detail, fields),
         status=problem.status,
-        headers={**problem.headers, "Content-Type": problems.MEDIA_TYPE},
+        headers={**problem.headers, "Content-Type": problems.MEDIA_TYPE, "Server": SERVER},
     )
