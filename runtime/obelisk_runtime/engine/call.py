@@ -7,7 +7,8 @@ on the loop. Nobody deletes the fiber while it is polled: `drop` marks, and it i
 
 import asyncio
 import resource
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from obelisk_runtime.engine import native
@@ -48,8 +49,9 @@ class FiberCall:
 
     __slots__ = (
         "_answer", "_block", "_done", "_drops", "_exhausted", "_exported", "_faults", "_fibers", "_future",
-        "_instantiated", "_memory", "_polling", "_started", "_store", "_task", "_tick", "context", "deferred",
-        "failure", "flag", "limits", "linked", "on_thread", "outcome", "payload_left", "slot", "store_context",
+        "_instantiated", "_memory", "_on_answer", "_polling", "_started", "_store", "_task", "_tick", "context",
+        "deferred", "failure", "flag", "limits", "linked", "on_thread", "outcome", "payload_left", "slot",
+        "store_context",
     )  # fmt: skip
 
     def __init__(
@@ -67,6 +69,7 @@ class FiberCall:
         self._exhausted: GuestsExhausted | None = None
         self._done: asyncio.Future[GuestOutcome] | None = None
         self._answer: asyncio.Future[Value] | None = None
+        self._on_answer: Callable[[asyncio.Future[Value]], None] | None = None
         self._task: asyncio.Future[Value] | None = None
         self._drops: list[tuple[ResourceDestructor, int]] = []
         self._started = self._polling = self._instantiated = False
@@ -125,17 +128,15 @@ class FiberCall:
         """The host function answers later; the guest is polled again then."""
         if not isinstance(answer, asyncio.Future):
             answer = self._task = asyncio.ensure_future(answer)
-        self._answer = answer
-        answer.add_done_callback(lambda future: self._answered(bound, results, future))
+        self._answer, self._on_answer = answer, partial(self._answered, bound, results)
+        answer.add_done_callback(self._on_answer)
 
     def defer_drop(self, destructor: ResourceDestructor, rep: int) -> None:
         """A destructor called in a worker thread runs on the loop, before any later host function of the guest."""
         self._drops.append((destructor, rep))
 
     def _answered(self, bound: "BoundImport", results: Address, future: "asyncio.Future[Value]") -> None:
-        if self._answer is not future:
-            return
-        self._answer = self._task = None
+        self._answer = self._on_answer = self._task = None
         try:
             bound.answer(self, future.result(), results)
         except BaseException as error:  # noqa: BLE001 - a host function's failure ends the guest's call
@@ -265,9 +266,8 @@ class FiberCall:
 
     def _end(self, outcome: GuestOutcome) -> None:
         self.outcome = outcome
-        self._started, self._answer = True, None
-        if self._task is not None:
-            self._task.cancel()
+        self._started = True
+        self._stop_waiting()
         if not self._polling:
             self._release()
         if self._done is not None and not self._done.done():
@@ -276,8 +276,17 @@ class FiberCall:
             else:
                 self._done.set_exception(self._exhausted)
 
+    def _stop_waiting(self) -> None:
+        if self._answer is not None and self._on_answer is not None:
+            self._answer.remove_done_callback(self._on_answer)
+        if self._task is not None:
+            self._task.cancel()
+        self._answer = self._on_answer = self._task = None
+
     def _release(self) -> None:
-        """Unwind the guest and free everything. Not while it is polled."""
+        """Unwind the guest and free everything, once. Not while it is polled."""
+        if not self._store:
+            return
         if self._future:
             native.future_delete(self._future)
             self._future = 0

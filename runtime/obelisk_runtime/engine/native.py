@@ -230,7 +230,7 @@ def refuse_concurrency(config: Any) -> None:
 
     With it, wasmtime 50.0.1 traps in every host function that is lent two handles (`wasi:io/poll.poll` of two).
     """
-    _ffi.wasmtime_config_concurrency_support_set(config.ptr(), ctypes.c_bool())  # noqa: FBT003 - a C function
+    _ffi.wasmtime_config_concurrency_support_set(config.ptr(), False)  # noqa: FBT003 - a C function
 
 
 def set_fiber_stack(config: Any, size: int) -> None:

@@ -1,6 +1,7 @@
 """Guests written as WebAssembly text, and an engine for each test."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -77,6 +78,11 @@ async def engine(settings: EngineSettings) -> AsyncIterator[WasmtimeEngine]:
 @pytest.fixture
 def component() -> Callable[[str], bytes]:
     return lambda text: bytes(wat2wasm(text))
+
+
+@pytest.fixture
+def resident_bytes() -> Callable[[], int]:
+    return lambda: int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
 @pytest.fixture

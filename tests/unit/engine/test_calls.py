@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,12 +25,8 @@ from obelisk_runtime.ports.engine import (
 LIMITS = GuestLimits()
 ON_LOOP = GuestLimits(may_use_threads=False)
 BOTH = pytest.mark.parametrize("limits", [LIMITS, ON_LOOP], ids=["threads", "loop"])
-LONG = 200_000_000
+LONG = 80_000_000
 """Iterations that take several slices."""
-
-
-def resident_bytes() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
 async def eventually(condition: Callable[[], bool]) -> None:
@@ -156,14 +151,29 @@ async def test_a_call_that_was_never_polled_can_be_dropped(start: Any, engine: W
     assert call.poll() == Dropped()
 
 
-async def test_a_host_function_may_drop_its_own_call(start: Any, engine: WasmtimeEngine) -> None:
+@pytest.mark.parametrize("function", ["run", "spin-step"])
+async def test_a_host_function_may_drop_its_own_call(start: Any, engine: WasmtimeEngine, function: str) -> None:
     def step(_context: object, _arguments: tuple[int]) -> int:
         call.drop(TimedOut())
         return 1
 
-    call = await start("run", 5, step=step)
-    assert call.poll() == TimedOut()
+    call = await start(function, LONG, step=step)
+    assert await call.wait() == TimedOut()
     assert engine.guests == 0
+
+
+async def test_a_host_function_may_run_another_guest(start: Any) -> None:
+    inner = [await start("run", 4) for _ in range(3)]
+    call = await start("run", 3, step=lambda _, arguments: inner[arguments[0]].poll().value)
+    assert call.poll() == Returned(36)
+
+
+async def test_a_dropped_call_is_not_kept_alive_by_what_it_waited_for(start: Any) -> None:
+    future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    call = await start("run", 1, step=lambda *_: future)
+    call.poll()
+    call.drop()
+    assert not future._callbacks
 
 
 async def test_cancelling_the_wait_drops_the_guest_and_the_hosts_task(start: Any, engine: WasmtimeEngine) -> None:
@@ -198,7 +208,7 @@ async def test_a_future_of_the_host_stays_its_own_when_the_call_is_dropped(start
     await asyncio.sleep(0)
 
 
-async def test_thousands_of_dropped_calls_leave_nothing(start: Any, engine: WasmtimeEngine) -> None:
+async def test_thousands_of_dropped_calls_leave_nothing(start: Any, resident_bytes: Callable[[], int]) -> None:
     waits = asyncio.get_running_loop().create_future()
     call = await start("run", 1, step=lambda *_: waits)
     again = call.linked

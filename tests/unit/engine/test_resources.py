@@ -171,11 +171,11 @@ async def test_a_destructor_runs_on_the_loop_before_the_next_host_function(run: 
         return created
 
     host.create = create
-    assert await run("drop-late", 200_000_000) == Returned(None)
+    assert await run("drop-late", 80_000_000) == Returned(None)
     assert host.notes == [("create", 1), ("drop", 1), ("create", 2)]
 
 
-@pytest.mark.parametrize(("function", "arguments"), [("use", ()), ("drop-late", (200_000_000,))])
+@pytest.mark.parametrize(("function", "arguments"), [("use", ()), ("drop-late", (80_000_000,))])
 async def test_a_failing_destructor_ends_the_call(
     run: Run, host: Host, function: str, arguments: tuple[int, ...]
 ) -> None:

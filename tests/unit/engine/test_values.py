@@ -1,5 +1,6 @@
 """Values cross to a guest, from it to the host, back, and out again unchanged."""
 
+import asyncio
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -227,3 +228,30 @@ async def test_types_are_described_structurally(engine: WasmtimeEngine, componen
         "result<record { kind: enum { big, small }, tags: list<string> }, enum { big, small }>> }"
     )
     assert compiled.imports[0].type == compiled.exports[ECHO]
+
+
+async def test_values_leave_no_memory_behind(
+    engine: WasmtimeEngine, component: Callable[[str], bytes], resident_bytes: Callable[[], int]
+) -> None:
+    text = '(variant (case "all" (tuple (list string) (list u8) (option string))) (case "no" (result string)))'
+    value = {"all": [["x" * 1_000] * 10, b"y" * 10_000, "z" * 10_000]}
+    waits: list[Any] = []
+
+    def host(_context: object, arguments: tuple[Any, ...]) -> Any:
+        return waits[0] if waits else [arguments[0], 0]
+
+    linked = (await engine.compile(component(guest({"t": text})))).link({("host:api/echo", "echo"): host}, {})
+
+    def many() -> None:
+        for index in range(300):
+            call = linked.start(ECHO, (value, *range(16)), None, LIMITS)
+            if index % 3:
+                call.poll()
+            call.drop()
+
+    many()
+    floor = resident_bytes()
+    many()
+    waits.append(asyncio.get_running_loop().create_future())
+    many()
+    assert resident_bytes() < floor + 3_000_000
