@@ -7,7 +7,7 @@ from typing import Self
 from obelisk_runtime.core.errors import InvalidName
 
 _LABEL = r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*"
-_VERSION = r"\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?"
+_VERSION = r"[0-9]+\.[0-9]+\.[0-9]+(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?"
 _INTERFACE = re.compile(
     rf"(?P<namespace>{_LABEL}):(?P<package>{_LABEL})/(?P<name>{_LABEL})(?:@(?P<version>{_VERSION}))?"
 )

@@ -23,9 +23,14 @@ class RetryPolicy:
 
     def wait(self, failures: int, fraction: float) -> int:
         """Microseconds to wait after this many failures (at least 1); `fraction` is uniform in [0, 1)."""
-        exponent = min(failures - 1, 64)
-        wait = min(self.backoff * self.factor**exponent, float(self.backoff_max))
+        wait = min(self.backoff * self._growth(failures - 1), float(self.backoff_max))
         return int(wait * (1 + self.jitter * (2 * fraction - 1)))
+
+    def _growth(self, steps: int) -> float:
+        try:
+            return self.factor**steps
+        except OverflowError:
+            return float(self.backoff_max)
 
     def due(self, failures: int, now: Instant, fraction: float) -> Instant | None:
         """When to try again after this many failures; None: the budget is used up."""
