@@ -6,6 +6,7 @@ from obelisk_server.api.refusals import NotReady
 
 
 async def list_functions(context: Context, _: Call[wire.Nothing, wire.Nothing]) -> Reply:
+    """Functions that can be called, with their types."""
     items = [
         {"function": name.text, "kind": item.kind.value, "component": item.component, "type": str(item.type)}
         for name, item in sorted(context.service.functions.items())
@@ -14,6 +15,7 @@ async def list_functions(context: Context, _: Call[wire.Nothing, wire.Nothing]) 
 
 
 async def list_components(context: Context, _: Call[wire.Nothing, wire.Nothing]) -> Reply:
+    """Components that are deployed, with what they export and import."""
     items = [
         {
             "name": component.settings.name,

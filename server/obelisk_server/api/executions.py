@@ -25,6 +25,7 @@ RESULTS = frozenset({"ok", "err", *(kind.label for kind in ev.FailureKind)})
 
 
 async def submit(context: Context, call: Call[wire.Nothing, wire.Submit]) -> Reply:
+    """Run a function as a new execution; with `wait`, answer when it has finished."""
     body = call.body
     wait = wait_seconds(body.wait)
     function = _function(context, body.function)
@@ -62,6 +63,7 @@ def _top_level(text: str) -> ExecutionId:
 
 
 async def list_executions(context: Context, call: Call[wire.List, wire.Nothing]) -> Reply:
+    """Executions, newest first."""
     query = call.query
     where = ExecutionFilter(
         function_prefix=query.function,
@@ -93,6 +95,7 @@ def _tags(texts: list[str]) -> dict[str, str] | None:
 
 
 async def get(context: Context, call: Call[wire.Nothing, wire.Nothing]) -> Reply:
+    """One execution: state, parameters, result."""
     execution_id = parse_execution_id(call.path["id"])
     store = context.service.store
     projection = await store.get(execution_id)
@@ -104,6 +107,7 @@ async def get(context: Context, call: Call[wire.Nothing, wire.Nothing]) -> Reply
 
 
 async def result(context: Context, call: Call[wire.Wait, wire.Nothing]) -> Reply:
+    """How an execution ended."""
     execution_id = parse_execution_id(call.path["id"])
     wait = wait_seconds(call.query.wait)
     projection = await context.service.store.get(execution_id)
@@ -126,6 +130,7 @@ async def _outcome(context: Context, execution_id: ExecutionId, projection: proj
 
 
 async def events(context: Context, call: Call[wire.Tail, wire.Nothing]) -> Reply:
+    """The event log of an execution."""
     execution_id = parse_execution_id(call.path["id"])
     store = context.service.store
 
@@ -137,6 +142,7 @@ async def events(context: Context, call: Call[wire.Tail, wire.Nothing]) -> Reply
 
 
 async def responses(context: Context, call: Call[wire.Tail, wire.Nothing]) -> Reply:
+    """What children and delays answered, in the order the workflow sees."""
     execution_id = parse_execution_id(call.path["id"])
     store = context.service.store
 
@@ -148,6 +154,7 @@ async def responses(context: Context, call: Call[wire.Tail, wire.Nothing]) -> Re
 
 
 async def logs(context: Context, call: Call[wire.Tail, wire.Nothing]) -> Reply:
+    """What the guest of an execution wrote."""
     execution_id = parse_execution_id(call.path["id"])
     store = context.service.store
 
@@ -180,7 +187,7 @@ async def _tail(context: Context, execution_id: ExecutionId, query: wire.Tail, r
 
 
 async def cancel(context: Context, call: Call[wire.Nothing, wire.Nothing]) -> Reply:
-    """Of an execution, or of a delay."""
+    """Cancel an activity, a delay, or a workflow whose name ends in `-cancellable`."""
     text = call.path["id"]
     target = parse_delay_id(text) if text.startswith(DELAY_PREFIX) else parse_execution_id(text)
     result = await context.service.cancel(target, CANCEL_REASON)

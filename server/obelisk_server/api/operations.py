@@ -51,8 +51,9 @@ class Operation(Generic[Query, Body]):
     """`Nothing` for a method without body."""
 
     @property
-    def segments(self) -> tuple[str, ...]:
-        return tuple(self.path.split("/"))
+    def summary(self) -> str:
+        """What it does, for people: the handler's docstring."""
+        return (self.handler.__doc__ or "").partition("\n")[0]
 
 
 AnyOperation = Operation[Any, Any]

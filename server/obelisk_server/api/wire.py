@@ -102,7 +102,3 @@ class TailPage(Answer, frozen=True):
 class CancelAnswer(Answer, frozen=True):
     id: str
     outcome: str
-
-
-class Item(Answer, frozen=True):
-    items: list[dict[str, Any]]

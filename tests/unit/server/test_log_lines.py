@@ -1,0 +1,35 @@
+import json
+import logging
+import sys
+
+from obelisk_server.log_lines import JsonLines, TextLines
+
+
+def record(**fields: object) -> logging.LogRecord:
+    made = logging.makeLogRecord({"name": "obelisk", "levelname": "INFO", "msg": "something happened", "created": 1.5})
+    vars(made).update(fields)
+    return made
+
+
+def test_a_line_of_text_has_the_message_and_its_fields() -> None:
+    assert TextLines().format(record(count=2)) == "1970-01-01T00:00:01.500000Z INFO    something happened count=2"
+
+
+def test_a_line_of_json_has_each_field_by_its_name() -> None:
+    assert json.loads(JsonLines().format(record(count=2, path="/ä"))) == {
+        "at": "1970-01-01T00:00:01.500000Z",
+        "level": "info",
+        "logger": "obelisk",
+        "message": "something happened",
+        "count": 2,
+        "path": "/ä",
+    }
+
+
+def test_an_exception_is_shown_with_its_traceback() -> None:
+    try:
+        int("why")
+    except ValueError:
+        failed = record(exc_info=sys.exc_info())
+    assert TextLines().format(failed).endswith("'why'")
+    assert json.loads(JsonLines().format(failed))["exception"].endswith("'why'")
