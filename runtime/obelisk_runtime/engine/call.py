@@ -136,6 +136,8 @@ class FiberCall:
         self._drops.append((destructor, rep))
 
     def _answered(self, bound: "BoundImport", results: Address, future: "asyncio.Future[Value]") -> None:
+        if self._answer is not future:
+            return  # dropped between the answer and this
         self._answer = self._on_answer = self._task = None
         try:
             bound.answer(self, future.result(), results)
@@ -265,6 +267,7 @@ class FiberCall:
             raise error
 
     def _end(self, outcome: GuestOutcome) -> None:
+        assert self.outcome is None, "a call ends once"
         self.outcome = outcome
         self._started = True
         self._stop_waiting()

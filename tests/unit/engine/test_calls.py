@@ -168,6 +168,16 @@ async def test_a_host_function_may_run_another_guest(start: Any) -> None:
     assert call.poll() == Returned(36)
 
 
+async def test_an_answer_on_its_way_does_not_reach_a_dropped_call(start: Any) -> None:
+    future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    call = await start("run", 1, step=lambda *_: future)
+    assert call.poll() is None
+    future.set_exception(GuestTrap("too late"))
+    call.drop()
+    await asyncio.sleep(0)
+    assert call.poll() == Dropped()
+
+
 async def test_a_dropped_call_is_not_kept_alive_by_what_it_waited_for(start: Any) -> None:
     future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     call = await start("run", 1, step=lambda *_: future)
