@@ -4,9 +4,11 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +28,10 @@ shutdown = "0s"
 [[activity]]
 name = "fibo"
 location = "fibo_tiny.wasm"
+[[activity]]
+name = "flaky"
+location = "flaky.wasm"
+attempt_timeout = "1h"
 [[workflow]]
 name = "fibo-workflow"
 location = "fibo_workflow_tiny.wasm"
@@ -88,7 +94,7 @@ class Cli:
 
 
 def put_components(folder: Path) -> None:
-    for name in ("fibo_tiny", "fibo_workflow_tiny", "sleeper"):
+    for name in ("fibo_tiny", "fibo_workflow_tiny", "flaky", "sleeper"):
         text = (COMPONENTS / name / "component.wat").read_text(encoding="utf-8")
         (folder / f"{name}.wasm").write_bytes(wat2wasm(text))
     (folder / "obelisk.toml").write_text(CONFIG, encoding="utf-8")
@@ -156,6 +162,30 @@ def test_an_execution_that_ends_in_an_err_has_its_own_exit_code(served: Cli) -> 
     assert '"kind":"cancelled"' in followed.out
 
 
+def test_the_lines_a_guest_wrote_are_shown_while_it_is_followed_and_later(served: Cli) -> None:
+    ended = served.run("execution", "submit", "flaky.run", '["permanent", 7]', "--follow")
+    assert ended.code == 1
+    assert ended.out == '{"err":{"permanent":"permanent"}}\n'
+    assert " info  permanent 7" in ended.err
+    execution_id = ended.err.split()[1].rstrip(";")
+    for more in ((), ("--follow",)):
+        line = served.run("execution", "logs", execution_id, *more).out
+        assert line.split(maxsplit=1)[1].split() == ["info", "log", "permanent", "7"]
+
+
+def test_ctrl_c_stops_following_but_not_the_execution(served: Cli) -> None:
+    execution_id = served.run("execution", "submit", "sleep-cancellable", "[3600000]").out.strip()
+    follow = subprocess.Popen(
+        [*OBELISK, "execution", "follow", execution_id], env=served.environ, stderr=subprocess.PIPE, text=True
+    )
+    assert follow.stderr is not None
+    follow.stderr.readline()
+    follow.send_signal(signal.SIGINT)
+    _, err = follow.communicate()
+    assert (follow.returncode, err.splitlines()[-1]) == (130, "interrupted")
+    assert served.json("execution", "get", execution_id)["status"] == "blocked"
+
+
 def test_params_come_from_standard_input_or_a_file(served: Cli) -> None:
     (served.folder / "params.json").write_text("[5, 1]")
     assert served.run("execution", "submit", "fiboa", "-", "-f", stdin="[4, 1]").out == '{"ok":5}\n'
@@ -202,7 +232,7 @@ def test_an_error_in_json_is_the_problem(served: Cli) -> None:
 
 def test_functions_and_components_are_listed(served: Cli) -> None:
     assert "func(n: u8, iterations: u32) -> result<u64>" in served.run("function", "list").out
-    assert len(served.json("function", "list")["items"]) == 5  # type: ignore[arg-type]
+    assert len(served.json("function", "list")["items"]) == 6  # type: ignore[arg-type]
     assert "fibo-workflow" in served.run("component", "list").out
 
 
@@ -264,7 +294,7 @@ def test_the_version_is_that_of_the_distribution(cli: Cli) -> None:
 
 def test_verify_checks_everything_and_opens_no_database(cli: Cli) -> None:
     ended = cli.run("server", "verify")
-    assert (ended.code, ended.out) == (0, "obelisk.toml is right: 3 components, 5 functions\n")
+    assert (ended.code, ended.out) == (0, "obelisk.toml is right: 4 components, 6 functions\n")
     assert not (cli.folder / ".obelisk").exists()
 
 
@@ -334,6 +364,39 @@ def test_a_server_ends_in_order_at_ctrl_c_and_leaves_the_database_to_the_next(cl
     process = cli.start()
     assert cli.json("execution", "get", asleep)["status"] == "blocked"
     assert stop(process).code == 0
+
+
+def test_a_second_signal_does_not_wait_for_activities(cli: Cli) -> None:
+    (cli.folder / "obelisk.toml").write_text(CONFIG.replace('shutdown = "0s"', 'shutdown = "1h"'))
+    process = cli.start()
+    endless = cli.run("execution", "submit", "flaky.run", '["endless", 0]').out.strip()
+    while cli.json("execution", "get", endless)["status"] != "locked":
+        pass
+    assert process.stderr is not None
+    process.send_signal(signal.SIGTERM)
+    while "the server stops" not in process.stderr.readline():
+        pass
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=START_SECONDS_MAX)
+    assert process.returncode == 128 + signal.SIGTERM
+
+
+def test_a_database_of_a_newer_release_is_refused(cli: Cli) -> None:
+    assert stop(cli.start()).code == 0
+    with closing(sqlite3.connect(cli.folder / ".obelisk/obelisk.db")) as database:
+        database.execute("PRAGMA user_version = 999")
+    ended = cli.run("server", "run")
+    assert ended.code == 9
+    assert "has schema 999, this release knows" in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_a_database_that_cannot_be_made_is_refused(cli: Cli) -> None:
+    (cli.folder / "obelisk.toml").write_text(CONFIG + '[storage]\nurl = "sqlite:fibo_tiny.wasm/x.db"\n')
+    ended = cli.run("server", "run")
+    assert ended.code == 9
+    assert "fibo_tiny.wasm" in ended.err
+    assert "Traceback" not in ended.err
 
 
 def test_the_log_is_json_where_it_is_asked_for(cli: Cli) -> None:
