@@ -17,6 +17,7 @@ ATTEMPT_VARIABLE = "OBELISK_ATTEMPT"
 
 class ActivityContext:
     def __init__(self, node: Node, target: Target, execution_id: ExecutionId, attempt: int) -> None:
+        self.execution_id = execution_id
         self._node = node
         self._target = target
         self._attempt = attempt

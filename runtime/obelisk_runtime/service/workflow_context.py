@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 class WorkflowContext:
     def __init__(self, run: "WorkflowRun", seed: bytes) -> None:
         self.run = run
+        self.execution_id = run.id
         self.join_sets: dict[int, JoinSetId] = {}
         """Handles of the guest by their `rep`."""
         self.dropped: list[JoinSetId] = []
