@@ -1,0 +1,23 @@
+"""What can be measured, by the name that chooses it."""
+
+from collections.abc import Callable, Mapping
+
+import memory
+import recovery
+import speed
+from measuring import Scale
+from report import Figure
+from serving import Servers
+
+Item = Callable[[Servers, Scale], list[Figure]]
+ITEMS: Mapping[str, Item] = {
+    "W1": speed.series,
+    "W2": speed.concurrent,
+    "W3": speed.many,
+    "LAT": speed.latency,
+    "W4": recovery.killed,
+    "W5": memory.asleep,
+    "DB": speed.size,
+    "RP": recovery.replay,
+    "UI": speed.listed,
+}
