@@ -53,8 +53,14 @@ class Interned:
     def optional(self, text: str | None) -> int | None:
         return None if text is None else self.number(text)
 
-    def text(self, number: int | None) -> str | None:
-        return None if number is None else self.texts[number]
+    def function(self, number: int) -> Ffqn:
+        return Ffqn.parse(self.texts[number])
+
+    def executor(self, number: int) -> ExecutorId:
+        return ExecutorId(self.texts[number])
+
+    def digest(self, number: int | None) -> Digest | None:
+        return None if number is None else Digest(self.texts[number])
 
 
 # Events
@@ -129,13 +135,13 @@ class EventCodec:
         return event
 
     def _restored(self, form: Any) -> ev.Event:
-        text = self._interned.text
+        interned = self._interned
         if isinstance(form, _StoredLocked):
-            executor = ExecutorId(self._interned.texts[form.executor])
-            return ev.Locked(executor=executor, attempt=form.attempt, digest=_digest(text(form.digest)))
+            executor = interned.executor(form.executor)
+            return ev.Locked(executor=executor, attempt=form.attempt, digest=interned.digest(form.digest))
         if isinstance(form, _StoredCreated):
             fields: dict[str, Any] = msgspec.structs.asdict(form)
-            fields["digest"] = text(form.digest)
+            fields["digest"] = interned.digest(form.digest)
             return ev.Created(**fields)
         return form
 
@@ -143,11 +149,7 @@ class EventCodec:
         return self._interned.number(function.text)
 
     def _function(self, _type: type, number: Any) -> Ffqn:
-        return Ffqn.parse(self._interned.texts[number])
-
-
-def _digest(text: str | None) -> Digest | None:
-    return None if text is None else Digest(text)
+        return self._interned.function(number)
 
 
 def body(entries: bytes, count: int) -> bytes:
@@ -233,8 +235,8 @@ def projection_of(row: Sequence[Any], interned: Interned) -> proj.Projection:
     kind, function, digest, created, bits, version, responses, attempts, failures, losses = row[:_STATUS]
     return proj.Projection(
         kind=ev.ExecutionKind(kind),
-        function=Ffqn.parse(interned.texts[function]),
-        digest=_digest(interned.text(digest)),
+        function=interned.function(function),
+        digest=interned.digest(digest),
         created=Instant(created),
         status=_status_of(row[_STATUS:], created, interned),
         lifecycle=proj.Lifecycle(paused=bool(bits & PAUSED), cancelling=bool(bits & CANCELLING)),
@@ -253,7 +255,7 @@ def _status_of(row: Sequence[Any], created: Instant, interned: Interned) -> proj
         return proj.Pending(Instant(due))
     if status == FINISHED:
         return proj.Finished(result, Instant(created + finished))
-    executor = None if holder is None else ExecutorId(interned.texts[holder])
+    executor = None if holder is None else interned.executor(holder)
     if status == BLOCKED:
         return proj.Blocked(join_set and JoinSetId(join_set), remaining, executor, orphaned=due is not None)
     assert status == LOCKED

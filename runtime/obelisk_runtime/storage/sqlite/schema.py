@@ -74,9 +74,9 @@ CREATE UNIQUE INDEX delays_by_id ON delays (parent, segment);
 CREATE INDEX delays_due ON delays (wakes, key) WHERE answer IS NULL;
 
 CREATE TABLE tags (
-    execution INTEGER NOT NULL REFERENCES executions,
     name TEXT NOT NULL,
     value TEXT NOT NULL,
+    execution INTEGER NOT NULL REFERENCES executions,
     PRIMARY KEY (name, value, execution)
 ) STRICT, WITHOUT ROWID;
 

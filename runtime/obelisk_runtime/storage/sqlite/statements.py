@@ -32,9 +32,11 @@ _UPDATES = {"moved": _MOVING, "counted": ("version", "responses")}
 """`counted` leaves alone what is indexed."""
 
 
-def chunks(rows: Sequence[Sequence[object]]) -> "list[tuple[int, list[object]]]":
+def chunks(rows: Sequence[Sequence[object]]) -> list[tuple[int, Sequence[object]]]:
     """(number of rows, their values in one list): powers of two up to CHUNK_ROWS_MAX."""
-    found: list[tuple[int, list[object]]] = []
+    if len(rows) == 1:
+        return [(1, rows[0])]
+    found: list[tuple[int, Sequence[object]]] = []
     start = 0
     while start < len(rows):
         size = min(CHUNK_ROWS_MAX, 1 << ((len(rows) - start).bit_length() - 1))
