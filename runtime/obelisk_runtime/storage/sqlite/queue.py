@@ -1,13 +1,13 @@
 """The writing calls of the work queue. SQL says what is eligible and in which order, the core decides."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from obelisk_runtime.core import decisions
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
-from obelisk_runtime.core.ids import DelayId, Digest, ExecutionId, ExecutorId, Instant
-from obelisk_runtime.core.names import Ffqn
+from obelisk_runtime.core.ids import DelayId, ExecutionId, ExecutorId, Instant
 from obelisk_runtime.ports import store as port
 from obelisk_runtime.storage.codec import id_path, joined_delay_id
 from obelisk_runtime.storage.sqlite import statements
@@ -20,10 +20,10 @@ ANSWER_DUE, ANSWER_CANCELLED = 1, 2
 
 @dataclass(frozen=True, slots=True)
 class NumberedOffer:
-    """An offer and the numbers of its functions."""
+    """An offer and the numbers of its functions, as a JSON array."""
 
     offer: port.Offer
-    functions: Sequence[int]
+    functions: str
 
 
 def lock_pending(
@@ -36,23 +36,19 @@ def _lock_offer(ledger: Ledger, now: Instant, executor: ExecutorId, numbered: Nu
     offer = numbered.offer
     ledger.flush()
     rows = ledger.select(
-        "SELECT key FROM executions WHERE due <= ? AND (flags & 1) = 0 AND kind = ?"  # noqa: S608 - question marks
-        f" AND function IN ({', '.join('?' * len(numbered.functions))}) ORDER BY due, key LIMIT ?",
-        (now, int(offer.kind), *numbered.functions, max(offer.limit, 0)),
+        "SELECT key FROM executions WHERE due <= ? AND (flags & 1) = 0 AND kind = ?"
+        " AND function IN (SELECT value FROM json_each(?)) ORDER BY due, key LIMIT ?",
+        (now, int(offer.kind), numbered.functions, max(offer.limit, 0)),
     )
     claims: list[port.Claim] = []
     for (key,) in rows:
         held = ledger.by_key(key)
-        event = decisions.lock(held.projection, executor, _digest(offer, held.projection.function), now)
+        event = decisions.lock(held.projection, executor, offer.functions[held.projection.function], now)
         assert event is not None
         created = created_of(ledger, held)
         _record(ledger, held, event, now)
         claims.append(port.Claim(held.id, created, held.projection))
     return claims
-
-
-def _digest(offer: port.Offer, function: Ffqn) -> Digest | None:
-    return offer.functions[function]
 
 
 def _record(ledger: Ledger, held: Held, event: ev.LifeEvent, now: Instant) -> ev.Recorded:
@@ -73,9 +69,8 @@ def fire_delays(ledger: Ledger, now: Instant, limit: int) -> list[port.DelayFire
         parent = ledger.by_key(parent_key)
         fired.append(_answer(ledger, parent, (key, joined_delay_id(parent.id, segment)), ev.DelayDue(), now))
     if rows:
-        marks = ", ".join("?" * len(rows))
-        sql = f"UPDATE delays SET answer = {ANSWER_DUE} WHERE key IN ({marks})"  # noqa: S608 - question marks
-        ledger.execute("delays", sql, [key for key, _, _ in rows])
+        sql = "UPDATE delays SET answer = ? WHERE key IN (SELECT value FROM json_each(?))"
+        ledger.execute("delays", sql, (ANSWER_DUE, json.dumps([key for key, _, _ in rows])))
     return fired
 
 

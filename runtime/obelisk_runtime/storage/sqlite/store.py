@@ -1,6 +1,7 @@
 """`ports.store.Store` in one SQLite file."""
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -95,7 +96,7 @@ class SqliteStore:
         for digest in offer.functions.values():
             self._interned.optional(digest)
         functions = [self._interned.known(function.text) for function in offer.functions]
-        return queue.NumberedOffer(offer, [number for number in functions if number])
+        return queue.NumberedOffer(offer, json.dumps(functions))
 
     async def next_due(self) -> Instant | None:
         return await self._reader.next_due()

@@ -41,6 +41,14 @@ class Write(Generic[T]):
             self.done.set_exception(self.error)
 
 
+class _BrokenWrite(Exception):
+    """A write has a bug: the others are done without it, and its caller is told."""
+
+    def __init__(self, write: Write[Any]) -> None:
+        super().__init__()
+        self.write = write
+
+
 class Writer:
     """Owned by one event loop. Everything is called on it but what begins with `_run`."""
 
@@ -126,6 +134,9 @@ class Writer:
                 return self._run_once(writes, careful=False)
             except sqlite3.IntegrityError:
                 return self._run_once(writes, careful=True)
+        except _BrokenWrite as broken:
+            broken.write.error = broken.__cause__
+            return self._run_transaction([write for write in writes if write is not broken.write])
         except (sqlite3.Error, OSError) as error:
             failure: BaseException = StoreUnavailable(f"the store cannot write: {error}; nothing was written")
             failure.__cause__ = error
@@ -146,6 +157,10 @@ class Writer:
                     write.result = write.apply(ledger)
                 except ObeliskError as refusal:
                     write.error = refusal
+                except (sqlite3.Error, OSError):
+                    raise
+                except Exception as bug:
+                    raise _BrokenWrite(write) from bug
             ledger.commit()
         except BaseException:
             ledger.roll_back()
