@@ -165,11 +165,11 @@ class Site:
     def attempts(self, function: str = "") -> list[Begun]:
         return [begun for begun in self.engine.begun if function in begun.function]
 
-    async def log(self, id: str) -> list[ev.Event]:
-        return [entry.event for entry in await self.store.log(ExecutionId(id))]
+    async def log(self, execution_id: str) -> list[ev.Event]:
+        return [entry.event for entry in await self.store.log(ExecutionId(execution_id))]
 
-    async def lines(self, id: str) -> list[str]:
-        return [record.message for _, record in await self.store.read_logs(ExecutionId(id))]
+    async def lines(self, execution_id: str) -> list[str]:
+        return [record.message for _, record in await self.store.read_logs(ExecutionId(execution_id))]
 
 
 async def until(happened: Callable[[], Any]) -> Any:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,6 @@ from obelisk_runtime.core.ids import ExecutionId
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.ports.store import ExecutionFilter
 
-ID = ExecutionId("E_01J0000000000000000000000A")
 WRITES_MAX = 200
 
 
@@ -77,9 +76,7 @@ async def test_killed_at_any_write_it_ends_once_and_as_if_nothing_had_happened(
         finished_before = await finished(site, id_)
         begun_before = len(site.engine.begun)
         second = await site.start(*components)
-        submitted, outcome = await second.submit_and_wait(
-            Ffqn.parse(load.function), list(load.params), seconds=20, id=id_
-        )
+        _, outcome = await second.submit_and_wait(Ffqn.parse(load.function), list(load.params), seconds=20, id=id_)
         assert outcome is not None, f"it hangs after the loss of write {lives}"
         assert isinstance(outcome, load.outcome)
         if load.value is not None:

@@ -8,10 +8,7 @@ from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.ids import ExecutionId, Instant, parent_of
 from obelisk_runtime.ports.store import Append, ExecutionNotFound, StoreUnavailable, VersionConflict
-from obelisk_runtime.service.node import Node, logger
-
-STORE_RETRY_SECONDS = 0.5
-"""How long what has happened waits before a store that could not write is asked again."""
+from obelisk_runtime.service.node import STORE_RETRY_SECONDS, Node, logger
 
 
 @dataclass(frozen=True, slots=True)

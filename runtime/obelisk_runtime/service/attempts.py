@@ -111,7 +111,7 @@ class Attempt:
 
 
 class RejectedCall:
-    """A child that cannot be run at all: its function is not deployed."""
+    """An activity that cannot be run at all: its function is not deployed, or takes other parameters now."""
 
     def __init__(self, node: Node, activity: LockedActivity, reason: str) -> None:
         self._node = node

@@ -11,8 +11,7 @@ from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.core.ids import DelayId, ExecutionId, is_delay, parent_of
 from obelisk_runtime.core.names import CANCELLABLE_SUFFIX
 from obelisk_runtime.ports.store import Append, StoreUnavailable, VersionConflict
-from obelisk_runtime.service.attempt_record import STORE_RETRY_SECONDS
-from obelisk_runtime.service.node import Node
+from obelisk_runtime.service.node import STORE_RETRY_SECONDS, Node
 from obelisk_runtime.service.workflow_run import WorkflowRun
 
 CLOSED = "its join set was closed"

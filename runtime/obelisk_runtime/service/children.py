@@ -66,7 +66,7 @@ def bear(
     seed: bytes,
     *,
     settled: bool,
-    run_workflow: "Callable[[NewExecution], WorkflowRun]",
+    run_workflow: "Callable[[NewExecution, Commit], WorkflowRun]",
 ) -> Birth:
     """The child execution of a submission. `settled`: no answer its parameters may hold can change by a crash."""
     event = submission.event
@@ -81,7 +81,7 @@ def bear(
     early = settled and not target.component.settings.start_after_commit
     if target.kind is ev.ExecutionKind.WORKFLOW:
         new = begun(node, created, child, submission.at, None)
-        return Birth(new, lambda _: run_workflow(new), early)
+        return Birth(new, lambda commit: run_workflow(new, commit), early)
     new = begun(node, created, child, submission.at, target.component.digest)
     return Birth(
         new, lambda commit: Attempt(node, target, LockedActivity(child, event.params, new.projection, commit)), early

@@ -11,7 +11,7 @@ from obelisk_runtime.core.events import ExecutionKind
 from obelisk_runtime.core.ids import Digest
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.types import FunctionType
-from obelisk_runtime.core.values import FunctionCodec, function_codec
+from obelisk_runtime.core.values import FunctionCodec, InvalidValue, function_codec
 from obelisk_runtime.core.wiring import ComponentSurface, ExportedFunction, Problem, wire
 from obelisk_runtime.ports.engine import (
     CompiledComponent,
@@ -54,6 +54,13 @@ class BytesMissing(ObeliskError):
         super().__init__(f"the store has no component {digest}")
 
 
+class BrokenBytes(ObeliskError):
+    """This host can no longer run a component that an execution is pinned to."""
+
+    def __init__(self, digest: Digest, reason: str) -> None:
+        super().__init__(f"the component {digest} cannot be run here: {reason}")
+
+
 @dataclass(frozen=True, slots=True)
 class BrokenComponent:
     """A component that cannot be loaded at all."""
@@ -88,6 +95,14 @@ class Target:
     kind: ExecutionKind
     component: DeployedComponent
     codec: FunctionCodec
+
+    def misfit(self, params: str) -> str | None:
+        """Why the function does not take parameters that were checked against another deployment's; None if it does."""
+        try:
+            self.codec.check_params(params)
+        except InvalidValue as error:
+            return f"the function is deployed with another signature now: {error}"
+        return None
 
 
 class Deployment:
@@ -140,20 +155,26 @@ class Deployment:
         return problems
 
     async def pinned(self, digest: Digest, function: Ffqn) -> DeployedComponent:
-        """The component a workflow started with, deployed or from the store. Raises: BytesMissing."""
+        """The component a workflow started with, deployed or from the store. Raises: BytesMissing, BrokenBytes."""
         known = self.by_digest.get(digest)
         if known is None:
             wasm = await self._catalog.get_component(digest)
             if wasm is None:
                 raise BytesMissing(digest)
-            compiled = await self._engine.compile(wasm)
+            try:
+                compiled = await self._engine.compile(wasm)
+            except (NotAComponent, UnsupportedComponent) as error:
+                raise BrokenBytes(digest, str(error)) from error
             target = self.targets.get(function)
             settings = (
                 ComponentSettings(name=function.text, kind=ComponentKind.WORKFLOW, location=digest)
                 if target is None
                 else target.component.settings
             )
-            known = self._linked(settings, wasm, compiled)
+            try:
+                known = self._linked(settings, wasm, compiled)
+            except (MissingImport, ObeliskError) as error:
+                raise BrokenBytes(digest, str(error)) from error
             self.by_digest[digest] = known
         return known
 

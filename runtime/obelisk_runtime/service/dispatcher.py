@@ -10,7 +10,7 @@ from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.ids import Instant
 from obelisk_runtime.ports.store import Claim, Offer, StoreUnavailable
 from obelisk_runtime.service.attempt_record import LockedActivity
-from obelisk_runtime.service.attempts import Attempt
+from obelisk_runtime.service.attempts import Attempt, RejectedCall
 from obelisk_runtime.service.node import Node, Startable, logger
 from obelisk_runtime.service.workflow_run import WorkflowRun
 
@@ -65,7 +65,10 @@ class Dispatcher:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + TURN_SECONDS
         while self._queue:
-            self._queue.popleft().begin()
+            try:
+                self._queue.popleft().begin()
+            except Exception:  # noqa: BLE001 - a bug; the others shall begin all the same
+                logger.exception("an execution could not begin")
             if loop.time() > deadline:
                 break
         if self._queue:
@@ -166,4 +169,5 @@ class Dispatcher:
             return
         target = node.deployment.targets[claim.created.function]
         activity = LockedActivity(claim.id, claim.created.params, claim.projection)
-        self.enqueue(Attempt(node, target, activity))
+        misfit = target.misfit(claim.created.params)
+        self.enqueue(Attempt(node, target, activity) if misfit is None else RejectedCall(node, activity, misfit))

@@ -21,9 +21,8 @@ from obelisk_runtime.ports.store import (
     StoreUnavailable,
     VersionConflict,
 )
-from obelisk_runtime.service.attempt_record import STORE_RETRY_SECONDS
 from obelisk_runtime.service.children import Birth
-from obelisk_runtime.service.node import Node, logger
+from obelisk_runtime.service.node import STORE_RETRY_SECONDS, Node, logger
 
 TRIES_MAX = 1_000_000
 """How often a store that cannot answer is asked again."""
@@ -156,6 +155,8 @@ class Journal:
         for _ in range(TRIES_MAX):
             if wait:
                 await asyncio.sleep(STORE_RETRY_SECONDS)
+            if self._closed:
+                return
             try:
                 tail = await store.log(history.id, start=self.committed)
                 responses = await store.responses(history.id, after=len(history.responses))
@@ -168,13 +169,20 @@ class Journal:
         if self._closed:
             return
         if tail:
-            for batch in self._refused:
-                batch.commit.cancel()
+            self._give_up()
             self._owner.overtaken()
             return
         self._owner.responses(responses)
         refused, self._refused = self._refused, []
         self._send(self._gather(refused))
+
+    def _give_up(self) -> None:
+        """What was refused will never be written: children that began early leave, the others never begin."""
+        for batch in self._refused:
+            batch.commit.cancel()
+            for birth in batch.births:
+                if birth.start is not None and not birth.early:
+                    self._node.scheduler.release(birth.new.created.kind)
 
 
 def _pass_on(commit: "asyncio.Future[None]") -> None:

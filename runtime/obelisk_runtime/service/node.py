@@ -2,15 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.deployment import RuntimeLimits
 from obelisk_runtime.core.ids import ExecutionId, ExecutorId, Instant, parent_of
 from obelisk_runtime.ports.clock import Clock, IdSource
-from obelisk_runtime.ports.store import Store
+from obelisk_runtime.ports.store import Store, StoreUnavailable
 from obelisk_runtime.service.deployment import Deployment
 from obelisk_runtime.service.logs import LogWriter
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from obelisk_runtime.service.workflow_run import WorkflowRun
 
 STOP_POLL_SECONDS = 0.02
+STORE_RETRY_SECONDS = 0.5
+"""How long what has happened waits before a store that could not answer is asked again."""
+
+T = TypeVar("T")
 
 logger = logging.getLogger("obelisk.service")
 
@@ -86,6 +90,15 @@ class Node:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("a task failed", exc_info=error)
+
+    async def insist(self, read: Callable[[], Awaitable[T]]) -> T:
+        """Ask a store that cannot answer again, until it can."""
+        while True:
+            try:
+                return await read()
+            except StoreUnavailable as error:
+                logger.warning("the store could not answer; it is asked again", extra={"reason": str(error)})
+            await asyncio.sleep(STORE_RETRY_SECONDS)
 
     async def settle(self) -> None:
         """Cancel what still runs and wait for its end."""

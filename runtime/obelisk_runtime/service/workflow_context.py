@@ -24,7 +24,7 @@ class WorkflowContext:
         """Join sets whose handle the guest dropped; they close before its next host call is answered."""
         self._last_rep = 0
         self._random = SeededStream(seed, "wasi")
-        self._recorded = SeededStream(seed, "recorded")
+        self._seed = seed
         self._log = GuestLog(run.node.logs, run.id)
 
     @cached_property
@@ -33,8 +33,8 @@ class WorkflowContext:
 
     @property
     def recorded_random(self) -> SeededStream:
-        """For values that are recorded, so that replay does not draw them again."""
-        return self._recorded
+        """For the value that is recorded next; replay, which draws none, does not shift those that follow."""
+        return SeededStream(self._seed, f"recorded {self.run.history.position}")
 
     def give_handle(self, join_set: JoinSetId) -> int:
         self._last_rep += 1

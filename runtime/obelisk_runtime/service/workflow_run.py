@@ -14,9 +14,9 @@ from obelisk_runtime.core.history import History, Nondeterminism, SetClosed, Sub
 from obelisk_runtime.core.ids import Digest, ExecutionId, JoinSetId
 from obelisk_runtime.core.values import FunctionCodec, InvalidValue, function_codec
 from obelisk_runtime.ports import engine as guest
-from obelisk_runtime.ports.store import PAGE_MAX, ExecutionNotFound, NewExecution, StoreUnavailable
+from obelisk_runtime.ports.store import PAGE_MAX, ExecutionNotFound, NewExecution
 from obelisk_runtime.service import children
-from obelisk_runtime.service.deployment import BytesMissing, DeployedComponent
+from obelisk_runtime.service.deployment import BrokenBytes, BytesMissing, DeployedComponent
 from obelisk_runtime.service.journal import Journal, JournalEvents
 from obelisk_runtime.service.node import Node, logger
 from obelisk_runtime.service.workflow_context import WorkflowContext
@@ -54,7 +54,10 @@ class WorkflowRun:
         self._flush_scheduled = False
         self._nondeterminism: Nondeterminism | None = None
         self._leaving = False
+        self._left = False
         self._closing = False
+        self._to_cancel: list[str] = []
+        """What to cancel as soon as everything recorded is durable."""
         node.workflows[execution_id] = self
 
     @classmethod
@@ -73,15 +76,11 @@ class WorkflowRun:
             self.node.spawn(self._read_and_start())
 
     async def _read_and_start(self) -> None:
-        try:
-            log = await self._read_log()
-            responses = await self._read_responses()
-        except (StoreUnavailable, ExecutionNotFound):
-            logger.warning("a workflow could not be read; it is tried again", extra={"execution": self.id})
-            self.forget()
-            return
-        self._load(log, responses, committed=len(log))
-        self._start()
+        log = await self.node.insist(self._read_log)
+        responses = await self.node.insist(self._read_responses)
+        if not self._leaving:
+            self._load(log, responses, committed=len(log))
+            self._start()
 
     async def _read_log(self) -> list[ev.Recorded]:
         log: list[ev.Recorded] = []
@@ -113,11 +112,11 @@ class WorkflowRun:
             self.arrive(response)
 
     def _start(self) -> None:
-        if self._cancel_reason is not None:
-            self._begin_to_cancel(self._cancel_reason)
-        elif self.history.deciding:
+        if self.history.deciding:
             self.history.run_to_end()
             self._go_on_closing()
+        elif self._cancel_reason is not None:
+            self._begin_to_cancel(self._cancel_reason)
         else:
             assert self.created.digest is not None
             component = self.node.deployment.by_digest.get(self.created.digest)
@@ -127,10 +126,12 @@ class WorkflowRun:
                 self._call_guest(component)
 
     async def _find_component_and_call(self, digest: Digest) -> None:
+        pinned = self.node.deployment.pinned
         try:
-            component = await self.node.deployment.pinned(digest, self.created.function)
-        except BytesMissing as error:
-            self._pause(str(error))
+            component = await self.node.insist(lambda: pinned(digest, self.created.function))
+        except (BytesMissing, BrokenBytes) as error:
+            if not self._leaving and not self.history.deciding:
+                self._pause(str(error))
             return
         if not self._leaving and not self.history.deciding:
             self._call_guest(component)
@@ -194,8 +195,15 @@ class WorkflowRun:
         open_ids = list(reversed(self.history.sets[join_set].open))
         closing: asyncio.Future[guest.Value] | None = self.wait_for(lambda _: None)
         if closing is not None:
-            self.node.cancel_open(open_ids)
+            self._cancel_open(open_ids)
         return closing
+
+    def _cancel_open(self, open_ids: list[str]) -> None:
+        """Once they and the decision to close are durable."""
+        if self.journal.idle:
+            self.node.cancel_open(open_ids)
+        else:
+            self._to_cancel = open_ids
 
     def nondeterministic(self, error: Nondeterminism) -> None:
         self._nondeterminism = error
@@ -204,8 +212,10 @@ class WorkflowRun:
         settled = self.history.unsettled_version < self.journal.committed
         return children.bear(self.node, submission, self._seed, settled=settled, run_workflow=self._run_child)
 
-    def _run_child(self, new: NewExecution) -> "WorkflowRun":
-        return WorkflowRun.new(self.node, new)
+    def _run_child(self, new: NewExecution, commit: "asyncio.Future[None]") -> "WorkflowRun":
+        run = WorkflowRun.new(self.node, new)
+        commit.add_done_callback(lambda done: run.forget() if done.cancelled() else None)
+        return run
 
     # Responses
 
@@ -221,16 +231,17 @@ class WorkflowRun:
             self.node.spawn(self._fetch_responses())
 
     async def _fetch_responses(self) -> None:
-        self._take_responses(await self.node.store.responses(self.id, after=len(self.history.responses)))
+        read = self.node.store.responses
+        self._take_responses(await self.node.insist(lambda: read(self.id, after=len(self.history.responses))))
 
     def _take_responses(self, responses: Sequence[ev.Response]) -> None:
         for response in responses:
             if response.position == len(self.history.responses) + 1:
                 self.history.arrive(response)
-        if self.history.deciding:
-            self._go_on_closing()
-        else:
+        if not self.history.deciding:
             self._wake()
+        elif not self.history.replaying:
+            self._go_on_closing()
 
     def _wake(self) -> None:
         if self._waiting is None:
@@ -246,6 +257,8 @@ class WorkflowRun:
             future.set_result(answer(taken))
         except guest.GuestTrap as trap:
             future.set_exception(trap)
+        except Exception as error:  # noqa: BLE001 - ends the guest's call, not that of whoever brought the response
+            future.set_exception(error)
 
     def settle(self) -> None:
         """Write what was recorded, but not while a response is under way that will wake the guest anyway."""
@@ -311,8 +324,8 @@ class WorkflowRun:
         if history.open:
             if not self._closing:
                 self._closing = True
-                self.node.cancel_open(list(reversed(history.open)))
-        elif not isinstance(history.projection.status, proj.Finished):
+                self._cancel_open(list(reversed(history.open)))
+        elif not self._ended:
             assert history.decided is not None
             history.record_life(ev.Finished(history.decided), self.node.clock.now())
             self.journal.flush()
@@ -327,19 +340,22 @@ class WorkflowRun:
             case ev.Unlocked():
                 self._leave()
                 self.node.scheduler.wake()
+                if self._cancel_reason is not None:
+                    self.node.spawn(self._take_up_again())
             case _:
-                pass
+                if self._to_cancel and self.journal.idle:
+                    to_cancel, self._to_cancel = self._to_cancel, []
+                    self.node.cancel_open(to_cancel)
 
     # Leaving memory and control
 
     def cancel(self, reason: str) -> bool:
-        """Begin to cancel; False if it is ending already."""
-        if not self._loaded:
-            self._cancel_reason = reason
-            return True
-        if self.history.deciding or isinstance(self.history.projection.status, proj.Finished):
+        """Begin to cancel, in whoever runs it next if it is about to leave; False if it is ending already."""
+        if self._loaded and not self._leaving and (self.history.deciding or self._ended):
             return False
-        self._begin_to_cancel(reason)
+        self._cancel_reason = reason
+        if self._loaded and not self._leaving:
+            self._begin_to_cancel(reason)
         return True
 
     def _begin_to_cancel(self, reason: str) -> None:
@@ -351,6 +367,10 @@ class WorkflowRun:
             history.record_life(ev.Locked(self.node.executor, history.projection.attempts + 1), now)
         history.record_life(ev.CancelRequested(reason), now)
         self._finish(ev.Failed(ev.FailureKind.CANCELLED, reason))
+
+    @property
+    def _ended(self) -> bool:
+        return isinstance(self.history.projection.status, proj.Finished)
 
     @property
     def evictable(self) -> bool:
@@ -374,6 +394,7 @@ class WorkflowRun:
 
     def _let_go(self, reason: str, *, parked: bool) -> None:
         self._leaving = True
+        self.history.run_to_end()
         self.history.record_life(ev.Unlocked(reason, parked), self.node.clock.now())
         self.journal.flush()
         self._drop_guest()
@@ -390,11 +411,21 @@ class WorkflowRun:
         self.node.spawn(self._take_up_again())
 
     async def _take_up_again(self) -> None:
-        """What is in memory was stale; if the store still says that it is ours, begin again from the log."""
-        projection = await self.node.store.get(self.id)
-        if projection.holder == self.node.executor and self.id not in self.node.workflows:
-            self.node.scheduler.reserve(ev.ExecutionKind.WORKFLOW, force=True)
-            WorkflowRun(self.node, self.id, projection).begin()
+        """What is in memory was stale: begin again from the log, if it is ours or was to be cancelled."""
+        node = self.node
+        try:
+            projection = await node.insist(lambda: node.store.get(self.id))
+        except ExecutionNotFound:
+            return  # its creation was refused with what its parent recorded
+        reason = self._cancel_reason
+        run = node.workflows.get(self.id)
+        ours = projection.holder == node.executor or reason is not None
+        if run is None and ours and not isinstance(projection.status, proj.Finished):
+            node.scheduler.reserve(ev.ExecutionKind.WORKFLOW, force=True)
+            run = WorkflowRun(node, self.id, projection)
+            run.begin()
+        if run is not None and reason is not None:
+            run.cancel(reason)
 
     def forget(self) -> None:
         """Leave memory at once; nothing is written."""
@@ -414,4 +445,6 @@ class WorkflowRun:
     def _leave(self) -> None:
         if self.node.workflows.get(self.id) is self:
             del self.node.workflows[self.id]
+        if not self._left:
+            self._left = True
             self.node.scheduler.release(ev.ExecutionKind.WORKFLOW)
