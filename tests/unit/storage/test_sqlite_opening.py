@@ -163,7 +163,7 @@ async def test_a_read_only_file_is_unavailable(tmp_path: Path) -> None:
         closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)) as connection,
         pytest.raises(sqlite3.OperationalError) as caught,
     ):
-        connection.execute("BEGIN IMMEDIATE")
+        opening._prepare(connection, path)
     assert isinstance(opening.opening_error(path, caught.value), StoreUnavailable)
 
 
