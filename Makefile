@@ -1,0 +1,60 @@
+# Everything one does with this repository. `make demo` and `make test` need Python 3.11 or newer and nothing else.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(firstword $(shell for each in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each; done))
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+PYRIGHT := PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
+SOURCES := runtime server components tests
+
+export ONLY
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format components bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/demo ## Run a durable workflow: install, build two components, serve, submit
+	@$(BIN)/python components/demo.py
+
+test: $(VENV)/dev components ## Install what development needs and run all tests
+	@$(BIN)/pytest
+
+check: $(VENV)/dev components ## All that CI runs: format, lint, types, layers, tests, the wheel, a short benchmark
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(PYRIGHT) --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+	$(BIN)/python .ci/wheel.py
+	$(BIN)/python tests/bench --short --json build/bench-short.json
+	$(BIN)/pytest
+
+format: $(VENV)/dev ## Format and fix what can be fixed
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+components: $(VENV)/dev ## Build all components from source
+	@$(BIN)/python components/build.py
+
+bench: $(VENV)/dev components ## Measure speed; `make bench ONLY=W1,LAT` measures some
+	@$(BIN)/python tests/bench
+
+clean: ## Remove what was built and installed; not the database
+	rm -rf $(VENV) build dist bench.json .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+# The virtual environment holds this checkout, editable, and the tools of an extra; a change of pyproject.toml
+# installs again.
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; try make PYTHON=/path/to/python3"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/demo: pyproject.toml | $(BIN)/python
+	$(PIP) install --editable '.[build]'
+	@touch $@
+
+$(VENV)/dev: pyproject.toml | $(BIN)/python
+	$(PIP) install --quiet --editable '.[dev]'
+	@touch $@
