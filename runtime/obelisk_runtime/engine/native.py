@@ -18,7 +18,7 @@ from wasmtime import _ffi
 
 Address = int
 
-_ADDRESS_BITS = 47
+_ADDRESS_BITS = 48
 _SPACE = memoryview((ctypes.c_uint8 * (1 << _ADDRESS_BITS)).from_address(0)).cast("B")
 BYTES = _SPACE
 SIGNED_BYTES = _SPACE.cast("b")

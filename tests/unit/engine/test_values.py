@@ -236,6 +236,7 @@ async def test_values_leave_no_memory_behind(
     text = '(variant (case "all" (tuple (list string) (list u8) (option string))) (case "no" (result string)))'
     value = {"all": [["x" * 1_000] * 10, b"y" * 10_000, "z" * 10_000]}
     waits: list[Any] = []
+    on_loop = replace(LIMITS, may_use_threads=False)
 
     def host(_context: object, arguments: tuple[Any, ...]) -> Any:
         return waits[0] if waits else [arguments[0], 0]
@@ -244,7 +245,7 @@ async def test_values_leave_no_memory_behind(
 
     def many() -> None:
         for index in range(300):
-            call = linked.start(ECHO, (value, *range(16)), None, LIMITS)
+            call = linked.start(ECHO, (value, *range(16)), None, on_loop)
             if index % 3:
                 call.poll()
             call.drop()
