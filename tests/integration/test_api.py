@@ -18,6 +18,7 @@ from obelisk_runtime.service import Service
 from obelisk_runtime.storage.memory import MemoryStore
 from obelisk_runtime.system import SystemClock, SystemIds
 from obelisk_server.api import Context, Listener, Waits
+from obelisk_server.api.listener import REQUESTS_MAX
 from obelisk_server.compose import Wasi
 
 COMPONENTS = Path(__file__).parents[2] / "components"
@@ -233,6 +234,31 @@ async def test_a_client_that_goes_away_does_not_cancel(api: Api) -> None:
             await api.post("/v1/executions", body)
     answer = await api.get(f"/v1/executions/{chosen}/result?wait=30")
     assert answer.body == {"id": chosen, "status": "finished", "result": {"ok": None}}
+
+
+async def test_a_body_that_is_cut_off_creates_nothing(api: Api) -> None:
+    host, _, port = api.url.removeprefix("http://").partition(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    head = (
+        f"POST /v1/executions HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n"
+    )
+    writer.write(head.encode() + b'{"function": "fiboa"')
+    await writer.drain()
+    while not api.listener.requests:  # noqa: ASYNC110 - each turn of the loop brings the request nearer
+        await asyncio.sleep(0)
+    writer.close()
+    while api.listener.requests:  # noqa: ASYNC110 - see above
+        await asyncio.sleep(0)
+    assert await api.count() == 0
+
+
+async def test_more_requests_than_the_limit_are_turned_away(api: Api) -> None:
+    api.listener.requests += REQUESTS_MAX
+    answer = await api.get("/healthz")
+    assert (answer.status, answer.body["type"]) == (429, "urn:obelisk:problem:too-many-requests")
+    assert answer.headers["Retry-After"] == "1"
+    api.listener.requests -= REQUESTS_MAX
+    assert (await api.get("/healthz")).status == 200
 
 
 # Who may ask

@@ -399,6 +399,33 @@ def test_a_database_that_cannot_be_made_is_refused(cli: Cli) -> None:
     assert "Traceback" not in ended.err
 
 
+def test_a_follow_goes_on_when_a_server_that_was_killed_comes_back(cli: Cli) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        listen = f"127.0.0.1:{free.getsockname()[1]}"
+    (cli.folder / "obelisk.toml").write_text(CONFIG.replace("127.0.0.1:0", listen))
+    first = cli.start()
+    execution_id = cli.run("execution", "submit", "sleep-cancellable", "[3600000]").out.strip()
+    follow = subprocess.Popen(
+        [*OBELISK, "execution", "follow", execution_id],
+        env=cli.environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert follow.stderr is not None
+    follow.stderr.readline()
+    first.kill()
+    first.communicate()
+    while "the server does not answer" not in follow.stderr.readline():
+        pass
+    second = cli.start()
+    assert cli.run("execution", "cancel", execution_id).code == 0
+    out, _ = follow.communicate(timeout=START_SECONDS_MAX)
+    assert (follow.returncode, '"cancelled"' in out) == (1, True)
+    assert stop(second).code == 0
+
+
 def test_the_log_is_json_where_it_is_asked_for(cli: Cli) -> None:
     (cli.folder / "obelisk.toml").write_text(CONFIG.replace("[server]", '[server]\nlog = "json"'))
     ended = stop(cli.start())

@@ -7,7 +7,8 @@ import logging
 import re
 import socket
 from collections.abc import Mapping
-from typing import Any
+from functools import cache
+from typing import Any, get_origin
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
@@ -84,7 +85,7 @@ class Listener:
             raise refusals.MethodNotAllowed(request.method, sorted(methods))
         call: Call[Any, Any] = Call(
             {name: unquote(segment) for name, segment in segments.items()},
-            parse_query(query_text, operation.query),
+            _query(query_text, operation.query),
             await self._body(request, operation) if operation.method == "POST" else _NOTHING,
         )
         reply = await operation.handler(self._context, call)
@@ -115,10 +116,13 @@ class Listener:
         if (request.content_length or 0) > limit:
             raise refusals.BodyTooLarge(limit)
         raw = b""
-        while chunk := await request.content.readany():
-            raw = raw + chunk if raw else chunk
-            if len(raw) > limit:
-                raise refusals.BodyTooLarge(limit)
+        try:
+            while chunk := await request.content.readany():
+                raw = raw + chunk if raw else chunk
+                if len(raw) > limit:
+                    raise refusals.BodyTooLarge(limit)
+        except (ConnectionError, web.RequestPayloadError) as error:
+            raise refusals.MalformedBody(f"the body was cut off: {error}") from error
         return raw
 
 
@@ -138,15 +142,15 @@ def _refuse_foreign(headers: Mapping[str, str]) -> None:
         raise refusals.ForeignRequest(f"the Origin is {origin!r}, which is not this server")
 
 
-def parse_query(text: str, expected: type[wire.Request]) -> Any:
+def _query(text: str, expected: type[wire.Request]) -> Any:
     """Raises: InvalidRequest."""
     if not text:
         return expected()
-    lists = {field.name for field in msgspec.structs.fields(expected) if field.type == list[str] or field.name == "tag"}
-    given: dict[str, str | list[str]] = {}
+    lists = _lists(expected)
+    given: dict[str, Any] = {}
     for name, value in parse_qsl(text, keep_blank_values=True):
         if name in lists:
-            given.setdefault(name, []).append(value)  # type: ignore[union-attr]
+            given.setdefault(name, []).append(value)
         elif name in given:
             raise refusals.InvalidRequest(f"the query gives {name!r} twice")
         else:
@@ -155,6 +159,12 @@ def parse_query(text: str, expected: type[wire.Request]) -> Any:
         return msgspec.convert(given, expected, strict=False)
     except msgspec.ValidationError as error:
         raise refusals.InvalidRequest(f"the query is not as expected: {error}") from None
+
+
+@cache
+def _lists(expected: type[wire.Request]) -> frozenset[str]:
+    """Fields of a query that may be given more than once."""
+    return frozenset(item.name for item in msgspec.structs.fields(expected) if get_origin(item.type) is list)
 
 
 def _refused(error: ObeliskError, request: web.BaseRequest) -> web.Response:

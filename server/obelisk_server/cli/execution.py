@@ -9,7 +9,7 @@ import click
 from obelisk_server.cli.client import Client, Json, segment
 from obelisk_server.cli.failure import Exit
 from obelisk_server.cli.follow import Follow
-from obelisk_server.cli.output import client_command, compact, print_fields, print_json, print_table
+from obelisk_server.cli.output import client_command, compact, print_fields, print_json, print_table, visible
 from obelisk_server.cli.params import params_text, tags_of
 
 PAGE_MAX = 1_000
@@ -156,7 +156,7 @@ class Tail:
     def line(self, item: Json) -> str:
         rest = {name: value for name, value in item.items() if name not in self.columns}
         end = rest[self.last] if self.last else " ".join(f"{name}={_field(value)}" for name, value in rest.items())
-        return "  ".join([*(str(item[column]).ljust(5) for column in self.columns), end])
+        return visible("  ".join([*(str(item[column]).ljust(5) for column in self.columns), end]))
 
 
 def _print_tail(tail: Tail, *, cursor: int, limit: int | None, as_json: bool, follow: bool = False) -> None:

@@ -6,11 +6,15 @@ import time
 import click
 
 from obelisk_server.cli.client import Client, Json, segment
+from obelisk_server.cli.failure import Exit, Failure
+from obelisk_server.cli.output import visible
 
 TICK_SECONDS = 0.1
 """How often a terminal's live line is drawn at most."""
 PLAIN_SECONDS = 2.0
 """How often a line is printed in a pipe."""
+GONE_SECONDS_MAX = 60
+"""How long a server that does not answer is waited for."""
 WAIT = "0.5s"
 PAGE = "1000"
 
@@ -29,16 +33,40 @@ class Follow:
         self._logs_cursor = 0
 
     def run(self) -> Json:
-        """Show progress until the execution has finished; the execution at its end."""
+        """Show progress until the execution has finished; the execution at its end.
+
+        A server that goes away may come back, and the execution with it. Raises: Failure.
+        """
+        gone_since: float | None = None
         while True:
-            complete = self._take_responses()
-            execution = self._client.get(self._path)
-            self._print_logs()
-            finished = execution["status"] == "finished"
-            self._show(execution, last=finished)
-            if finished and complete:
-                return execution
+            try:
+                ended = self._look()
+                gone_since = None
+            except Failure as failure:
+                gone_since = self._gone(failure, gone_since)
+                ended = None
+            if ended is not None:
+                return ended
             time.sleep(TICK_SECONDS)
+
+    def _gone(self, failure: Failure, since: float | None) -> float:
+        """Since when the server does not answer. Raises: the failure, if it is another one or this is too long."""
+        now = time.monotonic()  # noqa: TID251 - see above
+        if failure.code is not Exit.UNREACHABLE or (since is not None and now - since > GONE_SECONDS_MAX):
+            raise failure
+        if since is None:
+            self._clear()
+            click.echo(f"the server does not answer; waiting for it {GONE_SECONDS_MAX} s", err=True)
+        return now if since is None else since
+
+    def _look(self) -> Json | None:
+        """Show what is new; the execution if it has ended and all of it was shown."""
+        complete = self._take_responses()
+        execution = self._client.get(self._path)
+        self._print_logs()
+        ended = complete and execution["status"] == "finished"
+        self._show(execution, last=ended)
+        return execution if ended else None
 
     def _take_responses(self) -> bool:
         """Count what children answered; waits for news. Whether there can be no more."""
@@ -53,7 +81,7 @@ class Follow:
             page = self._client.get(self._path + "/logs", {"cursor": str(self._logs_cursor), "limit": PAGE})
             for item in page["items"]:
                 self._clear()
-                click.echo(f"{item['at']} {item['level']:5} {item['message']}", err=True)
+                click.echo(f"{item['at']} {item['level']:5} {visible(item['message'])}", err=True)
             self._logs_cursor = page["next_cursor"]
             if len(page["items"]) < int(PAGE):
                 return

@@ -52,5 +52,10 @@ def print_fields(fields: Iterable[tuple[str, object]]) -> None:
         click.echo(f"{name.ljust(width)}  {text}")
 
 
+def visible(text: str) -> str:
+    """Text from elsewhere without what could steer a terminal."""
+    return "".join(c if c.isprintable() or c in "\t\n" else c.encode("unicode_escape").decode() for c in text)
+
+
 def compact(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
