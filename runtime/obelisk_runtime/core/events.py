@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from obelisk_runtime.core.ids import Digest, ExecutorId, Instant, JoinSetId
+from obelisk_runtime.core.ids import Digest, ExecutionId, ExecutorId, Instant, JoinSetId
 from obelisk_runtime.core.names import Ffqn
 
 LOG_FORMAT = 1
@@ -21,6 +21,8 @@ LOG_FORMAT = 1
 class ExecutionKind(IntEnum):
     ACTIVITY = 1
     WORKFLOW = 2
+    STUB = 3
+    """No code: somebody else supplies the result, once."""
 
 
 class FailureKind(IntEnum):
@@ -134,8 +136,13 @@ class Finished(_Form, frozen=True, tag=11):
     outcome: Outcome
 
 
-# History of a workflow: one entry for each host call that replay must match. Tag 12 is kept for `upgraded`, 29 to 39
-# for tried next, id generated, scheduled and stubbed.
+class Upgraded(_Form, frozen=True, tag=12):
+    """A workflow is pinned to another component from here on; its history was replayed against it."""
+
+    digest: Digest
+
+
+# History of a workflow: one entry for each host call that replay must match.
 
 
 class JoinSetCreated(_Form, frozen=True, tag=20):
@@ -151,7 +158,7 @@ class ChildSubmitted(_Form, frozen=True, tag=21):
 
 
 class SubmissionRefused(_Form, frozen=True, tag=22):
-    """`submit-json` answered an error: nothing was submitted."""
+    """`submit-json`, or `call-json` (with an empty `join_set`), answered an error: nothing was submitted."""
 
     join_set: JoinSetId
     function: str
@@ -188,8 +195,53 @@ class RandomDrawn(_Form, frozen=True, tag=26):
     value: str
 
 
+class TriedNext(_Form, frozen=True, tag=29):
+    """Takes the next response of the set if it is there; `pending`: it was not."""
+
+    join_set: JoinSetId
+    pending: bool
+
+
+class IdGenerated(_Form, frozen=True, tag=30):
+    id: ExecutionId
+
+
+class Scheduled(_Form, frozen=True, tag=31):
+    """A new top-level execution, due at `due`; or nothing, with an `error`."""
+
+    id: ExecutionId
+    generated: bool
+    """The id was made by this call, not given."""
+    function: str
+    params: str
+    asked: int
+    relative: bool
+    due: Instant
+    error: str = ""
+    message: str = ""
+
+
+class Stubbed(_Form, frozen=True, tag=32):
+    """The result of a stub execution was supplied; `error` is what that was answered, empty if it was taken."""
+
+    id: str
+    result: str
+    error: str = ""
+    message: str = ""
+
+
 HistoryEvent = (
-    JoinSetCreated | ChildSubmitted | SubmissionRefused | DelaySubmitted | AwaitedNext | JoinSetClosed | RandomDrawn
+    JoinSetCreated
+    | ChildSubmitted
+    | SubmissionRefused
+    | DelaySubmitted
+    | AwaitedNext
+    | JoinSetClosed
+    | RandomDrawn
+    | TriedNext
+    | IdGenerated
+    | Scheduled
+    | Stubbed
 )
 LifeEvent = (
     Created
@@ -203,6 +255,7 @@ LifeEvent = (
     | CancelRequested
     | OutcomeDecided
     | Finished
+    | Upgraded
 )
 Event = LifeEvent | HistoryEvent
 

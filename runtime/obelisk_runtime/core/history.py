@@ -54,6 +54,11 @@ class AllProcessed:
     """Nothing is left in the join set to wait for."""
 
 
+@dataclass(frozen=True, slots=True)
+class NotYet:
+    """No response of the join set is there yet."""
+
+
 class History:
     """The fold of one workflow's log and responses, and the cursor of its replay."""
 
@@ -68,6 +73,10 @@ class History:
         """Those of them that submitted a child or a delay."""
         self.open: dict[str, Ffqn | None] = {}
         """Submissions of all join sets without a response, in order of creation; None: a delay."""
+        self.last_direct: ExecutionId | None = None
+        """The child of the latest direct call."""
+        self.last_one_off: str | None = None
+        """The child or delay of the latest direct call or sleep."""
         self.decided: ev.Outcome | None = None
         """How it will end, once everything is closed."""
         self.unsettled_version = -1
@@ -91,6 +100,7 @@ class History:
         self._submitted = ""
         """The id of the latest submission."""
         self._one_offs = 0
+        self._named: set[JoinSetId] = set()
         self._generated = 0
         for response in responses:
             self.arrive(response)
@@ -191,8 +201,11 @@ class History:
 
     # Host calls. Each raises Nondeterminism if the log recorded something else here.
 
-    def create_join_set(self, now: Instant) -> JoinSetId:
-        join_set = JoinSetId(f"g:{self._generated + 1}")
+    def create_join_set(self, now: Instant, name: str | None = None) -> JoinSetId | None:
+        """A generated set, or one of this name; None: the name is or was in use."""
+        join_set = JoinSetId(f"g:{self._generated + 1}" if name is None else f"n:{name}")
+        if join_set in self._named:
+            return None
         self._record(ev.JoinSetCreated(join_set=join_set), now)
         return join_set
 
@@ -209,6 +222,36 @@ class History:
     def refuse(self, refusal: ev.SubmissionRefused, now: Instant) -> None:
         self._record(refusal, now)
         self.unsettled_version = self.version - 1
+
+    def try_next(self, join_set: JoinSetId, now: Instant) -> Taken | AllProcessed | NotYet:
+        """The next response if it is there. Whether it was is recorded, so that replay sees the same."""
+        set_ = self.sets[join_set]
+        if set_.exhausted:
+            return AllProcessed()
+        asked = ev.TriedNext(join_set, pending=set_.awaited >= len(set_.arrived))
+        if self._answered_by(asked, lambda: asked, now).pending:
+            return NotYet()
+        taken = self.resume()
+        assert isinstance(taken, Taken)
+        return taken
+
+    def generate_id(self, choose: Callable[[], ExecutionId], now: Instant) -> ExecutionId:
+        return self._answered_by(ev.IdGenerated(ExecutionId("")), lambda: ev.IdGenerated(choose()), now).id
+
+    def schedule(self, asked: ev.Scheduled, decide: Callable[[], ev.Scheduled], now: Instant) -> ev.Scheduled:
+        """`decide` completes what is asked with an id, a due time or an error; it is asked only for a new one."""
+        return self._answered_by(asked, decide, now)
+
+    def stub(self, answered: ev.Stubbed, now: Instant) -> ev.Stubbed:
+        """Record what supplying a result was answered; `recorded_stub` says on replay what that was."""
+        return self._answered_by(answered, lambda: answered, now)
+
+    def recorded_stub(self) -> ev.Stubbed | None:
+        """The stub answer recorded next, if replay is at one."""
+        if not self.replaying:
+            return None
+        event = self._entries[self._position].event
+        return event if isinstance(event, ev.Stubbed) else None
 
     def recorded_submission(self) -> ev.ChildSubmitted | ev.SubmissionRefused | None:
         """The submission recorded next, if replay is at one: what `submit-json` was answered then."""
@@ -240,10 +283,15 @@ class History:
 
     def draw(self, call: str, choose: Callable[[], str], now: Instant) -> str:
         """A recorded random value; `choose` is asked only for a new one."""
-        if not self.replaying:
-            self.unsettled_version = self.version
-            return self._record(ev.RandomDrawn(call=call, value=choose()), now).value
-        return self._record(ev.RandomDrawn(call=call, value=""), now).value
+        asked = ev.RandomDrawn(call=call, value="")
+        return self._answered_by(asked, lambda: ev.RandomDrawn(call=call, value=choose()), now).value
+
+    def _answered_by(self, asked: HistoryForm, decide: Callable[[], HistoryForm], now: Instant) -> HistoryForm:
+        """A call whose answer replay cannot recompute: the recorded one, or a new one that a crash may still change."""
+        if self.replaying:
+            return self._record(asked, now)
+        self.unsettled_version = self.version
+        return self._record(decide(), now)
 
     def resume(self) -> Taken | SetClosed | None:
         """What the workflow waits for, once it is there; None while it is not."""
@@ -296,10 +344,13 @@ class History:
                 join_set = self._opened(event.join_set)
                 child = child_id(self.id, event.join_set, join_set.submitted + 1)
                 self._submit(join_set, child, event.function)
-            case ev.AwaitedNext():
+            case ev.AwaitedNext() | ev.TriedNext(pending=False):
                 self._wait_for_next(self.sets[event.join_set])
             case ev.JoinSetCreated():
-                self._generated += 1
+                if event.join_set.startswith("g:"):
+                    self._generated += 1
+                else:
+                    self._named.add(event.join_set)
                 self._add(event.join_set)
             case ev.DelaySubmitted():
                 join_set = self._opened(event.join_set)
@@ -318,6 +369,10 @@ class History:
         if not answered:
             self.open[submission] = function
         self._submitted = submission
+        if join_set.id.startswith("o:"):
+            self.last_one_off = submission
+            if function is not None:
+                self.last_direct = ExecutionId(submission)
 
     def _opened(self, id_: JoinSetId) -> JoinSet:
         """The set a submission goes to; one-off sets come into being with it and are awaited at once."""
@@ -366,13 +421,28 @@ class Schedule:
 
 def _same_call(recorded: ev.Event, asked: ev.HistoryEvent) -> bool:
     """Whether two entries are the same call though they differ in what the call was answered."""
-    match recorded, asked:
-        case ev.DelaySubmitted(), ev.DelaySubmitted():
-            return msgspec.structs.replace(recorded, wakes=asked.wakes) == asked
-        case ev.RandomDrawn(), ev.RandomDrawn():
-            return recorded.call == asked.call
+    return type(recorded) is type(asked) and _unanswered(recorded) == _unanswered(asked)
+
+
+def _unanswered(event: ev.Event) -> ev.Event:
+    """The entry without what replay cannot recompute."""
+    replace = msgspec.structs.replace
+    match event:
+        case ev.DelaySubmitted():
+            return replace(event, wakes=Instant(0))
+        case ev.RandomDrawn():
+            return replace(event, value="")
+        case ev.TriedNext():
+            return replace(event, pending=False)
+        case ev.IdGenerated():
+            return replace(event, id=ExecutionId(""))
+        case ev.Scheduled():
+            id_ = ExecutionId("") if event.generated else event.id
+            return replace(event, id=id_, due=Instant(0), error="", message="")
+        case ev.Stubbed():
+            return replace(event, error="", message="")
         case _:
-            return False
+            return event
 
 
 def describe(event: ev.Event) -> str:

@@ -88,7 +88,7 @@ class Projection(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def due(self) -> Instant | None:
         """From when on an executor may lock it; None: not as things stand. A store's claim goes by this alone."""
-        if self.lifecycle.paused:
+        if self.lifecycle.paused or self.kind is ev.ExecutionKind.STUB:
             return None
         match self.status:
             case Pending(due=due):
@@ -129,7 +129,7 @@ def begin(created: ev.Created, at: Instant) -> Projection:
     )
 
 
-def apply(projection: Projection, event: ev.Event, at: Instant) -> Projection:  # noqa: C901 - one case a form
+def apply(projection: Projection, event: ev.Event, at: Instant) -> Projection:  # noqa: C901, PLR0911, PLR0912 - one case a form
     """The projection after one more event; for a history entry only the version moves (see `core.history`)."""
     version = projection.version + 1
     replace = msgspec.structs.replace
@@ -156,6 +156,8 @@ def apply(projection: Projection, event: ev.Event, at: Instant) -> Projection:  
             return replace(projection, version=version, deciding=True)
         case ev.Finished():
             return replace(projection, version=version, status=Finished(result_label(event.outcome), at))
+        case ev.Upgraded():
+            return replace(projection, version=version, digest=event.digest)
         case ev.Created():
             raise AssertionError("a log has one created event, at version 0")
         case (
@@ -166,6 +168,10 @@ def apply(projection: Projection, event: ev.Event, at: Instant) -> Projection:  
             | ev.AwaitedNext()
             | ev.JoinSetClosed()
             | ev.RandomDrawn()
+            | ev.TriedNext()
+            | ev.IdGenerated()
+            | ev.Scheduled()
+            | ev.Stubbed()
         ):
             return replace(projection, version=version)
         case _:

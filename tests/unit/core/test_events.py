@@ -9,13 +9,14 @@ import pytest
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
-from obelisk_runtime.core.ids import Digest, ExecutorId, Instant, JoinSetId
+from obelisk_runtime.core.ids import Digest, ExecutionId, ExecutorId, Instant, JoinSetId
 from obelisk_runtime.core.names import Ffqn
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "events"
 FUNCTION = Ffqn.parse("testing:kit/activities@1.2.3-rc.1.run")
 DIGEST = Digest("sha256:" + "0a" * 32)
 EXECUTOR = ExecutorId("executor-one")
+TOP_LEVEL = ExecutionId("E_01JX0000000000000000000000")
 SET = JoinSetId("g:1")
 AT = Instant(1_750_000_000_123_456)
 TRAPPED = ev.Failed(kind=ev.FailureKind.TRAPPED, reason="unreachable 🦀", backtrace=("0: run", "1: main"))
@@ -52,6 +53,7 @@ LIFE = {
     "cancel requested": ev.CancelRequested(reason="a person"),
     "outcome decided": ev.OutcomeDecided(outcome=TRAPPED),
     "finished": ev.Finished(outcome=ev.Ok(value="89")),
+    "upgraded": ev.Upgraded(digest=DIGEST),
 }
 HISTORY = {
     "join set created": ev.JoinSetCreated(join_set=SET),
@@ -66,6 +68,24 @@ HISTORY = {
     "awaited next, typed": ev.AwaitedNext(join_set=SET, function=FUNCTION),
     "join set closed": ev.JoinSetClosed(join_set=SET),
     "random drawn": ev.RandomDrawn(call="random-u64(1, 7)", value="3"),
+    "tried next, pending": ev.TriedNext(join_set=SET, pending=True),
+    "id generated": ev.IdGenerated(id=TOP_LEVEL),
+    "scheduled": ev.Scheduled(
+        id=TOP_LEVEL, generated=True, function=FUNCTION.text, params="[1]", asked=5_000_000, relative=True, due=AT
+    ),
+    "schedule refused": ev.Scheduled(
+        id=TOP_LEVEL,
+        generated=False,
+        function="no",
+        params="[]",
+        asked=AT,
+        relative=False,
+        due=AT,
+        error="ffqn-parsing-error",
+        message="why",
+    ),
+    "stubbed": ev.Stubbed(id=TOP_LEVEL + ".g:1_1", result='{"ok":true}'),
+    "stub refused": ev.Stubbed(id="x", result="[", error="type-check-error", message="why"),
 }
 RECORDED = {"recorded": ev.Recorded(version=7, at=AT, event=ev.Paused(reason="a person"))}
 RESPONSES = {
