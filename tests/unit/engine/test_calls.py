@@ -234,34 +234,34 @@ async def test_thousands_of_dropped_calls_leave_nothing(start: Any, resident_byt
 
 
 async def test_a_trap_carries_its_cause_and_the_frames(start: Any) -> None:
-    outcome = (await start("divide", 0)).poll()
+    outcome = await (await start("divide", 0)).wait()
     assert isinstance(outcome, Trapped)
     assert outcome.message == "wasm trap: integer divide by zero"
     assert outcome.backtrace[0].startswith("divide at m+0x")
 
 
 async def test_a_stack_overflow_traps(start: Any) -> None:
-    outcome = (await start("deep", 0)).poll()
+    outcome = await (await start("deep", 0)).wait()
     assert isinstance(outcome, Trapped)
     assert "call stack exhausted" in outcome.message
 
 
 async def test_memory_grows_to_its_limit_only(start: Any) -> None:
     limits = replace(LIMITS, memory_bytes=4 * 65536)
-    assert (await start("grow", 3, limits=limits)).poll() == Returned(1)
-    assert (await start("grow", 4, limits=limits)).poll() == Returned(-1)
+    assert await (await start("grow", 3, limits=limits)).wait() == Returned(1)
+    assert await (await start("grow", 4, limits=limits)).wait() == Returned(-1)
 
 
 async def test_a_guest_that_starts_above_its_memory_limit_traps(start: Any) -> None:
-    outcome = (await start("run", 1, limits=replace(LIMITS, memory_bytes=100))).poll()
+    outcome = await (await start("run", 1, limits=replace(LIMITS, memory_bytes=100))).wait()
     assert isinstance(outcome, Trapped)
     assert "memory" in outcome.message
 
 
 async def test_tables_grow_to_their_limit_only(start: Any) -> None:
     limits = replace(LIMITS, table_elements=10)
-    assert (await start("grow-table", 9, limits=limits)).poll() == Returned(1)
-    assert (await start("grow-table", 10, limits=limits)).poll() == Returned(-1)
+    assert await (await start("grow-table", 9, limits=limits)).wait() == Returned(1)
+    assert await (await start("grow-table", 10, limits=limits)).wait() == Returned(-1)
 
 
 async def test_memory_bytes_follow_what_the_guest_touched(start: Any) -> None:
@@ -281,7 +281,7 @@ class TestFuel:
         assert await (await start("forever", limits=replace(LIMITS, fuel=100_000))).wait() == OutOfFuel()
 
     async def test_a_guest_without_a_bound_has_fuel_for_ever(self, start: Any) -> None:
-        assert (await start("run", 1_000)).poll() == Returned(999_000)
+        assert await (await start("run", 1_000)).wait() == Returned(999_000)
 
 
 class TestRoom:
@@ -299,7 +299,7 @@ class TestRoom:
         with pytest.raises(GuestsExhausted):
             await (await start("run", 1)).wait()
         first.drop()
-        assert (await start("run", 1)).poll() == Returned(0)
+        assert await (await start("run", 1)).wait() == Returned(0)
         for call in calls:
             call.drop()
         assert engine.guests == 0
@@ -361,13 +361,13 @@ async def test_an_interrupt_in_a_host_function_is_passed_on_after_the_guest_is_r
 
 
 async def test_a_result_of_the_wrong_type_is_a_bug_of_the_host(start: Any) -> None:
-    outcome = (await start("run", 1, step=lambda *_: "text")).poll()
+    outcome = await (await start("run", 1, step=lambda *_: "text")).wait()
     assert isinstance(outcome, HostFailed)
     assert isinstance(outcome.error, TypeError)
 
 
 async def test_an_idle_engine_does_not_tick(start: Any, engine: WasmtimeEngine) -> None:
-    assert (await start("run", 1)).poll() == Returned(0)
+    assert await (await start("run", 1)).wait() == Returned(0)
     ticker = engine._fibers.ticker
     await eventually(lambda: ticker.resting)
     call = await start("forever", limits=ON_LOOP)

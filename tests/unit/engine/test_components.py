@@ -68,7 +68,7 @@ async def test_functions_of_exported_interfaces_are_exports(engine: WasmtimeEngi
     type_ = FunctionType((("left", Primitive.U8), ("right", Primitive.U32)), Primitive.U32)
     assert compiled.exports == {FUNCTION: type_}
     assert (compiled.imports, compiled.resources, compiled.digest) == ((), (), digest_of(wasm))
-    assert compiled.link({}, {}).start(FUNCTION, (1, 2), None, LIMITS).poll() == Returned(3)
+    assert await compiled.link({}, {}).start(FUNCTION, (1, 2), None, LIMITS).wait() == Returned(3)
 
 
 async def test_imports_keep_the_spelling_of_wit(engine: WasmtimeEngine, component: Text) -> None:
@@ -147,7 +147,7 @@ class TestCache:
 
     async def check(self, engine: WasmtimeEngine, wasm: bytes) -> None:
         linked = (await engine.compile(wasm)).link({}, {})
-        assert linked.start(FUNCTION, (1, 2), None, LIMITS).poll() == Returned(3)
+        assert await linked.start(FUNCTION, (1, 2), None, LIMITS).wait() == Returned(3)
 
     def artifact(self, folder: Path) -> Path:
         (path,) = self.artifacts(folder)

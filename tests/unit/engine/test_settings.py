@@ -24,7 +24,7 @@ SHARED = r"""(component (core module $m (memory 1 1 shared)))"""
 async def test_a_nan_has_the_same_bits_everywhere(engine: WasmtimeEngine, component: Callable[[str], bytes]) -> None:
     linked = (await engine.compile(component(NAN))).link({}, {})
     call = linked.start(Ffqn.parse("test:guest/nan.bits"), (0.0,), None, GuestLimits())
-    assert call.poll() == Returned(0x7FC00000)
+    assert await call.wait() == Returned(0x7FC00000)
 
 
 async def test_guests_have_no_threads(engine: WasmtimeEngine, component: Callable[[str], bytes]) -> None:
