@@ -252,6 +252,18 @@ async def test_a_body_that_is_cut_off_creates_nothing(api: Api) -> None:
     assert await api.count() == 0
 
 
+@pytest.mark.parametrize("raw", ["nonsense\r\n\r\n", "GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"])
+async def test_what_is_no_http_is_refused_without_a_word_in_the_log(
+    api: Api, caplog: pytest.LogCaptureFixture, raw: str
+) -> None:
+    host, _, port = api.url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(raw.encode())
+    assert (await reader.read()).startswith(b"HTTP/1.0 400 ")
+    writer.close()
+    assert caplog.records == []
+
+
 async def test_more_requests_than_the_limit_are_turned_away(api: Api) -> None:
     api.listener.requests += REQUESTS_MAX
     answer = await api.get("/healthz")

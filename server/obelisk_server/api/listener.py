@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from obelisk_runtime.core.errors import ObeliskError
 from obelisk_server.api import catalogue, executions, problems, refusals, wire
@@ -31,6 +32,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (*executions.OPERATIONS, *catalogue.OPERA
 
 _LOOPBACK_HOST = re.compile(r"(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]{1,5})?")
 _log = logging.getLogger(__name__)
+_http_log = logging.getLogger(__name__ + ".http")
 
 
 class Listener:
@@ -47,7 +49,8 @@ class Listener:
 
     async def start(self, bound: socket.socket) -> None:
         """Serve on a bound socket, which is closed by `stop`."""
-        server = web.Server(self.handle, access_log=None)
+        _http_log.addFilter(_own_faults)
+        server = web.Server(self.handle, access_log=None, logger=_http_log)
         self._runner = web.ServerRunner(server, shutdown_timeout=CLOSE_SECONDS)
         await self._runner.setup()
         await web.SockSite(self._runner, bound).start()
@@ -127,6 +130,11 @@ class Listener:
 
 
 _NOTHING = wire.Nothing()
+
+
+def _own_faults(record: logging.LogRecord) -> bool:
+    """Whether a record of aiohttp is worth a line: it logs requests that are no HTTP as if they were its own errors."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 def _refuse_foreign(headers: Mapping[str, str]) -> None:
