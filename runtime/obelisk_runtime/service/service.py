@@ -2,8 +2,9 @@
 
 import asyncio
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
@@ -192,17 +193,30 @@ class Service:
         tags: Mapping[str, str] | None = None,
     ) -> tuple[Submitted, ev.Outcome | None]:
         """`submit`, and its outcome if it ends within so many seconds. Raises: as `submit`."""
+        submitted, end = await self.submit_watched(function, params, id=id, tags=tags)
+        try:
+            async with asyncio.timeout(seconds):
+                return submitted, await end
+        except TimeoutError:
+            return submitted, None
+
+    async def submit_watched(
+        self,
+        function: Ffqn,
+        params: bytes | list[object],
+        *,
+        id: ExecutionId | None = None,  # noqa: A002 - the product's word
+        tags: Mapping[str, str] | None = None,
+    ) -> tuple[Submitted, Coroutine[Any, Any, ev.Outcome]]:
+        """`submit`, and its end for the caller to await: seen without asking the store. Raises: as `submit`."""
         execution_id = self._node.ids.execution_id(self._node.clock.now()) if id is None else id
         waiter = self._node.watch(execution_id)
         try:
             submitted = await self._submit(function, params, execution_id, tags, chosen=id is not None)
-            try:
-                async with asyncio.timeout(seconds):
-                    return submitted, await self._end(execution_id, waiter, known=submitted.existed)
-            except TimeoutError:
-                return submitted, None
-        finally:
+        except BaseException:
             self._node.unwatch(execution_id, waiter)
+            raise
+        return submitted, self._watched(execution_id, waiter, known=submitted.existed)
 
     async def _submit(
         self,
@@ -267,11 +281,15 @@ class Service:
 
     async def wait(self, id: ExecutionId) -> ev.Outcome:  # noqa: A002 - the product's word
         """Until it finishes. Cancel freely; the execution does not notice. Raises: ExecutionNotFound."""
-        waiter = self._node.watch(id)
+        return await self._watched(id, self._node.watch(id), known=True)
+
+    async def _watched(
+        self, execution_id: ExecutionId, waiter: "asyncio.Future[ev.Outcome]", *, known: bool
+    ) -> ev.Outcome:
         try:
-            return await self._end(id, waiter, known=True)
+            return await self._end(execution_id, waiter, known=known)
         finally:
-            self._node.unwatch(id, waiter)
+            self._node.unwatch(execution_id, waiter)
 
     async def _end(self, execution_id: ExecutionId, waiter: "asyncio.Future[ev.Outcome]", *, known: bool) -> ev.Outcome:
         """`known`: it may have ended before `waiter` began to watch, so the store is asked first."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Awaitable, Callable
 
+from msgspec import UNSET
+
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.errors import InvalidName
@@ -30,19 +32,20 @@ async def submit(context: Context, call: Call[wire.Nothing, wire.Submit]) -> Rep
     wait = wait_seconds(body.wait)
     function = _function(context, body.function)
     chosen = None if body.id is None else _top_level(body.id)
-    submitted = await context.service.submit(function, bytes(body.params), id=chosen, tags=body.tags)
-    headers = {"Location": f"/v1/executions/{submitted.id}"}
-    status = 200 if submitted.existed else 201
-    if not wait:
-        return Reply(status, wire.SubmitAnswer(id=submitted.id, existed=submitted.existed), headers)
-    outcome = await context.waits.at_most(wait, context.service.wait(submitted.id))
+    if wait:
+        submitted, end = await context.service.submit_watched(function, bytes(body.params), id=chosen, tags=body.tags)
+        outcome = await context.waits.at_most(wait, end)
+    else:
+        submitted = await context.service.submit(function, bytes(body.params), id=chosen, tags=body.tags)
+        outcome = None
+    status, result = UNSET, UNSET
     if outcome is not None:
-        result = render.result(outcome)
-        answer = wire.SubmitAnswer(id=submitted.id, existed=submitted.existed, status="finished", result=result)
-        return Reply(200, answer, headers)
-    projection = await context.service.store.get(submitted.id)
-    name = render.status_name(projection.status)
-    return Reply(status, wire.SubmitAnswer(id=submitted.id, existed=submitted.existed, status=name), headers)
+        status, result = "finished", render.result(outcome)
+    elif wait:
+        status = render.status_name((await context.service.store.get(submitted.id)).status)
+    answer = wire.SubmitAnswer(id=submitted.id, existed=submitted.existed, status=status, result=result)
+    known = submitted.existed or outcome is not None
+    return Reply(200 if known else 201, answer, {"Location": f"{EXECUTIONS}/{submitted.id}"})
 
 
 def _function(context: Context, name: str) -> Ffqn:
