@@ -1,3 +1,5 @@
 """The kit as it is shipped."""
 
-from obelisk_runtime.testing.conformance.test_store import *  # noqa: F403 - its `__all__` is the kit
+from obelisk_runtime.testing.conformance import test_store as kit
+
+globals().update({name: getattr(kit, name) for name in kit.__all__})

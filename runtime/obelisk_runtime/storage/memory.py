@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from obelisk_runtime.core import decisions
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
-from obelisk_runtime.core.errors import InvalidName, ObeliskError
+from obelisk_runtime.core.errors import InvalidName
 from obelisk_runtime.core.ids import DelayId, Digest, ExecutionId, ExecutorId, Instant, join_set_of, parent_of
 from obelisk_runtime.ports import store as port
 
@@ -384,7 +384,7 @@ def _settle(change: Callable[[], T], done: "asyncio.Future[T]") -> None:
     """Apply a write and acknowledge it; a caller that was cancelled meanwhile is not told, but it is written."""
     try:
         result = change()
-    except ObeliskError as error:
+    except Exception as error:  # noqa: BLE001 - the boundary of the loop: a bug must reach who waits
         if not done.done():
             done.set_exception(error)
     else:
