@@ -1,8 +1,8 @@
 """How executions are laid out in rows: short forms of events, projections, ids and texts that repeat.
 
 An entry of a log is `[microseconds since the execution was created, event]` in msgpack. Its version is not in it: a row
-knows the version of its first entry. `Ffqn`, executors and digests are integers of `Interned`; `Created` and `Locked`
-have stored twins for that, with the same fields in the same order.
+knows the version of its first entry. `Ffqn`, executors and digests are integers of `Interned`; `Created`, `Locked`
+and `Upgraded` have stored twins for that, with the same fields in the same order.
 """
 
 import re
@@ -83,7 +83,11 @@ class _StoredLocked(msgspec.Struct, frozen=True, array_like=True, tag=2):
     digest: int | None = None
 
 
-_TWINS: dict[Any, Any] = {ev.Created: _StoredCreated, ev.Locked: _StoredLocked}
+class _StoredUpgraded(msgspec.Struct, frozen=True, array_like=True, tag=12):
+    digest: int
+
+
+_TWINS: dict[Any, Any] = {ev.Created: _StoredCreated, ev.Locked: _StoredLocked, ev.Upgraded: _StoredUpgraded}
 _FORMS: Any = reduce(lambda union, form: union | form, (_TWINS.get(form, form) for form in get_args(ev.Event)))
 _RESULT: Any = ev.ChildFinished | ev.DelayDue | ev.DelayCancelled
 
@@ -132,6 +136,8 @@ class EventCodec:
                 deadline=event.deadline,
                 tags=event.tags,
             )
+        if type(event) is ev.Upgraded:
+            return _StoredUpgraded(self._interned.number(event.digest))
         return event
 
     def _restored(self, form: Any) -> ev.Event:
@@ -143,6 +149,8 @@ class EventCodec:
             fields: dict[str, Any] = msgspec.structs.asdict(form)
             fields["digest"] = interned.digest(form.digest)
             return ev.Created(**fields)
+        if isinstance(form, _StoredUpgraded):
+            return ev.Upgraded(digest=Digest(interned.texts[form.digest]))
         return form
 
     def _number(self, function: Any) -> int:
@@ -166,8 +174,8 @@ def body(entries: bytes, count: int) -> bytes:
 PROJECTION_COLUMNS = (
     "kind",
     "function",
-    "digest",
     "created",
+    "digest",
     "flags",
     "version",
     "responses",
@@ -194,8 +202,8 @@ def projection_row(projection: proj.Projection, interned: Interned, *, answered:
     return (
         int(projection.kind),
         interned.number(projection.function.text),
-        interned.optional(projection.digest),
         projection.created,
+        interned.optional(projection.digest),
         flags(projection) | (ANSWERED if answered else 0),
         projection.version,
         projection.responses,
@@ -232,7 +240,7 @@ def _status_row(projection: proj.Projection, interned: Interned) -> tuple[object
 
 def projection_of(row: Sequence[Any], interned: Interned) -> proj.Projection:
     """From the values of PROJECTION_COLUMNS."""
-    kind, function, digest, created, bits, version, responses, attempts, failures, losses = row[:_STATUS]
+    kind, function, created, digest, bits, version, responses, attempts, failures, losses = row[:_STATUS]
     return proj.Projection(
         kind=ev.ExecutionKind(kind),
         function=interned.function(function),

@@ -9,7 +9,7 @@ import pytest
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
-from obelisk_runtime.core.ids import Digest, ExecutorId, Instant, JoinSetId, delay_id, parse_execution_id
+from obelisk_runtime.core.ids import Digest, ExecutorId, Instant, JoinSetId, delay_id, parse_execution_id, top_level_id
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.storage import codec
 from obelisk_runtime.storage.codec import EventCodec, Interned
@@ -43,6 +43,11 @@ EVENTS: list[ev.Event] = [
     ev.AwaitedNext(join_set=JOIN_SET),
     ev.JoinSetClosed(join_set=JOIN_SET),
     ev.RandomDrawn(call="random-u64(1, 7)", value="3"),
+    ev.Upgraded(digest=DIGEST),
+    ev.TriedNext(join_set=JOIN_SET, pending=True),
+    ev.IdGenerated(id=top_level_id(1, 2)),
+    ev.Scheduled(top_level_id(1, 2), generated=True, function="x", params="[]", asked=1, relative=True, due=AT),
+    ev.Stubbed(id=top_level_id(1, 2), result="1"),
 ]
 
 
@@ -64,7 +69,7 @@ def test_bodies_of_any_length_are_arrays() -> None:
         assert len(msgspec.msgpack.decode(codec.body(b"\x01" * count, count))) == count
 
 
-@pytest.mark.parametrize(("form", "twin"), [(ev.Created, codec._StoredCreated), (ev.Locked, codec._StoredLocked)])
+@pytest.mark.parametrize(("form", "twin"), list(codec._TWINS.items()))
 def test_a_stored_twin_has_the_fields_and_the_tag_of_its_event(form: type, twin: type) -> None:
     assert twin.__struct_fields__ == form.__struct_fields__
     assert twin.__struct_config__.tag == form.__struct_config__.tag

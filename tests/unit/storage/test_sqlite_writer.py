@@ -19,11 +19,12 @@ from obelisk_runtime.ports.store import (
     ExecutionFilter,
     IdConflict,
     NewExecution,
+    Offer,
     StoreUnavailable,
     VersionConflict,
 )
 from obelisk_runtime.storage.sqlite import SqliteStore, ledger, writer
-from obelisk_runtime.testing.series import FIBO, Series
+from obelisk_runtime.testing.series import DIGEST, EXECUTOR, FIBO, Series
 
 AT = Instant(1_700_000_000_000_000)
 BYTES_A_STEP_MAX = 300
@@ -216,3 +217,22 @@ async def test_a_step_of_a_series_is_small(tmp_path: Path, *, together: bool) ->
     await store.close()
     size = (tmp_path / "store").stat().st_size / 500
     assert size <= BYTES_A_STEP_MAX
+
+
+async def test_a_stub_is_never_due(store: SqliteStore) -> None:
+    event = ev.Created(kind=ev.ExecutionKind.STUB, function=FIBO, params="[10]")
+    stub = NewExecution(top_level_id(AT // 1000, 1), [ev.Recorded(0, AT, event)], proj.begin(event, AT))
+    await store.create(stub)
+    assert await store.next_due() is None
+    offer = Offer(ev.ExecutionKind.STUB, {FIBO: None}, 10)
+    assert list(await store.lock_pending(AT, EXECUTOR, [offer])) == []
+
+
+async def test_an_upgrade_changes_the_pinned_component(store: SqliteStore) -> None:
+    new = activity(1)
+    await store.create(new)
+    event = ev.Upgraded(digest=DIGEST)
+    entry = ev.Recorded(1, AT, event)
+    await store.append(Append(new.id, 1, [entry], proj.apply(new.projection, event, AT)))
+    assert (await store.get(new.id)).digest == DIGEST
+    assert (await store.log(new.id, start=1)) == [entry]

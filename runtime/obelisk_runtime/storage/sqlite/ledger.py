@@ -252,6 +252,7 @@ def _counted_only(stored: Projection, now: Projection) -> bool:
         and stored.losses == now.losses
         and stored.lifecycle == now.lifecycle
         and stored.deciding == now.deciding
+        and stored.digest == now.digest
     )
 
 

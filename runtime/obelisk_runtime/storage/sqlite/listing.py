@@ -30,13 +30,14 @@ _STATUSES = {
 @dataclass(frozen=True, slots=True)
 class Condition:
     sql: str
+    """What follows `FROM executions`; more may be added with AND."""
     values: tuple[object, ...]
     prelude: str = ""
     """What goes before the SELECT; its values come first."""
 
 
 def conditions(where: ExecutionFilter, interned: Interned) -> Condition | None:
-    """None: nothing can match."""
+    """None: nothing can match. Top-level executions are read newest first by their own index, never sorted."""
     parts: list[tuple[str, tuple[object, ...]]] = []
     if where.parent is not None:
         path = id_path(where.parent)
@@ -48,7 +49,7 @@ def conditions(where: ExecutionFilter, interned: Interned) -> Condition | None:
         parts.append((f"function IN ({', '.join(map(str, numbers))})", ()))
     if where.statuses:
         words = [_STATUSES[word] for word in sorted(where.statuses) if word in _STATUSES]
-        parts.append((f"({' OR '.join(words) or 'false'})", ()))
+        parts.append((f"({' OR '.join(words) or 'status = 0'})", ()))
     if where.results:
         marks = ", ".join("?" * len(where.results))
         parts.append((f"result IN ({marks})", tuple(where.results)))
@@ -57,12 +58,14 @@ def conditions(where: ExecutionFilter, interned: Interned) -> Condition | None:
     prelude = _prefix(where.id_prefix, parts)
     if prelude is None:
         return None
-    sql = " AND ".join(sql for sql, _ in parts) or "true"
+    index = "INDEXED BY executions_top_level " if where.parent is None and where.top_level_only else ""
+    sql = f"{index}WHERE {' AND '.join(sql for sql, _ in parts) or 'true'}"
     return Condition(sql, tuple(value for _, values in parts for value in values), prelude)
 
 
 def _numbers(prefix: str, interned: Interned) -> list[int]:
-    return [number for number, text in enumerate(interned.texts) if number and text.startswith(prefix)]
+    """Of the texts that begin so; and 0, which nothing has, so that there is one."""
+    return [0] + [number for number, text in enumerate(interned.texts) if number and text.startswith(prefix)]
 
 
 def _prefix(prefix: str | None, parts: list[tuple[str, tuple[object, ...]]]) -> str | None:

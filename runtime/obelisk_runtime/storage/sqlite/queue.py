@@ -36,7 +36,7 @@ def _lock_offer(ledger: Ledger, now: Instant, executor: ExecutorId, numbered: Nu
     offer = numbered.offer
     ledger.flush()
     rows = ledger.select(
-        "SELECT key FROM executions WHERE due <= ? AND (flags & 1) = 0 AND kind = ?"
+        "SELECT key FROM executions INDEXED BY executions_due WHERE due <= ? AND (flags & 1) = 0 AND kind < 3 AND kind = ?"
         " AND function IN (SELECT value FROM json_each(?)) ORDER BY due, key LIMIT ?",
         (now, int(offer.kind), numbered.functions, max(offer.limit, 0)),
     )
@@ -109,7 +109,7 @@ def beat(ledger: Ledger, executor: int, now: Instant) -> None:
 def take_over(ledger: Ledger, now: Instant, silent_since: Instant, living: int) -> list[ExecutionId]:
     ledger.flush()
     rows = ledger.select(
-        "SELECT key FROM executions WHERE holder IS NOT NULL AND holder <> ?"
+        "SELECT key FROM executions INDEXED BY executions_held WHERE holder IS NOT NULL AND holder <> ?"
         " AND holder NOT IN (SELECT executor FROM executors WHERE beat >= ?) ORDER BY key",
         (living, silent_since),
     )

@@ -44,7 +44,7 @@ WHERE execution = ?1 AND version < ?3
 ORDER BY version LIMIT ?4"""
 _NEXT_DUE = """
 SELECT min(instant) FROM (
-    SELECT min(due) AS instant FROM executions WHERE due IS NOT NULL AND (flags & 1) = 0
+    SELECT min(due) AS instant FROM executions WHERE due IS NOT NULL AND (flags & 1) = 0 AND kind < 3
     UNION ALL SELECT min(wakes) FROM delays WHERE answer IS NULL
 )"""
 _LOGS = """
@@ -138,7 +138,7 @@ class Reader:
     async def _rows(self, condition: Condition, before: int | None, limit: int) -> list[Any]:
         sql = condition.sql if before is None else f"{condition.sql} AND key < ?"
         values = condition.values if before is None else (*condition.values, before)
-        select = f"{condition.prelude}SELECT {statements.SELECTED} FROM executions WHERE {sql}"  # noqa: S608
+        select = f"{condition.prelude}SELECT {statements.SELECTED} FROM executions {sql}"  # noqa: S608
         return await self._select(f"{select} ORDER BY key DESC LIMIT ?", (*values, limit))
 
     def _summary(self, row: Sequence[Any], ids: Mapping[int, ExecutionId | None]) -> port.Summary:

@@ -5,6 +5,7 @@
   later ones, a row for each append.
 - `responses.source` is the key of the child, or minus the key of the delay. The result is not copied: it is the
   child's last event, at `created + finished`, unless `at` and `result` say otherwise.
+- `executions_due` holds what `Projection.due` is set for: not what is paused (flag 1), nor stubs (kind 3).
 - The only indexes that finished rows stay in are the ones of their ids.
 """
 
@@ -25,8 +26,8 @@ CREATE TABLE executions (
     segment ANY NOT NULL,
     kind INTEGER NOT NULL,
     function INTEGER NOT NULL,
-    digest INTEGER,
     created INTEGER NOT NULL,
+    digest INTEGER,
     flags INTEGER NOT NULL,
     version INTEGER NOT NULL,
     responses INTEGER NOT NULL,
@@ -44,7 +45,8 @@ CREATE TABLE executions (
 ) STRICT;
 CREATE UNIQUE INDEX executions_by_id ON executions (parent, segment);
 CREATE INDEX executions_top_level ON executions (key) WHERE parent = 0;
-CREATE INDEX executions_due ON executions (due, key, function, kind) WHERE due IS NOT NULL AND (flags & 1) = 0;
+CREATE INDEX executions_due ON executions (due, key, function, kind)
+WHERE due IS NOT NULL AND (flags & 1) = 0 AND kind < 3;
 CREATE INDEX executions_held ON executions (holder) WHERE holder IS NOT NULL;
 
 CREATE TABLE events (
@@ -117,7 +119,7 @@ SELECT
     path.id,
     execution.key,
     (SELECT text FROM interned WHERE number = execution.function) AS function,
-    CASE execution.kind WHEN 1 THEN 'activity' ELSE 'workflow' END AS kind,
+    CASE execution.kind WHEN 1 THEN 'activity' WHEN 2 THEN 'workflow' ELSE 'stub' END AS kind,
     CASE execution.status WHEN 1 THEN 'pending' WHEN 2 THEN 'locked' WHEN 3 THEN 'blocked' ELSE result END AS status,
     (SELECT text FROM interned WHERE number = execution.holder) AS holder,
     datetime(execution.created / 1e6, 'unixepoch') AS created,

@@ -8,7 +8,7 @@ from obelisk_runtime.storage.codec import PROJECTION_COLUMNS, Segment
 CHUNK_ROWS_MAX = 64
 """Rows a statement may write. Smaller numbers are powers of two, so that there are few texts to prepare."""
 
-_IMMUTABLE = ("kind", "function", "digest", "created")
+_IMMUTABLE = ("kind", "function", "created")
 _MOVING = tuple(column for column in PROJECTION_COLUMNS if column not in _IMMUTABLE)
 MOVING = slice(len(_IMMUTABLE), len(PROJECTION_COLUMNS))
 """Where the columns that change are in PROJECTION_COLUMNS."""
