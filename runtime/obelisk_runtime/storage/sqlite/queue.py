@@ -36,8 +36,8 @@ def _lock_offer(ledger: Ledger, now: Instant, executor: ExecutorId, numbered: Nu
     offer = numbered.offer
     ledger.flush()
     rows = ledger.select(
-        "SELECT key FROM executions INDEXED BY executions_due WHERE due <= ? AND (flags & 1) = 0 AND kind < 3 AND kind = ?"
-        " AND function IN (SELECT value FROM json_each(?)) ORDER BY due, key LIMIT ?",
+        "SELECT key FROM executions INDEXED BY executions_due WHERE due <= ? AND (flags & 1) = 0"
+        " AND kind < 3 AND kind = ? AND function IN (SELECT value FROM json_each(?)) ORDER BY due, key LIMIT ?",
         (now, int(offer.kind), numbered.functions, max(offer.limit, 0)),
     )
     claims: list[port.Claim] = []
