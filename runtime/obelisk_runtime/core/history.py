@@ -336,6 +336,8 @@ class History:
         self._fold(event)
         if isinstance(event, ev.ChildSubmitted | ev.DelaySubmitted):
             self.submissions.append(Submission(self._submitted, now, event))
+        elif isinstance(event, ev.Scheduled) and not event.error:
+            self.submissions.append(Submission(event.id, now, event))
         return event
 
     def _fold(self, event: ev.Event) -> None:
@@ -400,11 +402,11 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A child or a delay that is to be created with its parent's entry."""
+    """A child, a delay or a scheduled execution that is to be created with the entry that asked for it."""
 
     id: str
     at: Instant
-    event: ev.ChildSubmitted | ev.DelaySubmitted
+    event: ev.ChildSubmitted | ev.DelaySubmitted | ev.Scheduled
 
 
 @dataclass(frozen=True, slots=True)

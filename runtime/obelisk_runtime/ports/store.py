@@ -121,6 +121,8 @@ class Append:
     """How many responses the decision saw; None only for an activity, which has none."""
     children: Sequence[NewExecution] = ()
     delays: Sequence[NewDelay] = ()
+    scheduled: Sequence[NewExecution] = ()
+    """Top-level executions. One that exists already with the same content is left as it is."""
     response: Response | None = None
     """To the parent, when this execution finishes: `id` is this execution's. Its position is assigned by the store (any
     value here)."""
@@ -180,7 +182,7 @@ class Executions(Protocol):
         ...
 
     def append(self, append: Append) -> Awaitable[Response | None]:
-        """Append events with their projection, create the children and delays, respond to the parent.
+        """Append events with their projection, create the children, delays and scheduled, respond to the parent.
 
         Returns the response as it was delivered, with its position, if the append had one.
         A response moves the parent's projection by `deliver` and its position is the parent's next one; the parent's

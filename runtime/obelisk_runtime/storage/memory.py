@@ -72,24 +72,30 @@ class _Tables:
     # Executions
 
     def create(self, new: port.NewExecution) -> port.CreateOutcome:
+        if self._existed(new):
+            return port.CreateOutcome.EXISTED
+        self._add(new)
+        return port.CreateOutcome.CREATED
+
+    def _existed(self, new: port.NewExecution) -> bool:
         existing = self.executions.get(new.id)
         if existing is None:
-            self._add(new)
-            return port.CreateOutcome.CREATED
+            return False
         if existing.created.function != new.created.function:
             raise port.IdConflict(new.id, f"the function {existing.created.function}")
         if existing.created.params != new.created.params:
             raise port.IdConflict(new.id, "other parameters")
-        return port.CreateOutcome.EXISTED
+        return True
 
     def append(self, append: port.Append) -> ev.Response | None:
         execution = self.find(append.id)
         self._check_fence(execution, append)
         self._check_ids(append)
+        scheduled = [new for new in append.scheduled if not self._existed(new)]
         execution.append(append.events, append.projection)
         self.touched.add(append.id)
-        for child in append.children:
-            self._add(child)
+        for new in (*append.children, *scheduled):
+            self._add(new)
         for delay in append.delays:
             self.delays[delay.id] = delay.wakes
         return None if append.response is None else self._respond(append.response)

@@ -29,17 +29,23 @@ class EncodedExecution:
 
 
 def create(ledger: Ledger, encoded: EncodedExecution) -> port.CreateOutcome:
-    new = encoded.new
+    if existed(ledger, encoded.new):
+        return port.CreateOutcome.EXISTED
+    ledger.add(encoded.new, None, encoded.segment, encoded.entries)
+    return port.CreateOutcome.CREATED
+
+
+def existed(ledger: Ledger, new: port.NewExecution) -> bool:
+    """Whether this top-level execution was created before. Raises: IdConflict if its content was another one."""
     existing = ledger.exists(new.id)
     if existing is None:
-        ledger.add(new, None, encoded.segment, encoded.entries)
-        return port.CreateOutcome.CREATED
+        return False
     created = existing.new.created if existing.new is not None else created_of(ledger, existing)
     if created.function != new.created.function:
         raise port.IdConflict(new.id, f"the function {created.function}")
     if created.params != new.created.params:
         raise port.IdConflict(new.id, "other parameters")
-    return port.CreateOutcome.EXISTED
+    return True
 
 
 def created_of(ledger: Ledger, held: Held) -> ev.Created:
@@ -55,11 +61,14 @@ class EncodedAppend:
     append: port.Append
     entries: bytes
     children: Sequence[EncodedExecution]
+    scheduled: Sequence[EncodedExecution]
 
     @classmethod
     def of(cls, append: port.Append, codec: EventCodec) -> "EncodedAppend":
         entries = codec.entries(append.events, append.projection.created)
-        return cls(append, entries, [EncodedExecution.of(child, codec) for child in append.children])
+        children = [EncodedExecution.of(child, codec) for child in append.children]
+        scheduled = [EncodedExecution.of(new, codec) for new in append.scheduled]
+        return cls(append, entries, children, scheduled)
 
 
 def append(ledger: Ledger, encoded: EncodedAppend) -> ev.Response | None:
@@ -69,12 +78,15 @@ def append(ledger: Ledger, encoded: EncodedAppend) -> ev.Response | None:
     if append.children or append.delays:
         _check_free(ledger, held, append)
     parent = None if append.response is None else _check_response(ledger, held, append.response)
+    scheduled = [new for new in encoded.scheduled if not existed(ledger, new.new)]
     if append.events:
         ledger.record(held, encoded.entries, len(append.events), append.projection)
     else:
         ledger.move(held, append.projection)
     for child in encoded.children:
         ledger.add(child.new, held, child.segment, child.entries)
+    for new in scheduled:
+        ledger.add(new.new, None, new.segment, new.entries)
     for delay in append.delays:
         ledger.insert("delays", (ledger.new_delay_key(), held.key, _segment(delay.id), delay.wakes))
         ledger.pending = True

@@ -184,6 +184,26 @@ class TestAppend:
         assert await dump(store) == before
         assert fresh not in before
 
+    async def test_scheduled_executions_come_with_the_events_and_only_once(self, store: Store) -> None:
+        parent = await running_workflow(store)
+        new = activity(numbered(77), params="[7]", due=LATER)
+        for _ in range(2):
+            decision = await decide(store, parent)
+            await store.append(replace(decision.append, scheduled=[new]))
+        assert (await store.get(new.id)).due == LATER
+        assert len(await store.log(new.id)) == 1
+        assert await store.responses(parent) == []
+
+    async def test_a_scheduled_execution_of_other_content_is_a_conflict_and_writes_nothing(self, store: Store) -> None:
+        parent = await running_workflow(store)
+        await store.create(activity(numbered(77), params="[7]"))
+        before = await dump(store)
+        decision = await decide(store, parent)
+        decision.submit(decision.join_set())
+        with pytest.raises(IdConflict):
+            await store.append(replace(decision.append, scheduled=[activity(numbered(77), params="[8]")]))
+        assert await dump(store) == before
+
     async def test_a_duplicate_delay_is_a_conflict_and_writes_nothing(self, store: Store) -> None:
         parent = await running_workflow(store)
         decision = await decide(store, parent)
