@@ -260,13 +260,24 @@ def mortal() -> type[MortalStore]:
     return MortalStore
 
 
+async def submit_and_wait(
+    service: Service, function: str, params: Sequence[Any], execution_id: str | None = None
+) -> tuple[str, ev.Outcome]:
+    """The id and the outcome of an execution."""
+    chosen = None if execution_id is None else ExecutionId(execution_id)
+    submitted = await service.submit(Ffqn.parse(function), list(params), id=chosen)
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        return submitted.id, await service.wait(submitted.id)
+
+
+@pytest.fixture
+def run() -> Callable[..., Awaitable[tuple[str, ev.Outcome]]]:
+    return submit_and_wait
+
+
 @pytest.fixture
 def end() -> Callable[..., Awaitable[ev.Outcome]]:
-    """Submit and wait for the outcome."""
+    async def outcome(service: Service, function: str, params: Sequence[Any]) -> ev.Outcome:
+        return (await submit_and_wait(service, function, params))[1]
 
-    async def run(service: Service, function: str, params: Sequence[Any]) -> ev.Outcome:
-        _, outcome = await service.submit_and_wait(Ffqn.parse(function), list(params), seconds=DEADLINE_SECONDS)
-        assert outcome is not None, f"{function} did not end"
-        return outcome
-
-    return run
+    return outcome

@@ -75,15 +75,13 @@ async def test_a_bad_submission_by_name_says_why_and_what_was_open_is_closed(
 
 @pytest.mark.parametrize("storage", ["memory"])
 async def test_a_refusal_is_recorded_and_stays_though_the_function_is_deployed_later(
-    site: Any, workflow: Any, activity: Any, end: Any, text_workflow: Any, eventually: Any
+    site: Any, workflow: Any, activity: Any, end: Any, text_workflow: Any, eventually: Any, run: Any
 ) -> None:
     service = await site.start(workflow("generic"), workflow("fibo_workflow_tiny"), activity("fibo_tiny"))
     bad = call("testing:flaky/flaky.run", "ok", 1)
-    submitted, outcome = await service.submit_and_wait(
-        Ffqn.parse(GENERIC + ".submit-all"), [[call("testing:fibo/fibo.fibo", 1), bad]], seconds=20
-    )
+    execution_id, outcome = await run(service, GENERIC + ".submit-all", [[call("testing:fibo/fibo.fibo", 1), bad]])
     assert isinstance(outcome, ev.Err)
-    (refused,) = [event for event in await site.log(submitted.id) if isinstance(event, ev.SubmissionRefused)]
+    (refused,) = [event for event in await site.log(execution_id) if isinstance(event, ev.SubmissionRefused)]
     assert refused.error == "function_not_found"
 
 
@@ -266,15 +264,13 @@ async def taken(site: Any, execution_id: str, count: int) -> bool:
 
 @pytest.mark.parametrize("storage", ["memory"])
 async def test_a_closing_parent_awaits_a_child_workflow_that_cannot_be_cancelled(
-    site: Any, generic: list[Any], end: Any
+    site: Any, generic: list[Any], end: Any, run: Any
 ) -> None:
     service = await site.start(*generic)
     calls = [call(SLEEP, 100), call(SLEEP + "-cancellable", 60_000), call("testing:flaky/flaky.run", "endless", 0)]
-    submitted, outcome = await service.submit_and_wait(
-        Ffqn.parse(GENERIC + ".submit-and-close"), [calls, 0], seconds=20
-    )
+    execution_id, outcome = await run(service, GENERIC + ".submit-and-close", [calls, 0])
     assert outcome == ev.Ok("3")
-    responses = await site.store.responses(submitted.id)
+    responses = await site.store.responses(execution_id)
     assert [response.id.rpartition("_")[2] for response in responses] == ["3", "2", "1"]
     assert isinstance(responses[2].result, ev.ChildFinished)
     assert responses[2].result.outcome == ev.Ok(None)

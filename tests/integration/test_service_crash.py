@@ -12,7 +12,6 @@ from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.history import fold
 from obelisk_runtime.core.ids import ExecutionId
-from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.ports.store import ExecutionFilter
 
 WRITES_MAX = 200
@@ -58,16 +57,14 @@ LOADS = {
 @pytest.mark.parametrize("made", [False, True], ids=["last write lost", "last write made"])
 @pytest.mark.parametrize("load", LOADS.values(), ids=LOADS.keys())
 async def test_killed_at_any_write_it_ends_once_and_as_if_nothing_had_happened(
-    site: Any, activity: Any, workflow: Any, mortal: Any, eventually: Any, load: Load, made: bool
+    site: Any, activity: Any, workflow: Any, mortal: Any, run: Any, load: Load, made: bool
 ) -> None:
     components = [activity(name) for name in load.activities] + [workflow(name) for name in load.workflows]
     for lives in range(3, WRITES_MAX):
         id_ = ExecutionId(f"E_01J00000000000000000000{lives:03}")
         store = mortal(site.store, lives, last_write_is_made=made)
         first = await site.start(*components, store=store)
-        ended = asyncio.ensure_future(
-            first.submit_and_wait(Ffqn.parse(load.function), list(load.params), seconds=60, id=id_)
-        )
+        ended = asyncio.ensure_future(run(first, load.function, load.params, id_))
         died = asyncio.ensure_future(store.died.wait())
         await asyncio.wait((ended, died), return_when=asyncio.FIRST_COMPLETED, timeout=20)
         survived = not store.died.is_set()
@@ -76,8 +73,7 @@ async def test_killed_at_any_write_it_ends_once_and_as_if_nothing_had_happened(
         finished_before = await finished(site, id_)
         begun_before = len(site.engine.begun)
         second = await site.start(*components)
-        _, outcome = await second.submit_and_wait(Ffqn.parse(load.function), list(load.params), seconds=20, id=id_)
-        assert outcome is not None, f"it hangs after the loss of write {lives}"
+        _, outcome = await run(second, load.function, load.params, id_)
         assert isinstance(outcome, load.outcome)
         if load.value is not None:
             assert outcome == ev.Ok(load.value)

@@ -46,6 +46,10 @@ class Attempt:
         else:
             self._guest_ended(outcome)
 
+    def forget(self) -> None:
+        """Its creation failed: it never was."""
+        self.drop()
+
     def drop(self) -> None:
         """Stop the guest for good; nothing is appended. Its outcome no longer matters."""
         self._dropped = True

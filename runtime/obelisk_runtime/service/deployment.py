@@ -114,6 +114,7 @@ class Deployment:
         catalog: Catalog,
         library: GuestLibrary,
         bind_host: "Callable[[CompiledComponent, ComponentKind], Bindings]",
+        payload_bytes_max: int,
     ) -> None:
         self.components: tuple[DeployedComponent, ...] = ()
         self.functions: Mapping[Ffqn, ExportedFunction] = {}
@@ -122,6 +123,7 @@ class Deployment:
         self._catalog = catalog
         self.library = library
         self._bind_host = bind_host
+        self._payload_bytes_max = payload_bytes_max
         self.by_digest: dict[Digest, DeployedComponent] = {}
 
     async def verify(
@@ -207,6 +209,7 @@ class Deployment:
         limits = GuestLimits(
             memory_bytes=settings.memory_mib * MEBIBYTE,
             fuel=settings.fuel,
+            payload_bytes=self._payload_bytes_max,
             may_use_threads=settings.kind is ComponentKind.ACTIVITY,
         )
         return DeployedComponent(settings, digest_of(wasm), len(wasm), compiled, linked, limits)

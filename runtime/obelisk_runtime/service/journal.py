@@ -34,6 +34,8 @@ class _Batch:
     births: list[Birth]
     delays: list[NewDelay]
     commit: "asyncio.Future[None]"
+    late: bool
+    """Some of it was refused before."""
 
     @property
     def end(self) -> int:
@@ -86,6 +88,7 @@ class Journal:
             [birth for earlier in refused for birth in earlier.births],
             [delay for earlier in refused for delay in earlier.delays],
             asyncio.get_running_loop().create_future(),
+            late=bool(refused),
         )
         batch.events.extend(fresh)
         for submission in submissions:
@@ -95,6 +98,7 @@ class Journal:
             birth = self._owner.bear(submission)
             batch.births.append(birth)
             if birth.early and birth.start is not None:
+                self._node.logs.unborn(birth.new.id)
                 self._node.scheduler.enqueue(birth.start(batch.commit))
         for earlier in refused:
             batch.commit.add_done_callback(lambda _, commit=earlier.commit: _pass_on(commit))
@@ -144,7 +148,9 @@ class Journal:
         for birth in batch.births:
             if birth.start is None:
                 scheduler.wake()
-            elif not birth.early:
+            elif birth.early:
+                self._node.logs.born(birth.new.id, late=batch.late)
+            else:
                 scheduler.enqueue(birth.start(batch.commit))
         for delay in batch.delays:
             scheduler.due_at(delay.wakes)
@@ -181,7 +187,9 @@ class Journal:
         for batch in self._refused:
             batch.commit.cancel()
             for birth in batch.births:
-                if birth.start is not None and not birth.early:
+                if birth.early:
+                    self._node.logs.born(birth.new.id, late=False)
+                elif birth.start is not None:
                     self._node.scheduler.release(birth.new.created.kind)
 
 

@@ -17,8 +17,23 @@ class LogWriter:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._records: list[LogRecord] = []
+        self._unborn: dict[ExecutionId, list[LogRecord]] = {}
+
+    def unborn(self, execution_id: ExecutionId) -> None:
+        """It runs though it is not in the store: until `born`, what it writes is kept, for it may come too early."""
+        self._unborn[execution_id] = []
+
+    def born(self, execution_id: ExecutionId, *, late: bool) -> None:
+        """It is in the store; `late`: an earlier try to create it failed, and with it what was written."""
+        kept = self._unborn.pop(execution_id, ())
+        if late:
+            for record in kept:
+                self.write(record)
 
     def write(self, record: LogRecord) -> None:
+        kept = self._unborn.get(record.execution_id)
+        if kept is not None:
+            kept.append(record)
         if not self._records:
             asyncio.get_running_loop().call_soon(self.flush)
         self._records.append(record)

@@ -8,6 +8,8 @@ from obelisk_runtime.service.workflow_run import WorkflowRun
 
 SWEEP_SECONDS = 1.0
 EVICTIONS_PER_SWEEP_MAX = 1_000
+ROOMY = 0.75
+"""When all places of workflows are taken, so many remain taken after a sweep."""
 
 
 class Residents:
@@ -27,9 +29,10 @@ class Residents:
         waiting = sorted((run for run in self._node.workflows.values() if run.evictable), key=lambda r: r.idle_since)
         used = sum(run.memory_bytes for run in self._node.workflows.values())
         count = len(self._node.workflows)
+        enough = limits.workflows_max * ROOMY if count >= limits.workflows_max else limits.workflows_max
         chosen: list[WorkflowRun] = []
         for run in waiting[:EVICTIONS_PER_SWEEP_MAX]:
-            crowded = used > limits.resident_memory_mib * MEBIBYTE or count >= limits.workflows_max
+            crowded = used > limits.resident_memory_mib * MEBIBYTE or count > enough
             if not crowded and now - run.idle_since < limits.resident_seconds:
                 break
             used -= run.memory_bytes

@@ -24,7 +24,7 @@ from obelisk_runtime.service.children import begun, created_by, waiting
 from obelisk_runtime.service.deployment import BrokenComponent, DeployedComponent, Deployment, GuestLibrary, Target
 from obelisk_runtime.service.dispatcher import Dispatcher
 from obelisk_runtime.service.logs import LogWriter
-from obelisk_runtime.service.node import Node, Startable, logger
+from obelisk_runtime.service.node import Node, logger
 from obelisk_runtime.service.residents import Residents
 from obelisk_runtime.service.workflow_run import WorkflowRun
 
@@ -76,7 +76,7 @@ class Service:
             ids=ids,
             limits=limits,
             executor=ExecutorId("X_" + ids.execution_id(now)[2:]),
-            deployment=Deployment(engine, store, library, host_functions.bind),
+            deployment=Deployment(engine, store, library, host_functions.bind, limits.payload_bytes_max),
             logs=LogWriter(store),
         )
         self._dispatcher = self._node.scheduler = Dispatcher(self._node)
@@ -251,33 +251,33 @@ class Service:
         new = begun(node, created, execution_id, now, digest)
         loop = asyncio.get_running_loop()
         commit: asyncio.Future[None] = loop.create_future()
-        item: Startable | None = None
 
-        def begin() -> Startable:
+        def begin() -> WorkflowRun | Attempt:
             if target.kind is ev.ExecutionKind.WORKFLOW:
                 return WorkflowRun.new(node, new)
             return Attempt(node, target, LockedActivity(execution_id, created.params, new.projection, commit))
 
-        early = early and not target.component.settings.start_after_commit
-        if early:
-            item = begin()
+        item = begin() if early and not target.component.settings.start_after_commit else None
+        if item is not None:
             node.scheduler.enqueue(item)
-        try:
-            outcome = await asyncio.shield(asyncio.ensure_future(self.store.create(new)))
-        except ObeliskError:
-            node.scheduler.release(target.kind)
-            if isinstance(item, WorkflowRun):
-                node.scheduler.reserve(target.kind, force=True)
-                item.forget()
-            commit.cancel()
-            raise
-        commit.set_result(None)
-        if not early:
-            if outcome is CreateOutcome.EXISTED:
+
+        def settle(done: asyncio.Future[CreateOutcome]) -> None:
+            failed = done.cancelled() or done.exception() is not None
+            if failed:
+                commit.cancel()
+            else:
+                commit.set_result(None)
+            if item is not None:
+                if failed:
+                    item.forget()
+            elif failed or done.result() is CreateOutcome.EXISTED:
                 node.scheduler.release(target.kind)
             else:
                 node.scheduler.enqueue(begin())
-        return outcome
+
+        creating = asyncio.ensure_future(self.store.create(new))
+        creating.add_done_callback(settle)  # also if the client leaves before it is done
+        return await asyncio.shield(creating)
 
     async def wait(self, id: ExecutionId) -> ev.Outcome:  # noqa: A002 - the product's word
         """Until it finishes. Cancel freely; the execution does not notice. Raises: ExecutionNotFound."""

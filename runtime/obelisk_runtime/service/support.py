@@ -99,6 +99,7 @@ def _sleep(context: WorkflowContext, arguments: Arguments) -> Value:
 def _join_set_create(context: WorkflowContext, _: Arguments) -> Value:
     run = context.run
     join_set = run.history.create_join_set(run.node.clock.now())
+    assert join_set is not None, "generated names are always free"
     run.recorded()
     return context.give_handle(join_set)
 
@@ -205,6 +206,25 @@ def _checked(context: WorkflowContext, name: str, params: str) -> tuple[Ffqn, st
         raise _Refused("type_check_error", str(error)) from None
 
 
+_FAILURE_KINDS = {
+    ev.FailureKind.TIMED_OUT: "timed_out",
+    ev.FailureKind.NONDETERMINISM: "nondeterminism_detected",
+    ev.FailureKind.OUT_OF_FUEL: "out_of_fuel",
+    ev.FailureKind.CANCELLED: "cancelled",
+}
+
+
+def _execution_failure_kind(context: WorkflowContext, arguments: Arguments) -> Value:
+    """Of a child whose response was taken."""
+    taken = context.run.history.processed.get(arguments[0]["id"])
+    if taken is None:
+        return {"err": "not_found_in_processed_responses"}
+    result = taken.response.result
+    if isinstance(result, ev.ChildFinished) and isinstance(result.outcome, ev.Failed):
+        return {"ok": _FAILURE_KINDS.get(result.outcome.kind, "uncategorized")}
+    return {"ok": None}
+
+
 def _join_set_id(context: WorkflowContext, arguments: Arguments) -> Value:
     return context.join_sets[arguments[0]]
 
@@ -225,6 +245,7 @@ FUNCTIONS: Mapping[str, Callable[[WorkflowContext, Arguments], Value]] = {
     "submit-json": _submit_json,
     "submit-delay": _submit_delay,
     "join-next": _join_next,
+    "get-execution-failure-kind": _execution_failure_kind,
     "[method]join-set.id": _join_set_id,
     "[method]join-set.last-id": _join_set_last_id,
 }

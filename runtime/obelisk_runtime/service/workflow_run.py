@@ -70,6 +70,8 @@ class WorkflowRun:
     # Beginning
 
     def begin(self) -> None:
+        if self._leaving:
+            return
         if self._loaded:
             self._start()
         else:
