@@ -27,7 +27,7 @@ check: $(VENV)/dev components ## All that CI runs: format, lint, types, layers, 
 	$(BIN)/ruff check $(SOURCES)
 	$(PYRIGHT) --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
-	$(BIN)/python .ci/wheel.py
+	$(BIN)/pytest --quiet tests/packaging/wheel.py
 	$(BIN)/python tests/bench --short --json build/bench-short.json
 	$(BIN)/pytest
 

@@ -1,0 +1,1 @@
+"""The place of the user interface. Nothing is served here yet."""

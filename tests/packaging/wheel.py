@@ -1,0 +1,104 @@
+"""The distribution, built and installed alone: `pytest tests/packaging/wheel.py`. It needs a package index."""
+
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+WIT = {path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "wit").rglob("*.wit")}
+PACKAGES = {
+    path.relative_to(root).as_posix()
+    for root in (REPOSITORY / "runtime", REPOSITORY / "server")
+    for path in (*root.rglob("*.py"), *root.rglob("py.typed"))
+}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the source distribution and the wheel that was built from it."""
+    folder = tmp_path_factory.mktemp("dist")
+    subprocess.run([sys.executable, "-m", "build", "--outdir", folder, REPOSITORY], check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def obelisk(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The command of a virtual environment that holds the wheel and what it depends on."""
+    environment = tmp_path_factory.mktemp("venv")
+    (wheel,) = built.glob("*.whl")
+    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+    pip = [environment / "bin" / "python", "-m", "pip", "--disable-pip-version-check"]
+    subprocess.run([*pip, "install", "--quiet", wheel], check=True)
+    subprocess.run([*pip, "check"], check=True, capture_output=True)
+    return environment / "bin" / "obelisk"
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Path]:
+    """A folder that is still empty after the test."""
+    yield tmp_path
+    assert list(tmp_path.iterdir()) == []
+
+
+def run(obelisk: Path, folder: Path, *arguments: str) -> tuple[int, str, str]:
+    """Exit code, standard output, standard error of a command without an environment but a search path."""
+    environ = {"PATH": "/usr/bin:/bin", "HOME": str(folder)}
+    done = subprocess.run(
+        [obelisk, *arguments], cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=60
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_wheel_holds_both_packages_and_the_wit_files_and_nothing_else(built: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+    assert names == PACKAGES | {f"obelisk_runtime/{name}" for name in WIT}
+
+
+def test_source_distribution_holds_what_the_readme_speaks_of(built: Path) -> None:
+    (archive,) = built.glob("*.tar.gz")
+    with tarfile.open(archive) as files:
+        names = {name.partition("/")[2] for name in files.getnames()}
+    needed = {"Makefile", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "obelisk.toml", ".ci/run"}
+    assert needed | {"components/build.py", "components/demo.py", "tests/unit/test_tidy.py"} <= names
+    assert not [name for name in names if name.startswith(("build/", ".venv/", ".obelisk/"))]
+
+
+def test_version_is_that_of_the_distribution(obelisk: Path, built: Path, empty: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    assert run(obelisk, empty, "--version") == (0, f"obelisk {wheel.name.split('-')[1]}\n", "")
+
+
+@pytest.mark.parametrize(
+    "group", [(), ("server",), ("execution",), ("execution", "submit"), ("function",), ("component",), ("config",)]
+)
+def test_every_group_of_commands_shows_its_help(obelisk: Path, empty: Path, group: tuple[str, ...]) -> None:
+    code, out, err = run(obelisk, empty, *group, "--help")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"Usage: {' '.join(('obelisk', *group))}")
+
+
+@pytest.mark.parametrize("command", ["verify", "run"])
+def test_server_without_obelisk_toml_names_what_is_missing(obelisk: Path, empty: Path, command: str) -> None:
+    code, out, err = run(obelisk, empty, "server", command)
+    assert (code, out) == (8, "")
+    assert "obelisk.toml" in err
+    assert "Traceback" not in err
+
+
+def test_client_command_without_a_server_says_how_to_start_one(obelisk: Path, empty: Path) -> None:
+    code, out, err = run(obelisk, empty, "execution", "list", "--server", "http://127.0.0.1:1")
+    assert (code, out) == (5, "")
+    assert "obelisk server run" in err
+
+
+def test_schema_of_obelisk_toml_is_printed(obelisk: Path, empty: Path) -> None:
+    code, out, err = run(obelisk, empty, "config", "schema")
+    assert (code, err) == (0, "")
+    assert '"activity"' in out
