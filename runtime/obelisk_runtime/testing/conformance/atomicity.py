@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -75,7 +75,8 @@ async def appending(store: Store) -> Write:
         decision.submit(join_set)
         decision.submit_delay(join_set, LATER)
     decision.await_next(join_set)
-    return lambda store: store.append(decision.append)
+    append = replace(decision.append, scheduled=[activity(numbered(3))])
+    return lambda store: store.append(append)
 
 
 async def responding(store: Store) -> Write:

@@ -17,14 +17,14 @@ from obelisk_runtime.testing.conformance.play import MOVES, Move, Play
 
 NUMBERS = st.integers(min_value=0, max_value=2**16)
 SETTINGS = settings(
-    max_examples=40,
+    max_examples=25,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=(HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much),
 )
-MOVES_OF_A_SEED = 400
+MOVES_OF_A_SEED = 200
 
 
 class _Machine(RuleBasedStateMachine):

@@ -97,7 +97,9 @@ class Decision:
         return self.life(ev.Finished(outcome=outcome))
 
     def join_set(self) -> JoinSetId:
-        return self.history.create_join_set(self.now)
+        made = self.history.create_join_set(self.now)
+        assert made is not None
+        return made
 
     def call(self, params: str = "[]") -> ExecutionId:
         """A direct call of an activity: the workflow waits for it."""
