@@ -25,6 +25,12 @@ def started(*recorded: ev.Event, responses: tuple[ev.Response, ...] = ()) -> His
     return History(ID, log, responses)
 
 
+def generated(history: History, now: Instant) -> JoinSetId:
+    join_set = history.create_join_set(now)
+    assert join_set is not None
+    return join_set
+
+
 def at(version: int) -> Instant:
     return Instant(CREATED + 10 * version)
 
@@ -62,7 +68,7 @@ class TestRecording:
 
     def test_submissions_of_a_set_are_numbered_together(self) -> None:
         history = started()
-        join_set = history.create_join_set(at(9))
+        join_set = generated(history, at(9))
         assert history.submit(join_set, RUN, "[]", at(9)) == f"{ID}.g:1_1"
         assert history.submit_delay(join_set, IN_A_SECOND, at(9)) == f"Delay_{ID[2:]}.g:1_2"
         assert history.submit(join_set, OTHER, "[]", at(9)) == f"{ID}.g:1_3"
@@ -214,7 +220,7 @@ class TestNondeterminism:
     def test_another_join_set_is_refused(self) -> None:
         history = started(ev.JoinSetCreated(SET), ev.JoinSetCreated(JoinSetId("g:2")), submitted("g:1"))
         history.create_join_set(at(99))
-        other = history.create_join_set(at(99))
+        other = generated(history, at(99))
         with pytest.raises(Nondeterminism):
             history.submit(other, RUN, "[]", at(99))
 
@@ -274,7 +280,7 @@ class TestWaiting:
 
     def test_a_response_of_another_set_is_not_taken(self) -> None:
         history = started()
-        other = history.create_join_set(at(9))
+        other = generated(history, at(9))
         history.submit(other, RUN, "[]", at(9))
         history.call(RUN, "[]", at(9))
         history.arrive(child_answer(1, other))

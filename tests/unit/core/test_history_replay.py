@@ -216,6 +216,7 @@ def long_run(calls: int) -> tuple[list[ev.Recorded], list[ev.Response]]:
 def replay(log: list[ev.Recorded], responses: list[ev.Response], calls: int) -> History:
     history = History(ID, log, responses)
     join_set = history.create_join_set(Instant(3000))
+    assert join_set is not None
     for _ in range(calls):
         history.submit(join_set, RUN, "[]", Instant(3000))
         history.call(RUN, "[]", Instant(3000))
