@@ -420,6 +420,12 @@ class Schedule:
         wakes = Instant(now + self.asked) if self.relative else Instant(self.asked)
         return ev.DelaySubmitted(join_set=join_set, asked=self.asked, relative=self.relative, wakes=wakes)
 
+    def scheduled(
+        self, execution_id: ExecutionId, function: str, params: str, now: Instant, *, generated: bool
+    ) -> ev.Scheduled:
+        due = Instant(now + self.asked) if self.relative else Instant(self.asked)
+        return ev.Scheduled(execution_id, generated, function, params, self.asked, self.relative, due)
+
 
 def _same_call(recorded: ev.Event, asked: ev.HistoryEvent) -> bool:
     """Whether two entries are the same call though they differ in what the call was answered."""

@@ -1,14 +1,18 @@
-"""Host functions of a workflow that call functions of components: direct, submit, await-next, get."""
+"""Host functions of a workflow that call functions of components: direct, submit, await-next, get, schedule, stub."""
 
 from collections.abc import Callable
 
+import msgspec
+
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.history import AllProcessed, SetClosed, Taken
-from obelisk_runtime.core.ids import ExecutionId, is_delay
+from obelisk_runtime.core.ids import ExecutionId
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.types import FunctionType, ResultOf
 from obelisk_runtime.core.values import FunctionCodec, ResultJson, function_codec, project_failure
 from obelisk_runtime.ports.engine import GuestTrap, Value
+from obelisk_runtime.service.stub_calls import supply
+from obelisk_runtime.service.wit_values import function_value, response_id_value, schedule_of
 from obelisk_runtime.service.workflow_context import WorkflowContext
 
 Call = Callable[[WorkflowContext, tuple[Value, ...]], Value]
@@ -45,6 +49,36 @@ def submit(function: Ffqn, type_: FunctionType) -> Call:
     return call
 
 
+def schedule(function: Ffqn, type_: FunctionType) -> Call:
+    """`foo-schedule(schedule-at, a) -> execution-id`: a new top-level execution."""
+    codec = function_codec(function, FunctionType(type_.params[1:], ResultOf(None, None)))
+
+    def call(context: WorkflowContext, arguments: tuple[Value, ...]) -> Value:
+        run = context.run
+        at = schedule_of(arguments[0])
+        now = run.node.clock.now()
+        params = codec.from_arguments(arguments[1:])
+        asked = at.scheduled(ExecutionId(""), function.text, params, now, generated=True)
+        scheduled = run.history.schedule(
+            asked, lambda: msgspec.structs.replace(asked, id=run.node.ids.execution_id(now)), now
+        )
+        run.recorded()
+        return {"id": scheduled.id}
+
+    return call
+
+
+def stub(function: Ffqn, type_: FunctionType) -> Call:
+    """`foo-stub(execution-id, result<T, E>) -> result<_, stub-error>`: supply the result of a stub execution."""
+    codec = function_codec(function, FunctionType((), type_.params[1][1]))
+
+    def call(context: WorkflowContext, arguments: tuple[Value, ...]) -> Value:
+        result = codec.from_result(arguments[1]).text
+        return supply(context, arguments[0]["id"], result)
+
+    return call
+
+
 def await_next(function: Ffqn, type_: FunctionType) -> Call:
     """`foo-await-next(join-set) -> result<result<T, E>, await-next-extension-error>`"""
     codec = _codec_of_ok(function, type_)
@@ -74,16 +108,6 @@ def get(function: Ffqn, type_: FunctionType) -> Call:
         return _expected(function, codec, taken)
 
     return call
-
-
-def function_value(function: Ffqn) -> Value:
-    """WIT's record `function`."""
-    return {"interface_name": function.interface.text, "function_name": function.function}
-
-
-def response_id_value(response_id: str) -> Value:
-    """WIT's variant `response-id`."""
-    return {"delay_id" if is_delay(ExecutionId(response_id)) else "execution_id": {"id": response_id}}
 
 
 def _codec_of_ok(function: Ffqn, type_: FunctionType) -> FunctionCodec:

@@ -5,10 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.history import Submission
 from obelisk_runtime.core.ids import Digest, ExecutionId, Instant
+from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.randomness import child_seed
 from obelisk_runtime.ports.store import NewExecution
 from obelisk_runtime.service.attempt_record import LockedActivity
@@ -86,6 +89,20 @@ def bear(
     return Birth(
         new, lambda commit: Attempt(node, target, LockedActivity(child, event.params, new.projection, commit)), early
     )
+
+
+def scheduled(node: Node, submission: Submission) -> NewExecution:
+    """The top-level execution that a workflow scheduled; it waits in the store for its time."""
+    event = submission.event
+    assert isinstance(event, ev.Scheduled)
+    function = Ffqn.parse(event.function)
+    target = node.deployment.targets.get(function)
+    seed = node.ids.random_bytes(16)
+    if target is None:  # it was deployed when it was asked for; it waits until it is again
+        created = ev.Created(ev.ExecutionKind.ACTIVITY, function, event.params, seed=seed)
+    else:
+        created = created_by(target, event.params, seed)
+    return waiting(msgspec.structs.replace(created, due=event.due), event.id, submission.at)
 
 
 def _rejected(node: Node, event: ev.ChildSubmitted, child: ExecutionId, now: Instant) -> Birth:

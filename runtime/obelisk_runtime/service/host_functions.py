@@ -11,11 +11,13 @@ from obelisk_runtime.core.types import FunctionType
 from obelisk_runtime.core.values import InvalidValue
 from obelisk_runtime.ports.engine import CompiledComponent, GuestTrap, HostFunction, ResourceDestructor, Value
 from obelisk_runtime.ports.store import LogLevel
-from obelisk_runtime.service import calls, support
+from obelisk_runtime.service import calls, dynamic, support
 from obelisk_runtime.service.activity_context import ActivityContext
 from obelisk_runtime.service.deployment import Bindings
 from obelisk_runtime.service.workflow_context import WorkflowContext
 
+_SUPPORT_INTERFACES = (JOIN_SET_INTERFACE, WORKFLOW_SUPPORT, WORKFLOW_SUPPORT_BACKTRACE)
+_SUPPORT = {**support.FUNCTIONS, **dynamic.FUNCTIONS}
 Call = Callable[[WorkflowContext, tuple[Value, ...]], Value]
 
 
@@ -49,9 +51,12 @@ def _workflow_call(interface: str, name: str, type_: FunctionType) -> Call | Non
             return calls.await_next(function, type_)
         case interfaces.Get(function):
             return calls.get(function, type_)
+        case interfaces.Schedule(function):
+            return calls.schedule(function, type_)
+        case interfaces.Stub(function):
+            return calls.stub(function, type_)
         case interfaces.HostFunction():
-            known = (JOIN_SET_INTERFACE, WORKFLOW_SUPPORT, WORKFLOW_SUPPORT_BACKTRACE)
-            return support.find(name) if interface in known else None
+            return _SUPPORT.get(name) if interface in _SUPPORT_INTERFACES else None
         case _:
             return None
 

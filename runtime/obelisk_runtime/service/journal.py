@@ -17,10 +17,12 @@ from obelisk_runtime.ports.store import (
     Append,
     ExecutionNotFound,
     NewDelay,
+    NewExecution,
     ResponsesMoved,
     StoreUnavailable,
     VersionConflict,
 )
+from obelisk_runtime.service import children
 from obelisk_runtime.service.children import Birth
 from obelisk_runtime.service.node import STORE_RETRY_SECONDS, Node, logger
 
@@ -34,6 +36,7 @@ class _Batch:
     births: list[Birth]
     delays: list[NewDelay]
     commit: "asyncio.Future[None]"
+    scheduled: list[NewExecution]
     late: bool
     """Some of it was refused before."""
 
@@ -71,6 +74,14 @@ class Journal:
         """Nothing is recorded or on its way that is not durable."""
         return not self._flying and not self._refused and not self._history.fresh
 
+    async def durable(self) -> None:
+        """Until all that was recorded is committed."""
+        self.flush()
+        while not self.idle:
+            latest = self._flying[-1] if self._flying else self._refused[-1]
+            await asyncio.shield(latest.commit)
+            self.flush()
+
     def close(self) -> None:
         """The workflow left this process: acknowledgements no longer matter."""
         self._closed = True
@@ -88,21 +99,28 @@ class Journal:
             [birth for earlier in refused for birth in earlier.births],
             [delay for earlier in refused for delay in earlier.delays],
             asyncio.get_running_loop().create_future(),
+            [new for earlier in refused for new in earlier.scheduled],
             late=bool(refused),
         )
         batch.events.extend(fresh)
         for submission in submissions:
-            if isinstance(submission.event, ev.DelaySubmitted):
-                batch.delays.append(NewDelay(DelayId(submission.id), submission.event.wakes))
-                continue
-            birth = self._owner.bear(submission)
-            batch.births.append(birth)
-            if birth.early and birth.start is not None:
-                self._node.logs.unborn(birth.new.id)
-                self._node.scheduler.enqueue(birth.start(batch.commit))
+            match submission.event:
+                case ev.DelaySubmitted(wakes=wakes):
+                    batch.delays.append(NewDelay(DelayId(submission.id), wakes))
+                case ev.Scheduled():
+                    batch.scheduled.append(children.scheduled(self._node, submission))
+                case ev.ChildSubmitted():
+                    self._bear(batch, submission)
         for earlier in refused:
             batch.commit.add_done_callback(lambda _, commit=earlier.commit: _pass_on(commit))
         return batch
+
+    def _bear(self, batch: _Batch, submission: Submission) -> None:
+        birth = self._owner.bear(submission)
+        batch.births.append(birth)
+        if birth.early and birth.start is not None:
+            self._node.logs.unborn(birth.new.id)
+            self._node.scheduler.enqueue(birth.start(batch.commit))
 
     def _send(self, batch: _Batch) -> None:
         history = self._history
@@ -118,6 +136,7 @@ class Journal:
             expected_responses=len(history.responses),
             children=[birth.new for birth in batch.births],
             delays=batch.delays,
+            scheduled=batch.scheduled,
             response=response,
         )
         self._flying.append(batch)
@@ -154,6 +173,9 @@ class Journal:
                 scheduler.enqueue(birth.start(batch.commit))
         for delay in batch.delays:
             scheduler.due_at(delay.wakes)
+        for new in batch.scheduled:
+            if new.projection.due is not None:
+                scheduler.due_at(new.projection.due)
         self._owner.committed(batch.events[-1].event, response)
 
     async def _send_again(self, *, wait: bool) -> None:

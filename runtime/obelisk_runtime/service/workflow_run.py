@@ -191,6 +191,15 @@ class WorkflowRun:
         self.settle()
         return future
 
+    async def durable(self) -> None:
+        """Until all that the guest asked for is committed."""
+        await self.journal.durable()
+
+    async def after_commit(self, value: guest.Value) -> guest.Value:
+        """An answer that the guest may know only once it is durable."""
+        await self.journal.durable()
+        return value
+
     def close(self, join_set: JoinSetId) -> "asyncio.Future[guest.Value] | None":
         """Close a join set: cancel what is open in it, last created first, and wait for all of it. None: it is done."""
         self.history.close(join_set, self.node.clock.now())
