@@ -17,7 +17,7 @@ from obelisk_runtime.core.interfaces import (
 )
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.types import Primitive
-from obelisk_runtime.testing.wit_text import parse_function
+from obelisk_runtime.core.wit_text import parse_function
 
 FOO = Ffqn.parse("ns:pkg/ifc@1.0.0.foo")
 EXECUTION_ID = "record { id: string }"

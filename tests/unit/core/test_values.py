@@ -21,7 +21,7 @@ from obelisk_runtime.core.values import (
     result_type_problem,
     value_codec,
 )
-from obelisk_runtime.testing.wit_text import parse_function, parse_type
+from obelisk_runtime.core.wit_text import parse_function, parse_type
 
 
 def codec(text: str) -> FunctionCodec:

@@ -8,7 +8,7 @@ import pytest
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.types import FunctionType, ResultOf
 from obelisk_runtime.core.values import FunctionCodec, InvalidValue, function_codec, value_codec
-from obelisk_runtime.testing.wit_text import parse_type
+from obelisk_runtime.core.wit_text import parse_type
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "values"
 ROWS = [

@@ -25,7 +25,7 @@ from obelisk_runtime.core.types import (
     snake_case,
 )
 from obelisk_runtime.core.values import FunctionCodec, function_codec
-from obelisk_runtime.testing.wit_text import parse_type
+from obelisk_runtime.core.wit_text import parse_type
 
 P = Primitive
 PROPERTY = settings(

@@ -16,7 +16,7 @@ from obelisk_runtime.core.wiring import (
     SignatureDiffers,
     wire,
 )
-from obelisk_runtime.testing.wit_text import parse_function
+from obelisk_runtime.core.wit_text import parse_function
 
 FIBO = Ffqn.parse("testing:fibo/fibo.fibo")
 FIBOA = Ffqn.parse("testing:fibo-workflow/workflow.fiboa")
