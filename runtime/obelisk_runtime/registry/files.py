@@ -2,14 +2,9 @@
 
 from pathlib import Path
 
-from obelisk_runtime.core.errors import ObeliskError
+from obelisk_runtime.registry.errors import ComponentUnavailable
 
 COMPONENT_BYTES_MAX = 256 * 1024 * 1024
-OCI = "oci://"
-
-
-class ComponentUnavailable(ObeliskError):
-    """The bytes of a component cannot be had."""
 
 
 def find_component(location: str, folder: Path) -> Path:
@@ -17,10 +12,6 @@ def find_component(location: str, folder: Path) -> Path:
 
     Raises: ComponentUnavailable.
     """
-    if location.startswith(OCI):
-        raise ComponentUnavailable(
-            f"{location} is in a registry, which is not supported yet; download the component and give its path"
-        )
     path = (folder / location).absolute()
     if path.is_dir():
         raise ComponentUnavailable(f"{path} is a folder; give the path of a .wasm file")

@@ -18,7 +18,7 @@ _EXPECTED = {
     "bool_type": "true or false",
     "dict_type": "a table",
     "model_type": "a table",
-    "tuple_type": "an array of tables",
+    "tuple_type": "an array",
     "enum": "{expected}",
     "greater_than_equal": "at least {ge}",
     "less_than_equal": "at most {le}",

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings, RuntimeLimits
 from obelisk_runtime.core.retry import RetryPolicy
+from obelisk_runtime.registry import RegistrySettings
 from obelisk_server.config.explain import explain
 from obelisk_server.config.models import (
     ActivityTable,
@@ -22,6 +23,7 @@ from obelisk_server.config.models import (
     WorkflowTable,
 )
 from obelisk_server.config.problems import ConfigProblem, InvalidConfig
+from obelisk_server.config.registry import registry_settings
 from obelisk_server.config.toml_lines import KeyPath, TomlLines
 from obelisk_server.config.values import Listen, Surroundings
 
@@ -37,43 +39,62 @@ class ServerConfig:
     database: Path
     limits: RuntimeLimits
     components: tuple[ComponentSettings, ...]
+    registry: RegistrySettings
 
 
 def load_config(file: Path, environ: Mapping[str, str]) -> ServerConfig:
     """Raises: InvalidConfig with everything that is wrong."""
     try:
-        if file.stat().st_size > FILE_BYTES_MAX:
-            raise InvalidConfig([ConfigProblem(file, None, (), f"the file is larger than {FILE_BYTES_MAX} bytes")])
-        text = file.read_text(encoding="utf-8")
+        return parse_config(read_config(file), file, environ)
     except FileNotFoundError:
         hint = "there is no such file; write one or name another with --config"
         raise InvalidConfig([ConfigProblem(file, None, (), hint)]) from None
+
+
+def load_registry(file: Path, environ: Mapping[str, str]) -> RegistrySettings:
+    """The section `[registry]` alone, for commands that need no server; its defaults if there is no file.
+
+    Raises: InvalidConfig.
+    """
+    try:
+        text = read_config(file)
+    except FileNotFoundError:
+        return RegistrySettings()
+    parsed = _parse(text, file)
+    only = {"registry": parsed["registry"]} if "registry" in parsed else {}
+    tables, problems = _validate(only, Surroundings(file.absolute().parent, environ))
+    if tables is None:
+        raise InvalidConfig(_placed(problems, file, TomlLines(text)))
+    return registry_settings(tables.registry)
+
+
+def read_config(file: Path) -> str:
+    """The text of an obelisk.toml. Raises: FileNotFoundError, InvalidConfig."""
+    try:
+        if file.stat().st_size > FILE_BYTES_MAX:
+            raise InvalidConfig([ConfigProblem(file, None, (), f"the file is larger than {FILE_BYTES_MAX} bytes")])
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidConfig([ConfigProblem(file, None, (), f"the file cannot be read: {error}")]) from error
-    return parse_config(text, file, environ)
 
 
 def parse_config(text: str, file: Path, environ: Mapping[str, str]) -> ServerConfig:
     """`file` is where the text is from; paths in it are relative to its folder. Raises: InvalidConfig."""
-    try:
-        parsed = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidConfig([ConfigProblem(file, None, (), f"this is not TOML: {error}")]) from None
+    parsed = _parse(text, file)
     surroundings = Surroundings(file.absolute().parent, environ)
-    found = list(_repeated_names(parsed))
-    try:
-        tables = ObeliskToml.model_validate(parsed, context=surroundings)
-    except ValidationError as error:
-        found += [(details["loc"], explain(details)) for details in error.errors(include_url=False)]
-        tables = None
-    if tables is None or found:
-        raise InvalidConfig(_placed(found, file, TomlLines(text)))
+    tables, problems = _validate(parsed, surroundings)
+    problems += _repeated_names(parsed)
+    if tables is None or problems:
+        raise InvalidConfig(_placed(problems, file, TomlLines(text)))
     return ServerConfig(
         listen=tables.server.listen,
         log=tables.server.log,
         database=surroundings.folder / tables.storage.url.removeprefix("sqlite:"),
         limits=_limits(tables.limits),
         components=(*map(_activity, tables.activity), *map(_workflow, tables.workflow)),
+        registry=registry_settings(tables.registry),
     )
 
 
@@ -84,6 +105,22 @@ def json_schema() -> dict[str, Any]:
         "title": "obelisk.toml",
         **ObeliskToml.model_json_schema(mode="serialization"),  # in the other mode a default duration is a number
     }
+
+
+def _parse(text: str, file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidConfig([ConfigProblem(file, None, (), f"this is not TOML: {error}")]) from None
+
+
+def _validate(
+    parsed: dict[str, Any], surroundings: Surroundings
+) -> tuple[ObeliskToml | None, list[tuple[KeyPath, str]]]:
+    try:
+        return ObeliskToml.model_validate(parsed, context=surroundings), []
+    except ValidationError as error:
+        return None, [(details["loc"], explain(details)) for details in error.errors(include_url=False)]
 
 
 def _placed(found: list[tuple[KeyPath, str]], file: Path, lines: TomlLines) -> list[ConfigProblem]:

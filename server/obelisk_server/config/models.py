@@ -3,12 +3,14 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings, RuntimeLimits
 from obelisk_runtime.core.retry import RetryPolicy
+from obelisk_server.config.registry import RegistryTable
 from obelisk_server.config.values import (
-    ComponentFile,
+    STRICT,
+    ComponentLocation,
     Duration,
     DurationOrZero,
     Interpolated,
@@ -33,7 +35,7 @@ class LogFormat(StrEnum):
 
 
 class Table(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+    model_config = STRICT
 
 
 class ServerTable(Table):
@@ -94,7 +96,12 @@ class Start(StrEnum):
 
 class ComponentTable(Table):
     name: Name
-    location: Annotated[ComponentFile, Field(description="Path of a component, relative to this file")]
+    location: Annotated[
+        ComponentLocation,
+        Field(
+            description="Path of a component, relative to this file, or oci://host[:port]/repository[:tag][@sha256:...]"
+        ),
+    ]
     env: Annotated[dict[str, Interpolated], Field(description="Environment; ${VAR} is replaced in values")] = {}
     memory_mib: Annotated[int, Field(ge=1, le=MEMORY_MIB_MAX)] = _ACTIVITY.memory_mib
     fuel: Annotated[int | None, Field(ge=1, description="Instructions a call may use; unlimited if absent")] = (
@@ -122,5 +129,6 @@ class ObeliskToml(Table):
     server: ServerTable = ServerTable()
     storage: StorageTable = StorageTable()
     limits: LimitsTable = LimitsTable()
+    registry: RegistryTable = RegistryTable()
     activity: Annotated[tuple[ActivityTable, ...], Field(strict=False)] = ()
     workflow: Annotated[tuple[WorkflowTable, ...], Field(strict=False)] = ()

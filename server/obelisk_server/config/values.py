@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationInfo, WithJsonSchema
 
-from obelisk_runtime.registry import ComponentUnavailable, find_component
+from obelisk_runtime.registry import REGISTRY_PATTERN, ComponentUnavailable, Reference, find_component, is_reference
 from obelisk_server.durations import EXPECTED, NotADuration, duration_text, parse_duration
 from obelisk_server.durations import PATTERN as DURATION_PATTERN
 
+STRICT = ConfigDict(frozen=True, strict=True, extra="forbid")
+"""Of every table."""
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _LISTEN = re.compile(r"(?:\[(?P<ipv6>[0-9a-fA-F:]+)\]|(?P<host>[A-Za-z0-9.-]+)):(?P<port>[0-9]{1,5})")
 _LOOPBACK = re.compile(r"localhost|127(?:\.[0-9]{1,3}){3}|::1")
@@ -26,7 +28,7 @@ class Surroundings:
     environ: Mapping[str, str]
 
 
-def _surroundings(info: ValidationInfo) -> Surroundings:
+def surroundings_of(info: ValidationInfo) -> Surroundings:
     assert isinstance(info.context, Surroundings)
     return info.context
 
@@ -45,7 +47,7 @@ def interpolate(text: str, environ: Mapping[str, str]) -> str:
 
 
 def _interpolated(text: str, info: ValidationInfo) -> str:
-    return interpolate(text, _surroundings(info).environ)
+    return interpolate(text, surroundings_of(info).environ)
 
 
 def _duration(value: Any) -> int:
@@ -89,9 +91,9 @@ def _listen(text: Any, info: ValidationInfo) -> Listen:
     return Listen.parse(_interpolated(str(text), info))
 
 
-def _component_file(text: str, info: ValidationInfo) -> str:
+def _component_location(text: str, info: ValidationInfo) -> str:
     try:
-        return str(find_component(text, _surroundings(info).folder))
+        return str(Reference.parse(text) if is_reference(text) else find_component(text, surroundings_of(info).folder))
     except ComponentUnavailable as error:
         raise ValueError(str(error)) from None
 
@@ -118,6 +120,7 @@ ListenAddress = Annotated[
     PlainSerializer(str, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "description": "HOST:PORT; ${VAR} is replaced"}),
 ]
-ComponentFile = Annotated[str, Field(min_length=1), AfterValidator(_component_file)]
+ComponentLocation = Annotated[str, Field(min_length=1), AfterValidator(_component_location)]
 StorageUrl = Annotated[str, AfterValidator(_storage_url)]
+RegistryName = Annotated[str, Field(pattern=f"^(?:{REGISTRY_PATTERN})$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]

@@ -8,7 +8,16 @@ import pytest
 
 from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings, RuntimeLimits
 from obelisk_runtime.core.retry import RetryPolicy
-from obelisk_server.config import InvalidConfig, Listen, LogFormat, ServerConfig, json_schema, parse_config
+from obelisk_runtime.registry import RegistrySettings, SignaturePolicy
+from obelisk_server.config import (
+    InvalidConfig,
+    Listen,
+    LogFormat,
+    ServerConfig,
+    json_schema,
+    load_registry,
+    parse_config,
+)
 from obelisk_server.config.models import LimitsTable
 
 REPOSITORY = Path(__file__).parents[3]
@@ -41,6 +50,7 @@ def test_an_empty_file_means_the_defaults(folder: Path) -> None:
         database=folder / ".obelisk/obelisk.db",
         limits=RuntimeLimits(),
         components=(),
+        registry=RegistrySettings(),
     )
 
 
@@ -157,7 +167,7 @@ def test_what_was_found_and_expected_is_said(folder: Path, line: str, expected: 
         ("[[webhook]]\nname = 'x'", "'webhook' is not supported yet"),
         ("[[stub]]\nfunction = 'x'", "'stub' is not supported yet"),
         ("[serverr]\n", "did you mean 'server'?"),
-        ("activity = 'x'", "expected an array of tables"),
+        ("activity = 'x'", "expected an array"),
         ("activity = ['x']", "found 'x', expected a table"),
     ],
 )
@@ -172,9 +182,58 @@ def test_text_that_is_no_toml_names_its_line(folder: Path) -> None:
     assert "line 2" in problem
 
 
-def test_a_registry_is_refused_with_a_clear_error(folder: Path) -> None:
-    (problem,) = problems(folder, '[[activity]]\nname = "a"\nlocation = "oci://ghcr.io/x:1"\n')
-    assert "registry, which is not supported yet" in problem
+def test_a_location_may_be_in_a_registry(folder: Path) -> None:
+    config = parse(folder, '[[activity]]\nname = "a"\nlocation = "oci://ghcr.io/x/y:1"\n')
+    assert config.components[0].location == "oci://ghcr.io/x/y:1"
+
+
+def test_a_location_that_is_none_is_refused(folder: Path) -> None:
+    (problem,) = problems(folder, '[[activity]]\nname = "a"\nlocation = "oci://ghcr.io/X:1"\n')
+    assert "'X' is not a repository" in problem
+
+
+def test_the_registry_section_reaches_the_registry(folder: Path) -> None:
+    (folder / "key.pub").write_bytes(b"key")
+    (folder / "ca.pem").touch()
+    text = """
+        [registry]
+        insecure = ["registry.lan:5000"]
+        ca_file = "ca.pem"
+        token_hosts = { "registry.lan:5000" = ["auth.lan"] }
+        [registry.policy]
+        require_signatures = ["ghcr.io/team/*"]
+        public_keys = ["key.pub"]
+    """
+    expected = RegistrySettings(
+        insecure=frozenset({"registry.lan:5000"}),
+        ca_file=folder / "ca.pem",
+        token_hosts={"registry.lan:5000": ("auth.lan",)},
+        policy=SignaturePolicy(("ghcr.io/team/*",), (b"key",)),
+    )
+    assert parse(folder, text).registry == expected
+    (folder / "obelisk.toml").write_text(text + "[[activity]]\n")
+    assert load_registry(folder / "obelisk.toml", {}) == expected
+    assert load_registry(folder / "missing.toml", {}) == RegistrySettings()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("insecure = 'x'", "registry.insecure: found 'x', expected an array"),
+        ("insecure = ['http://x']", "registry.insecure[0]: found 'http://x'"),
+        ("ca_file = 'missing.pem'", "missing.pem is not a file"),
+        ("policy = { public_keys = ['missing.pub'] }", "missing.pub is not a file"),
+        ("policy = { require_signatures = ['x'] }", "name the public_keys"),
+        ("polcy = {}", "did you mean 'policy'?"),
+    ],
+)
+def test_a_wrong_registry_section_is_said(folder: Path, text: str, expected: str) -> None:
+    (problem,) = problems(folder, "[registry]\n" + text)
+    assert expected in problem
+    (folder / "obelisk.toml").write_text("[registry]\n" + text)
+    with pytest.raises(InvalidConfig) as caught:
+        load_registry(folder / "obelisk.toml", {})
+    assert expected in str(caught.value)
 
 
 def test_two_components_may_not_have_one_name(folder: Path) -> None:

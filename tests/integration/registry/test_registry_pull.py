@@ -1,0 +1,106 @@
+"""Components pushed to and pulled from a real registry."""
+
+import asyncio
+import json
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from obelisk_runtime.registry import Reference
+from obelisk_runtime.registry.artifact import digest_of
+from obelisk_runtime.registry.errors import AuthenticationRequired, CertificateRefused, NotInRegistry
+from obelisk_runtime.registry.oci import OciComponents
+from obelisk_runtime.registry.pushing import Publication
+
+Location = Callable[[str], Reference]
+
+
+async def test_what_was_pushed_is_pulled_by_tag_and_by_digest(
+    registries: Any, oci: OciComponents, anonymous: str, location: Location, publication: Publication
+) -> None:
+    reference = location(anonymous)
+    pushed = await oci.push(reference, publication)
+    assert pushed.digest is not None
+    by_tag = await oci.pull(reference)
+    assert (by_tag.wasm, by_tag.reference, by_tag.from_network) == (publication.wasm, pushed, True)
+    async with registries.components("another cache") as elsewhere:
+        by_digest = await elsewhere.pull(Reference(reference.registry, reference.repository, digest=pushed.digest))
+        assert by_digest.wasm == publication.wasm
+
+
+async def test_skopeo_reads_what_was_pushed(
+    oci: OciComponents, anonymous: str, location: Location, publication: Publication
+) -> None:
+    reference = location(anonymous)
+    pushed = await oci.push(reference, publication)
+    image = str(reference).replace("oci://", "docker://")
+    raw = await asyncio.to_thread(subprocess.check_output, ["skopeo", "inspect", "--raw", "--tls-verify=false", image])
+    assert digest_of(raw) == pushed.digest
+    manifest = json.loads(raw)
+    assert manifest["mediaType"] == "application/vnd.oci.image.manifest.v1+json"
+    assert manifest["config"]["mediaType"] == "application/vnd.wasm.config.v0+json"
+    assert [layer["mediaType"] for layer in manifest["layers"]] == ["application/wasm"]
+    assert manifest["layers"][0]["digest"] == digest_of(publication.wasm)
+
+
+async def test_a_password_is_needed_and_found_in_the_docker_config(
+    registries: Any, oci: OciComponents, with_password: str, location: Location, publication: Publication
+) -> None:
+    reference = location(with_password)
+    with pytest.raises(AuthenticationRequired, match="log in"):
+        await oci.push(reference, publication)
+    registries.log_in(with_password)
+    await oci.push(reference, publication)
+    assert (await oci.pull(reference)).wasm == publication.wasm
+    registries.log_in(with_password, password="wrong")
+    with pytest.raises(AuthenticationRequired, match="401"):
+        await oci.resolve(reference)
+    assert registries.waited == []
+
+
+async def test_a_token_is_asked_for_with_the_scope_that_is_needed(
+    registries: Any, oci: OciComponents, with_tokens: str, tokens: Any, location: Location, publication: Publication
+) -> None:
+    reference = location(with_tokens)
+    server, _ = tokens
+    with pytest.raises(AuthenticationRequired):
+        await oci.push(reference, publication)
+    registries.log_in(with_tokens)
+    await oci.push(reference, publication)
+    assert server.asked[-1]["scope"] == f"repository:{reference.repository}:pull,push"
+    registries.docker_config({})
+    assert (await oci.pull(reference)).wasm == publication.wasm
+    assert server.asked[-1]["scope"] == f"repository:{reference.repository}:pull"
+    assert server.asked[-1]["authorization"] == ""
+
+
+async def test_tls_with_an_authority_of_its_own(
+    registries: Any, with_tls: str, authority: Any, location: Location, publication: Publication
+) -> None:
+    reference = location(with_tls)
+    async with registries.components() as untrusting:
+        with pytest.raises(CertificateRefused, match="ca_file"):
+            await untrusting.push(reference, publication)
+    async with registries.components(ca_file=authority.certificate) as trusting:
+        await trusting.push(reference, publication)
+        assert (await trusting.pull(reference)).wasm == publication.wasm
+
+
+async def test_a_missing_tag_is_named(oci: OciComponents, anonymous: str, location: Location) -> None:
+    with pytest.raises(NotInRegistry, match=r"tests/c\d+:v1 is not there \(404.*check repository, tag and digest"):
+        await oci.pull(location(anonymous))
+
+
+async def test_twenty_pulls_at_once_download_once(
+    registries: Any, oci: OciComponents, proxy: Any, location: Location, publication: Publication
+) -> None:
+    reference = location(proxy.address)
+    await oci.push(reference, publication)
+    proxy.seen.clear()
+    async with registries.components() as second:
+        pulled = await asyncio.gather(*(each.pull(reference) for each in [oci, second] * 10))
+    assert {each.wasm for each in pulled} == {publication.wasm}
+    assert proxy.count("GET", f"/blobs/{digest_of(publication.wasm)}") == 1
+    assert sum(each.from_network for each in pulled) == 1
