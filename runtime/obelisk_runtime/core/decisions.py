@@ -84,6 +84,6 @@ def cancel(projection: proj.Projection, reason: str) -> tuple[ev.LifeEvent, ...]
         return ()
     outcome = ev.Failed(kind=ev.FailureKind.CANCELLED, reason=reason)
     request = ev.CancelRequested(reason=reason)
-    if projection.kind is ev.ExecutionKind.ACTIVITY:
+    if projection.kind is not ev.ExecutionKind.WORKFLOW:
         return request, ev.Finished(outcome=outcome)
     return request, ev.OutcomeDecided(outcome=outcome)

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.retry import SECOND, RetryPolicy
+from obelisk_runtime.core.types import FunctionType
 
 MEBIBYTE = 1024 * 1024
 
@@ -15,6 +17,8 @@ MEBIBYTE = 1024 * 1024
 class ComponentKind(StrEnum):
     ACTIVITY = "activity"
     WORKFLOW = "workflow"
+    STUB = "stub"
+    """No component: a function that is answered from outside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,14 @@ class ComponentSettings:
     """Activities only."""
     start_after_commit: bool = False
     """Activities only: never start before the commit of the creation."""
+
+
+@dataclass(frozen=True, slots=True)
+class StubSettings:
+    """One `[[stub]]` section: a function without code, whose results are supplied from outside."""
+
+    function: Ffqn
+    type: FunctionType
 
 
 @dataclass(frozen=True, slots=True)

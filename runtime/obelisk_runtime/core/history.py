@@ -243,15 +243,17 @@ class History:
         return self._answered_by(asked, decide, now)
 
     def stub(self, answered: ev.Stubbed, now: Instant) -> ev.Stubbed:
-        """Record what supplying a result was answered; `recorded_stub` says on replay what that was."""
+        """Record what supplying a result was answered; `replays_stub` tells before whether it is a replay."""
         return self._answered_by(answered, lambda: answered, now)
 
-    def recorded_stub(self) -> ev.Stubbed | None:
-        """The stub answer recorded next, if replay is at one."""
+    def replays_stub(self, asked: ev.Stubbed) -> bool:
+        """Whether this was asked before, so that `stub` has its answer. Raises: Nondeterminism, before it is done."""
         if not self.replaying:
-            return None
-        event = self._entries[self._position].event
-        return event if isinstance(event, ev.Stubbed) else None
+            return False
+        entry = self._entries[self._position]
+        if not _same_call(entry.event, asked):
+            raise Nondeterminism(entry.version, describe(entry.event), describe(asked))
+        return True
 
     def recorded_submission(self) -> ev.ChildSubmitted | ev.SubmissionRefused | None:
         """The submission recorded next, if replay is at one: what `submit-json` was answered then."""

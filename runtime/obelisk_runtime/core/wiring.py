@@ -22,9 +22,10 @@ from obelisk_runtime.core.values import NoJsonForm, function_codec, result_type_
 
 CLOSEST_MAX = 3
 THE_HOST = "the host"
-_HOST_INTERFACES = {
+_HOST_INTERFACES: Mapping[ComponentKind, frozenset[str]] = {
     ComponentKind.ACTIVITY: frozenset({LOG}),
     ComponentKind.WORKFLOW: frozenset({LOG, JOIN_SET_INTERFACE, WORKFLOW_SUPPORT, WORKFLOW_SUPPORT_BACKTRACE}),
+    ComponentKind.STUB: frozenset(),
 }
 _CALLERS = frozenset({ComponentKind.WORKFLOW})
 """Kinds that may call, submit, schedule or stub exported functions."""

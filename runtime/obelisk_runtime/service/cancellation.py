@@ -46,7 +46,7 @@ async def cancel(node: Node, response_id: ExecutionId | DelayId, reason: str) ->
             return CancelResult.ALREADY_FINISHED
         if projection.lifecycle.cancelling or projection.deciding:
             return CancelResult.ALREADY_CANCELLING
-        if projection.kind is ev.ExecutionKind.ACTIVITY:
+        if projection.kind is not ev.ExecutionKind.WORKFLOW:
             done = await _cancel_activity(node, execution_id, projection, reason)
         elif projection.function.cancellable:
             done = _cancel_workflow(node, execution_id, projection, reason)

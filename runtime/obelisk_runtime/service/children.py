@@ -79,6 +79,8 @@ def bear(
     if target is None:
         return _rejected(node, event, child, submission.at)
     created = created_by(target, event.params, child_seed(seed, child))
+    if target.kind is ev.ExecutionKind.STUB:
+        return Birth(waiting(created, child, submission.at), None, early=False)
     if not node.scheduler.reserve(target.kind):
         return Birth(waiting(created, child, submission.at), None, early=False)
     early = settled and not target.component.settings.start_after_commit

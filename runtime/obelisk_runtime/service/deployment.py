@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Protocol
 
-from obelisk_runtime.core.deployment import MEBIBYTE, ComponentKind, ComponentSettings
+from obelisk_runtime.core.deployment import MEBIBYTE, ComponentKind, ComponentSettings, StubSettings
 from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.core.events import ExecutionKind
 from obelisk_runtime.core.ids import Digest
@@ -32,6 +32,7 @@ Bindings = tuple[Mapping[tuple[str, str], HostFunction], Mapping[tuple[str, str]
 EXECUTION_KINDS = {
     ComponentKind.ACTIVITY: ExecutionKind.ACTIVITY,
     ComponentKind.WORKFLOW: ExecutionKind.WORKFLOW,
+    ComponentKind.STUB: ExecutionKind.STUB,
 }
 
 
@@ -93,8 +94,15 @@ class Target:
 
     name: Ffqn
     kind: ExecutionKind
-    component: DeployedComponent
+    code: DeployedComponent | None
+    """None for a stub."""
     codec: FunctionCodec
+
+    @property
+    def component(self) -> DeployedComponent:
+        """Only of a function that has code."""
+        assert self.code is not None
+        return self.code
 
     def misfit(self, params: str) -> str | None:
         """Why the function does not take parameters that were checked against another deployment's; None if it does."""
@@ -127,7 +135,7 @@ class Deployment:
         self.by_digest: dict[Digest, DeployedComponent] = {}
 
     async def verify(
-        self, components: Sequence[tuple[ComponentSettings, bytes]]
+        self, components: Sequence[tuple[ComponentSettings, bytes]], stubs: Sequence[StubSettings] = ()
     ) -> Sequence[Problem | BrokenComponent]:
         """Compile, check against one another, and link. Nothing is stored. No problems: it is what `deploy` offers."""
         problems: list[Problem | BrokenComponent] = []
@@ -137,20 +145,21 @@ class Deployment:
                 compiled.append((settings, wasm, await self._engine.compile(wasm)))
             except (NotAComponent, UnsupportedComponent) as error:
                 problems.append(BrokenComponent(settings.name, settings.location, str(error)))
-        wiring = wire([_surface(settings, component) for settings, _, component in compiled])
+        surfaces = [_surface(settings, component) for settings, _, component in compiled]
+        wiring = wire([*surfaces, *map(_stub_surface, stubs)])
         problems += wiring.problems
         deployed = [self._link(settings, wasm, component, problems) for settings, wasm, component in compiled]
         if not problems:
             self.components = tuple(component for component in deployed if component is not None)
             self.functions = wiring.functions
-            self._offer()
+            self._offer(stubs)
         return problems
 
     async def deploy(
-        self, components: Sequence[tuple[ComponentSettings, bytes]]
+        self, components: Sequence[tuple[ComponentSettings, bytes]], stubs: Sequence[StubSettings] = ()
     ) -> Sequence[Problem | BrokenComponent]:
         """`verify`, then keep the bytes in the store, so that executions outlive the files."""
-        problems = await self.verify(components)
+        problems = await self.verify(components, stubs)
         if not problems:
             for component, (_, wasm) in zip(self.components, components, strict=True):
                 await self._catalog.put_component(component.digest, wasm)
@@ -180,13 +189,16 @@ class Deployment:
             self.by_digest[digest] = known
         return known
 
-    def _offer(self) -> None:
+    def _offer(self, stubs: Sequence[StubSettings]) -> None:
         self.targets.clear()
         for component in self.components:
             self.by_digest[component.digest] = component
             kind = EXECUTION_KINDS[component.settings.kind]
             for name, type_ in component.exports.items():
                 self.targets[name] = Target(name, kind, component, function_codec(name, type_))
+        for stub in stubs:
+            codec = function_codec(stub.function, stub.type)
+            self.targets[stub.function] = Target(stub.function, ExecutionKind.STUB, None, codec)
 
     def _link(
         self,
@@ -222,3 +234,7 @@ def digest_of(wasm: bytes) -> Digest:
 def _surface(settings: ComponentSettings, compiled: CompiledComponent) -> ComponentSurface:
     imports = [(item.interface, item.name, item.type) for item in compiled.imports]
     return ComponentSurface(settings.name, settings.kind, compiled.exports, imports)
+
+
+def _stub_surface(stub: StubSettings) -> ComponentSurface:
+    return ComponentSurface(f"[[stub]] {stub.function}", ComponentKind.STUB, {stub.function: stub.type}, ())

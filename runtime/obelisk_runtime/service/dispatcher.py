@@ -40,7 +40,7 @@ class Dispatcher:
     # Slots
 
     def reserve(self, kind: ev.ExecutionKind, *, force: bool = False) -> bool:
-        if self._node.stopping and not force:
+        if kind is ev.ExecutionKind.STUB or (self._node.stopping and not force):
             return False
         if self._free[kind] <= 0 and not force:
             self._starved = True

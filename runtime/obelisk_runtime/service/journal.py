@@ -82,6 +82,10 @@ class Journal:
             await asyncio.shield(latest.commit)
             self.flush()
 
+    def created(self, events: int) -> None:
+        """The creation of the workflow is durable."""
+        self.committed = max(self.committed, events)
+
     def close(self) -> None:
         """The workflow left this process: acknowledgements no longer matter."""
         self._closed = True

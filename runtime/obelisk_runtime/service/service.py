@@ -8,7 +8,7 @@ from typing import Any
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
-from obelisk_runtime.core.deployment import ComponentSettings, RuntimeLimits
+from obelisk_runtime.core.deployment import ComponentSettings, RuntimeLimits, StubSettings
 from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.core.ids import DelayId, ExecutionId, ExecutorId, Instant
 from obelisk_runtime.core.names import Ffqn
@@ -17,7 +17,7 @@ from obelisk_runtime.core.wiring import ExportedFunction, Problem
 from obelisk_runtime.ports.clock import Clock, IdSource
 from obelisk_runtime.ports.engine import Engine
 from obelisk_runtime.ports.store import Changed, CreateOutcome, Store, StoreUnavailable
-from obelisk_runtime.service import cancellation, host_functions
+from obelisk_runtime.service import cancellation, host_functions, stubs
 from obelisk_runtime.service.attempt_record import LockedActivity
 from obelisk_runtime.service.attempts import Attempt
 from obelisk_runtime.service.children import begun, created_by, waiting
@@ -90,16 +90,16 @@ class Service:
     # Components
 
     async def verify(
-        self, components: Sequence[tuple[ComponentSettings, bytes]]
+        self, components: Sequence[tuple[ComponentSettings, bytes]], stub_functions: Sequence[StubSettings] = ()
     ) -> Sequence[Problem | BrokenComponent]:
         """Everything wrong with these components, at once; nothing is stored."""
-        return await self._node.deployment.verify(components)
+        return await self._node.deployment.verify(components, stub_functions)
 
     async def deploy(
-        self, components: Sequence[tuple[ComponentSettings, bytes]]
+        self, components: Sequence[tuple[ComponentSettings, bytes]], stub_functions: Sequence[StubSettings] = ()
     ) -> Sequence[Problem | BrokenComponent]:
         """Offer these components, if nothing is wrong with them."""
-        return await self._node.deployment.deploy(components)
+        return await self._node.deployment.deploy(components, stub_functions)
 
     @property
     def functions(self) -> Mapping[Ffqn, ExportedFunction]:
@@ -254,7 +254,7 @@ class Service:
 
         def begin() -> WorkflowRun | Attempt:
             if target.kind is ev.ExecutionKind.WORKFLOW:
-                return WorkflowRun.new(node, new)
+                return WorkflowRun.new(node, new, commit)
             return Attempt(node, target, LockedActivity(execution_id, created.params, new.projection, commit))
 
         item = begin() if early and not target.component.settings.start_after_commit else None
@@ -310,6 +310,13 @@ class Service:
         (last,) = await self.store.log(execution_id, start=projection.version - 1, limit=1)
         assert isinstance(last.event, ev.Finished)
         return last.event.outcome
+
+    async def stub(self, id: ExecutionId, result: bytes | str) -> bool:  # noqa: A002 - the product's word
+        """Supply the result of a stub execution, `{"ok": v}` or `{"err": e}`; False: it had this result already.
+
+        Raises: StubNotFound, StubConflict, InvalidValue, StoreUnavailable.
+        """
+        return await stubs.supply(self._node, id, result)
 
     async def cancel(self, id: ExecutionId | DelayId, reason: str) -> cancellation.CancelResult:  # noqa: A002
         """Cancel an activity, a delay or a cancellable workflow with what it has open. Idempotent.

@@ -10,10 +10,9 @@ from obelisk_runtime.service.workflow_context import WorkflowContext
 def supply(context: WorkflowContext, execution_id: str, result: str) -> Value:
     """`result<_, stub-error>`. What it was answered is recorded, so a replay supplies nothing again."""
     run = context.run
-    recorded = run.history.recorded_stub()
-    if recorded is None:
-        return _supply(context, execution_id, result)
     asked = ev.Stubbed(execution_id, result)
+    if not run.history.replays_stub(asked):
+        return _supply(context, execution_id, result)
     return _value(run.history.stub(asked, run.node.clock.now()))
 
 

@@ -61,10 +61,13 @@ class WorkflowRun:
         node.workflows[execution_id] = self
 
     @classmethod
-    def new(cls, node: Node, new: NewExecution) -> "WorkflowRun":
-        """A workflow that is created now; nothing has to be read. Its creation may still be on its way."""
+    def new(cls, node: Node, new: NewExecution, commit: "asyncio.Future[None]") -> "WorkflowRun":
+        """A workflow that is created now; nothing has to be read. `commit`: its creation is durable, or failed."""
         run = cls(node, new.id, new.projection)
         run._load(new.events, (), committed=0)
+        commit.add_done_callback(
+            lambda done: run.forget() if done.cancelled() else run.journal.created(len(new.events))
+        )
         return run
 
     # Beginning
@@ -224,9 +227,7 @@ class WorkflowRun:
         return children.bear(self.node, submission, self._seed, settled=settled, run_workflow=self._run_child)
 
     def _run_child(self, new: NewExecution, commit: "asyncio.Future[None]") -> "WorkflowRun":
-        run = WorkflowRun.new(self.node, new)
-        commit.add_done_callback(lambda done: run.forget() if done.cancelled() else None)
-        return run
+        return WorkflowRun.new(self.node, new, commit)
 
     # Responses
 
