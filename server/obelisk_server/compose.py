@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import logging
 import os
 import signal
@@ -14,13 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from obelisk_runtime import wasi
-from obelisk_runtime.core.deployment import ComponentSettings, RuntimeLimits
+from obelisk_runtime.core.deployment import ComponentSettings, RuntimeLimits, StubSettings
 from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.engine import EngineSettings, WasmtimeEngine
 from obelisk_runtime.ports.engine import CompiledComponent, Engine
 from obelisk_runtime.ports.guest import GuestWorld
 from obelisk_runtime.ports.store import Store
-from obelisk_runtime.registry import ComponentUnavailable, read_component
 from obelisk_runtime.service import Service
 from obelisk_runtime.storage.memory import MemoryStore
 from obelisk_runtime.storage.sqlite import SqliteStore
@@ -28,6 +28,7 @@ from obelisk_runtime.system import SystemClock, SystemIds
 from obelisk_server.api import Context, Listener, Waits
 from obelisk_server.config import InvalidConfig, Listen, ServerConfig, load_config
 from obelisk_server.log_lines import configure_log
+from obelisk_server.sources import ComponentsUnavailable, Pulling, Read, cache_folder, read_components
 
 SWITCH_INTERVAL_SECONDS = 0.0002
 """How long a thread keeps the interpreter while others want it: at the default of 5 ms one that computes makes every
@@ -54,12 +55,12 @@ class Verified:
     functions: int
 
 
-def verify(config_file: Path, environ: Mapping[str, str]) -> Verified:
+def verify(config_file: Path, environ: Mapping[str, str], pulling: Pulling = Pulling()) -> Verified:  # noqa: B008 - frozen
     """Check the file and all components; no store is opened. Raises: InvalidSetup."""
-    return asyncio.run(_verify(_load(config_file, environ), environ))
+    return asyncio.run(_verify(_load(config_file, environ), environ, pulling))
 
 
-def run(config_file: Path, environ: Mapping[str, str]) -> None:
+def run(config_file: Path, environ: Mapping[str, str], pulling: Pulling = Pulling()) -> None:  # noqa: B008 - frozen
     """Serve until SIGTERM or SIGINT, then shut down in order; a second signal ends the process at once.
 
     Raises: InvalidSetup, CannotServe.
@@ -67,7 +68,7 @@ def run(config_file: Path, environ: Mapping[str, str]) -> None:
     config = _load(config_file, environ)
     configure_log(config.log)
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
-    asyncio.run(_run(config, environ))
+    asyncio.run(_run(config, environ, pulling))
 
 
 def _load(config_file: Path, environ: Mapping[str, str]) -> ServerConfig:
@@ -77,21 +78,21 @@ def _load(config_file: Path, environ: Mapping[str, str]) -> ServerConfig:
         raise InvalidSetup([str(problem) for problem in error.problems]) from error
 
 
-async def _verify(config: ServerConfig, environ: Mapping[str, str]) -> Verified:
-    components = await asyncio.to_thread(_read_components, config.components)
+async def _verify(config: ServerConfig, environ: Mapping[str, str], pulling: Pulling) -> Verified:
+    components = await _read(config, environ, pulling)
     async with AsyncExitStack() as stack:
         engine = _engine(config, environ)
         stack.push_async_callback(engine.close)
         service = _service(MemoryStore(), engine, config.limits)
-        await _deploy(service, components)
+        await _deploy(service, components, config.stubs)
         return Verified(len(service.components), len(service.functions))
 
 
-async def _run(config: ServerConfig, environ: Mapping[str, str]) -> None:
+async def _run(config: ServerConfig, environ: Mapping[str, str], pulling: Pulling) -> None:
     _stop_on_signals()
     try:
         async with AsyncExitStack() as stack:
-            await _serve(config, environ, stack)
+            await _serve(config, environ, pulling, stack)
             await asyncio.Event().wait()
     except asyncio.CancelledError:
         _log.info("the server has stopped")
@@ -115,9 +116,9 @@ def _stop_on_signals() -> None:
         loop.add_signal_handler(number, stop, number)
 
 
-async def _serve(config: ServerConfig, environ: Mapping[str, str], stack: AsyncExitStack) -> None:
+async def _serve(config: ServerConfig, environ: Mapping[str, str], pulling: Pulling, stack: AsyncExitStack) -> None:
     """Start everything; what was started is stopped by the stack, the last one first."""
-    components = await asyncio.to_thread(_read_components, config.components)
+    components = await _read(config, environ, pulling)
     bound = stack.enter_context(_bind(config.listen))
     store = await _open_store(config.database)
     stack.push_async_callback(store.close)
@@ -125,7 +126,7 @@ async def _serve(config: ServerConfig, environ: Mapping[str, str], stack: AsyncE
     stack.push_async_callback(engine.close)
     service = _service(store, engine, config.limits)
     _log.info("components are prepared; new ones take some seconds", extra={"count": len(components)})
-    await _deploy(service, components)
+    await _deploy(service, components, config.stubs)
     context = Context(service, Waits())
     stack.callback(service.subscribe(context.waits.on_change))
     await service.start()
@@ -133,24 +134,25 @@ async def _serve(config: ServerConfig, environ: Mapping[str, str], stack: AsyncE
     listener = Listener(context, payload_bytes_max=config.limits.payload_bytes_max)
     stack.push_async_callback(listener.stop)
     await listener.start(bound)
+    _keep_what_is_loaded()
     context.ready = True
     stack.callback(setattr, context, "ready", False)  # noqa: FBT003 - the value of the attribute
     address = Listen(config.listen.host, bound.getsockname()[1])
     print(f"serving on http://{address}", flush=True)  # noqa: T201 - for the person, or script, that started it
 
 
-def _read_components(settings: Sequence[ComponentSettings]) -> list[tuple[ComponentSettings, bytes]]:
+def _keep_what_is_loaded() -> None:
+    """Modules and components stay until the end: a full collection that looks at them stops everything for 40 ms."""
+    gc.collect()
+    gc.freeze()
+
+
+async def _read(config: ServerConfig, environ: Mapping[str, str], pulling: Pulling) -> list[Read]:
     """Raises: InvalidSetup."""
-    read: list[tuple[ComponentSettings, bytes]] = []
-    problems: list[str] = []
-    for component in settings:
-        try:
-            read.append((component, read_component(Path(component.location))))
-        except ComponentUnavailable as error:
-            problems.append(f"{component.name}: {error}")
-    if problems:
-        raise InvalidSetup(problems)
-    return read
+    try:
+        return await read_components(config.components, config.registry, environ, pulling)
+    except ComponentsUnavailable as error:
+        raise InvalidSetup(error.problems) from error
 
 
 def _bind(listen: Listen) -> socket.socket:
@@ -185,12 +187,6 @@ def _engine(config: ServerConfig, environ: Mapping[str, str]) -> WasmtimeEngine:
     return WasmtimeEngine(cache_folder(environ) / "compiled", settings)
 
 
-def cache_folder(environ: Mapping[str, str]) -> Path:
-    """`$XDG_CACHE_HOME/obelisk`, or `~/.cache/obelisk`."""
-    base = environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "obelisk"
-
-
 class Wasi:
     """WASI 0.2 as the service's library of host functions."""
 
@@ -206,8 +202,10 @@ def _service(store: Store, engine: Engine, limits: RuntimeLimits) -> Service:
     return Service(store=store, engine=engine, clock=SystemClock(), ids=SystemIds(), library=Wasi(), limits=limits)
 
 
-async def _deploy(service: Service, components: Sequence[tuple[ComponentSettings, bytes]]) -> None:
+async def _deploy(
+    service: Service, components: Sequence[tuple[ComponentSettings, bytes]], stubs: Sequence[StubSettings]
+) -> None:
     """Raises: InvalidSetup."""
-    problems = await service.deploy(components)
+    problems = await service.deploy(components, stubs)
     if problems:
         raise InvalidSetup([str(problem) for problem in problems])
