@@ -1,6 +1,7 @@
 """`obelisk server …`."""
 
 import os
+import sys
 from pathlib import Path
 
 import click
@@ -8,6 +9,8 @@ import click
 from obelisk_server import compose
 from obelisk_server.cli.failure import Exit, Failure
 from obelisk_server.cli.output import json_option, print_json
+from obelisk_server.cli.progress import Bars
+from obelisk_server.sources import Pulling
 
 _config = click.option(
     "-c",
@@ -19,6 +22,8 @@ _config = click.option(
     help="The file that says what to run.",
 )
 
+_locked = click.option("--locked", is_flag=True, help="Refuse locations in registries that have no digest.")
+
 
 @click.group(help="Run the server, or check what it would run.")
 def server() -> None: ...
@@ -26,9 +31,11 @@ def server() -> None: ...
 
 @server.command("run", help="Check everything, then serve until SIGTERM or Ctrl-C.")
 @_config
-def run(config_file: Path) -> None:
+@_locked
+def run(config_file: Path, *, locked: bool) -> None:
     try:
-        compose.run(config_file, os.environ)  # noqa: TID251 - the process's environment enters here
+        with Bars(sys.stderr) as bars:
+            compose.run(config_file, os.environ, Pulling(locked, bars.bar))  # noqa: TID251 - the environment enters here
     except compose.InvalidSetup as error:
         raise Failure(Exit.INVALID_SETUP, str(error)) from error
     except compose.CannotServe as error:
@@ -37,10 +44,13 @@ def run(config_file: Path) -> None:
 
 @server.command("verify", help="Check obelisk.toml and every component; touch nothing.")
 @_config
+@_locked
 @json_option
-def verify(config_file: Path, *, as_json: bool) -> None:
+def verify(config_file: Path, *, locked: bool, as_json: bool) -> None:
     try:
-        verified = compose.verify(config_file, os.environ)  # noqa: TID251 - the process's environment enters here
+        with Bars(sys.stderr) as bars:
+            pulling = Pulling(locked, bars.bar)
+            verified = compose.verify(config_file, os.environ, pulling)  # noqa: TID251 - the environment enters here
     except compose.InvalidSetup as error:
         raise Failure(Exit.INVALID_SETUP, str(error), {"problems": list(error.problems)}) from error
     except compose.CannotServe as error:

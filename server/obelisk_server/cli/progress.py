@@ -1,0 +1,71 @@
+"""Progress of several transfers: a bar each on a terminal, a line each in a pipe."""
+
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import IO, Self
+
+BAR_CHARACTERS = 30
+STEPS = 100
+"""A bar is drawn again when it has grown by this part of the whole."""
+
+
+class Bars:
+    """One line for each name, below one another; may be moved from any thread. Use it with `with`."""
+
+    def __init__(self, out: IO[str]) -> None:
+        self._out = out
+        self._terminal = out.isatty()
+        self._lock = threading.Lock()
+        self._lines: dict[str, tuple[int, int]] = {}
+        """Name -> (received, in all)."""
+        self._drawn = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: "BaseException | TracebackType | None") -> None:
+        with self._lock:
+            self._lines.clear()
+
+    def bar(self, name: str) -> Callable[[int, int], None]:
+        """Tells how far the transfer of this name is: `(received, in all)`."""
+
+        def move(received: int, total: int) -> None:
+            with self._lock:
+                self._move(name, received, max(total, 1))
+
+        return move
+
+    def _move(self, name: str, received: int, total: int) -> None:
+        before, _ = self._lines.get(name, (-1, total))
+        if before * STEPS // total == received * STEPS // total:
+            return
+        self._lines[name] = (received, total)
+        if self._terminal:
+            self._draw()
+        elif received == total:
+            print(f"{name}: {_size(total)}", file=self._out, flush=True)
+
+    def _draw(self) -> None:
+        width = max(map(len, self._lines))
+        up = f"\x1b[{self._drawn}F" if self._drawn else ""
+        lines = [f"\x1b[2K{_line(name.ljust(width), *at)}\n" for name, at in self._lines.items()]
+        self._out.write(up + "".join(lines))
+        self._out.flush()
+        self._drawn = len(lines)
+
+
+def _line(name: str, received: int, total: int) -> str:
+    full = received * BAR_CHARACTERS // total
+    return f"{name}  {'█' * full}{'░' * (BAR_CHARACTERS - full)}  {received * 100 // total:3d} %  {_size(total)}"
+
+
+def _size(count: int) -> str:
+    return (
+        f"{count} B"
+        if count < 1024
+        else f"{count / 1024:.1f} KiB"
+        if count < 1 << 20
+        else f"{count / (1 << 20):.1f} MiB"
+    )
