@@ -221,8 +221,9 @@ def text_workflow() -> Callable[[str], tuple[ComponentSettings, bytes]]:
 
 
 @pytest.fixture(scope="session")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("compiled")
+def compiled() -> Path:
+    """Kept between runs: a component in Python takes seconds to compile."""
+    return REPOSITORY / "build" / "compiled"
 
 
 @pytest.fixture(params=["memory", "sqlite"])
