@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 from obelisk_server.config.models import ObeliskToml
 from obelisk_server.config.toml_lines import KeyPath
 
-_LATER = frozenset({"webhooks", "webhook", "stub"})
+_LATER = frozenset({"webhooks", "webhook"})
 _SHOWN_CHARACTERS = 60
 _EXPECTED = {
     "string_type": "text in quotes",

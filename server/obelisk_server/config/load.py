@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
-from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings, RuntimeLimits
+from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings, RuntimeLimits, StubSettings
 from obelisk_runtime.core.retry import RetryPolicy
 from obelisk_runtime.registry import RegistrySettings
 from obelisk_server.config.explain import explain
@@ -39,6 +39,7 @@ class ServerConfig:
     database: Path
     limits: RuntimeLimits
     components: tuple[ComponentSettings, ...]
+    stubs: tuple[StubSettings, ...]
     registry: RegistrySettings
 
 
@@ -94,6 +95,7 @@ def parse_config(text: str, file: Path, environ: Mapping[str, str]) -> ServerCon
         database=surroundings.folder / tables.storage.url.removeprefix("sqlite:"),
         limits=_limits(tables.limits),
         components=(*map(_activity, tables.activity), *map(_workflow, tables.workflow)),
+        stubs=tuple(StubSettings(table.function, table.params) for table in tables.stub),
         registry=registry_settings(tables.registry),
     )
 

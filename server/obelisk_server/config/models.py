@@ -13,6 +13,8 @@ from obelisk_server.config.values import (
     ComponentLocation,
     Duration,
     DurationOrZero,
+    FunctionName,
+    FunctionSignature,
     Interpolated,
     Listen,
     ListenAddress,
@@ -123,6 +125,13 @@ class WorkflowTable(ComponentTable):
     """A deterministic component; its calls are replayed from the log."""
 
 
+class StubTable(Table):
+    """A function without code: a person or another system supplies the result of each execution."""
+
+    function: Annotated[FunctionName, Field(description="namespace:package/interface.function")]
+    params: Annotated[FunctionSignature, Field(description="Its type as in WIT: func(order: u64) -> result<bool>")]
+
+
 class ObeliskToml(Table):
     """What one server runs."""
 
@@ -132,3 +141,4 @@ class ObeliskToml(Table):
     registry: RegistryTable = RegistryTable()
     activity: Annotated[tuple[ActivityTable, ...], Field(strict=False)] = ()
     workflow: Annotated[tuple[WorkflowTable, ...], Field(strict=False)] = ()
+    stub: Annotated[tuple[StubTable, ...], Field(strict=False)] = ()

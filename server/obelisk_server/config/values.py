@@ -6,8 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationInfo, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    PlainSerializer,
+    ValidationInfo,
+    WithJsonSchema,
+)
 
+from obelisk_runtime.core.errors import InvalidName
+from obelisk_runtime.core.names import Ffqn
+from obelisk_runtime.core.types import FunctionType
+from obelisk_runtime.core.wit_text import WitSyntaxError, parse_function
 from obelisk_runtime.registry import REGISTRY_PATTERN, ComponentUnavailable, Reference, find_component, is_reference
 from obelisk_server.durations import EXPECTED, NotADuration, duration_text, parse_duration
 from obelisk_server.durations import PATTERN as DURATION_PATTERN
@@ -98,6 +111,22 @@ def _component_location(text: str, info: ValidationInfo) -> str:
         raise ValueError(str(error)) from None
 
 
+def _function(text: Any) -> Ffqn:
+    """Of `FunctionName`; what is no text is refused as one that is no name."""
+    try:
+        return Ffqn.parse(str(text))
+    except InvalidName as error:
+        raise ValueError(str(error)) from None
+
+
+def _function_type(text: Any) -> FunctionType:
+    try:
+        return parse_function(str(text))
+    except WitSyntaxError as error:
+        expected = "a function type as in WIT, for example func(order: u64) -> result<bool, string>"
+        raise ValueError(f"found {text!r}, expected {expected}: {error}") from None
+
+
 def _storage_url(text: str, info: ValidationInfo) -> str:
     url = _interpolated(text, info)
     scheme, colon, rest = url.partition(":")
@@ -121,6 +150,10 @@ ListenAddress = Annotated[
     WithJsonSchema({"type": "string", "description": "HOST:PORT; ${VAR} is replaced"}),
 ]
 ComponentLocation = Annotated[str, Field(min_length=1), AfterValidator(_component_location)]
+_AS_NAME = PlainSerializer(str, return_type=str, when_used="json")
+_NAME_SCHEMA = WithJsonSchema({"type": "string"})
+FunctionName = Annotated[InstanceOf[Ffqn], BeforeValidator(_function), _AS_NAME, _NAME_SCHEMA]
+FunctionSignature = Annotated[InstanceOf[FunctionType], BeforeValidator(_function_type), _AS_NAME, _NAME_SCHEMA]
 StorageUrl = Annotated[str, AfterValidator(_storage_url)]
 RegistryName = Annotated[str, Field(pattern=f"^(?:{REGISTRY_PATTERN})$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]

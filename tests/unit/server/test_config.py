@@ -50,6 +50,7 @@ def test_an_empty_file_means_the_defaults(folder: Path) -> None:
         database=folder / ".obelisk/obelisk.db",
         limits=RuntimeLimits(),
         components=(),
+        stubs=(),
         registry=RegistrySettings(),
     )
 
@@ -165,6 +166,8 @@ def test_what_was_found_and_expected_is_said(folder: Path, line: str, expected: 
         ("[storage]\nurl = 'sqlite:'", 'expected "sqlite:PATH"'),
         ("[webhooks]\nlisten = 'x'", "'webhooks' is not supported yet"),
         ("[[webhook]]\nname = 'x'", "'webhook' is not supported yet"),
+        ("[[stub]]\nfunction = 'x'\nparams = 'func()'", "'x' is not a valid function name"),
+        ("[[stub]]\nfunction = 'a:b/c.d'\nparams = 'func('", "expected a function type as in WIT"),
         ("[[stub]]\nfunction = 'x'", "'stub' is not supported yet"),
         ("[serverr]\n", "did you mean 'server'?"),
         ("activity = 'x'", "expected an array"),
