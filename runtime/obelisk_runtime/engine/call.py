@@ -210,7 +210,7 @@ class FiberCall:
         if self.outcome is not None:
             self._release()
         elif self.failure is not None:
-            self._fail(self.failure)
+            self._fail(self.failure, self._frames() if ended else ())
         elif ended:
             return self._advance()
         elif self._answer is None:
@@ -261,8 +261,13 @@ class FiberCall:
         else:
             self._end(Trapped(_cause(message), frames))
 
-    def _fail(self, error: BaseException) -> None:
-        self._end(Trapped(str(error)) if isinstance(error, GuestTrap) else HostFailed(error))
+    def _frames(self) -> tuple[str, ...]:
+        """Where in the guest a host function trapped it."""
+        error = WORDS[(self._memory + _ERROR) >> 3]
+        return native.take_error(error)[1] if error else ()
+
+    def _fail(self, error: BaseException, frames: tuple[str, ...] = ()) -> None:
+        self._end(Trapped(str(error), frames) if isinstance(error, GuestTrap) else HostFailed(error))
         if not isinstance(error, Exception | asyncio.CancelledError):
             raise error
 

@@ -19,6 +19,7 @@ from obelisk_runtime.engine.introspect import Interfaces
 from obelisk_runtime.engine.native import ALWAYS, BYTES, CONTINUATION, IS_READY, NEVER, WORDS, Address
 from obelisk_runtime.ports.engine import (
     GuestLimits,
+    GuestTrap,
     HostFunction,
     ImportedFunction,
     MissingImport,
@@ -162,7 +163,7 @@ def _function_callback(fibers: Fibers, bound: BoundImport) -> Any:
 
     def enter(
         _data: int, context: Address, _type: int, arguments_at: Address, _n: int,
-        results: Address, _m: int, _error: Address, continuation: Address,
+        results: Address, _m: int, error_at: Address, continuation: Address,
     ) -> None:  # fmt: skip
         leave(BYTES, continuation, IS_READY, NEVER, 0)
         call = calls[context]
@@ -187,6 +188,8 @@ def _function_callback(fibers: Fibers, bound: BoundImport) -> Any:
                 WORDS[env] = ALWAYS
         except BaseException as error:  # noqa: BLE001 - the boundary to C: nothing may leave, the call ends with it
             call.failure = error
+            if isinstance(error, GuestTrap):  # unwinding the guest here tells where in it that was
+                WORDS[error_at >> 3] = native.error_new(b"trapped by the host")
 
     return native.HostFunctionCallback(enter)
 

@@ -172,22 +172,20 @@ class Deployment:
             wasm = await self._catalog.get_component(digest)
             if wasm is None:
                 raise BytesMissing(digest)
-            try:
-                compiled = await self._engine.compile(wasm)
-            except (NotAComponent, UnsupportedComponent) as error:
-                raise BrokenBytes(digest, str(error)) from error
-            target = self.targets.get(function)
-            settings = (
-                ComponentSettings(name=function.text, kind=ComponentKind.WORKFLOW, location=digest)
-                if target is None
-                else target.component.settings
-            )
-            try:
-                known = self._linked(settings, wasm, compiled)
-            except (MissingImport, ObeliskError) as error:
-                raise BrokenBytes(digest, str(error)) from error
-            self.by_digest[digest] = known
+            known = self.by_digest[digest] = await self.load(wasm, function)
         return known
+
+    async def load(self, wasm: bytes, function: Ffqn) -> DeployedComponent:
+        """A component to run this workflow function, with the settings it is deployed with. Raises: BrokenBytes."""
+        target = self.targets.get(function)
+        if target is None or target.code is None or target.kind is not ExecutionKind.WORKFLOW:
+            settings = ComponentSettings(function.text, ComponentKind.WORKFLOW, digest_of(wasm))
+        else:
+            settings = target.code.settings
+        try:
+            return self._linked(settings, wasm, await self._engine.compile(wasm))
+        except (NotAComponent, UnsupportedComponent, MissingImport, ObeliskError) as error:
+            raise BrokenBytes(digest_of(wasm), str(error)) from error
 
     def _offer(self, stubs: Sequence[StubSettings]) -> None:
         self.targets.clear()

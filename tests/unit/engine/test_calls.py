@@ -328,15 +328,22 @@ FAILURES = pytest.mark.parametrize("failing", [raising, failing_later])
 @FAILURES
 @pytest.mark.parametrize("function", ["run", "spin-step"])
 async def test_a_guest_trap_of_the_host_carries_its_reason_only(start: Any, failing: Any, function: str) -> None:
-    call = await start(function, LONG, step=failing(GuestTrap("no such join set")))
-    assert await call.wait() == Trapped("no such join set")
+    outcome = await (await start(function, LONG, step=failing(GuestTrap("no such join set")))).wait()
+    assert isinstance(outcome, Trapped)
+    assert outcome.message == "no such join set"
+
+
+async def test_a_guest_trap_of_the_host_tells_where_in_the_guest_it_was(start: Any) -> None:
+    outcome = await (await start("run", 1, step=raising(GuestTrap("no such join set")))).wait()
+    assert isinstance(outcome, Trapped)
+    assert any("function" in frame or "run" in frame for frame in outcome.backtrace)
 
 
 @FAILURES
 async def test_a_guest_that_exits_is_trapped(start: Any, failing: Any) -> None:
-    assert await (await start("run", 1, step=failing(GuestExit(ok=True)))).wait() == Trapped(
-        "the guest called exit with success"
-    )
+    outcome = await (await start("run", 1, step=failing(GuestExit(ok=True)))).wait()
+    assert isinstance(outcome, Trapped)
+    assert outcome.message == "the guest called exit with success"
 
 
 @FAILURES
