@@ -142,6 +142,15 @@ class Upgraded(_Form, frozen=True, tag=12):
     digest: Digest
 
 
+class Forked(_Form, frozen=True, tag=16):
+    """What came before is a copy of another execution's log, up to this version of it; nobody holds it, nor paused it.
+
+    Ids below `origin` in the copy stand for the same ids below this execution.
+    """
+
+    origin: ExecutionId
+
+
 # History of a workflow: one entry for each host call that replay must match.
 
 
@@ -256,6 +265,7 @@ LifeEvent = (
     | OutcomeDecided
     | Finished
     | Upgraded
+    | Forked
 )
 Event = LifeEvent | HistoryEvent
 

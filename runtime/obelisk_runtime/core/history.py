@@ -9,14 +9,14 @@ parent's response list, so that the n-th `awaited next` of a set gets the n-th r
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.errors import ObeliskError
-from obelisk_runtime.core.ids import ExecutionId, Instant, JoinSetId, child_id, delay_id, join_set_of
+from obelisk_runtime.core.ids import ExecutionId, Instant, JoinSetId, child_id, delay_id, join_set_of, path_of
 from obelisk_runtime.core.join_sets import JoinSet
 from obelisk_runtime.core.names import Ffqn
 
@@ -88,6 +88,8 @@ class History:
         self.now = entries[0].at
         self._parked = False
         """Whether it was let go of to rest (`Unlocked.parked`)."""
+        self._origins: list[str] = []
+        """Paths of the executions it was forked from."""
         assert isinstance(entries[0].event, ev.Created)
         self._life = proj.begin(entries[0].event, entries[0].at)
         for entry in entries[1:]:
@@ -192,6 +194,9 @@ class History:
             self._parked = entry.event.parked
         elif isinstance(entry.event, ev.OutcomeDecided):
             self.decided = entry.event.outcome
+        elif isinstance(entry.event, ev.Forked):
+            self._parked = False
+            self._origins.append(path_of(entry.event.origin))
 
     def finish_replay(self) -> None:
         """The function returned: no recorded entry may be left. Raises: Nondeterminism."""
@@ -251,7 +256,7 @@ class History:
         if not self.replaying:
             return False
         entry = self._entries[self._position]
-        if not _same_call(entry.event, asked):
+        if not self._same_call(entry.event, asked):
             raise Nondeterminism(entry.version, describe(entry.event), describe(asked))
         return True
 
@@ -321,7 +326,7 @@ class History:
     def _record(self, event: HistoryForm, now: Instant) -> HistoryForm:
         if self._position < len(self._entries):
             entry = self._entries[self._position]
-            if entry.event != event and not _same_call(entry.event, event):
+            if entry.event != event and not self._same_call(entry.event, event):
                 raise Nondeterminism(entry.version, describe(entry.event), describe(event))
             assert isinstance(entry.event, type(event))
             event = entry.event
@@ -341,6 +346,24 @@ class History:
         elif isinstance(event, ev.Scheduled) and not event.error:
             self.submissions.append(Submission(event.id, now, event))
         return event
+
+    def _same_call(self, recorded: ev.Event, asked: ev.HistoryEvent) -> bool:
+        """Whether two entries are the same call though they differ in what the call was answered."""
+        if type(recorded) is not type(asked):
+            return False
+        calls = _unanswered(recorded), _unanswered(asked)
+        return calls[0] == calls[1] or (bool(self._origins) and self._relative(calls[0]) == self._relative(calls[1]))
+
+    def _relative(self, event: ev.Event) -> ev.Event:
+        """The entry with ids below the executions it was forked from as ids below this one."""
+        own = path_of(self.id)
+        fields: dict[str, Any] = {}
+        for name, value in msgspec.structs.asdict(event).items():
+            if isinstance(value, str):
+                for origin in self._origins:
+                    value = value.replace(origin, own)  # noqa: PLW2901 - one origin after the other
+                fields[name] = value
+        return msgspec.structs.replace(event, **fields)
 
     def _fold(self, event: ev.Event) -> None:
         match event:
@@ -427,11 +450,6 @@ class Schedule:
     ) -> ev.Scheduled:
         due = Instant(now + self.asked) if self.relative else Instant(self.asked)
         return ev.Scheduled(execution_id, generated, function, params, self.asked, self.relative, due)
-
-
-def _same_call(recorded: ev.Event, asked: ev.HistoryEvent) -> bool:
-    """Whether two entries are the same call though they differ in what the call was answered."""
-    return type(recorded) is type(asked) and _unanswered(recorded) == _unanswered(asked)
 
 
 def _unanswered(event: ev.Event) -> ev.Event:

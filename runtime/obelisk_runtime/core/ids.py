@@ -71,14 +71,18 @@ def delay_id(parent: ExecutionId, join_set: JoinSetId, index: int) -> DelayId:
     return DelayId(f"{DELAY_PREFIX}{parent[2:]}.{join_set}_{index}")
 
 
+def path_of(response_id: ResponseId) -> str:
+    """What an execution and the delays of it have in common: the id without its prefix."""
+    return response_id.removeprefix(DELAY_PREFIX).removeprefix(EXECUTION_PREFIX)
+
+
 def is_delay(response_id: ResponseId) -> bool:
     return response_id.startswith(DELAY_PREFIX)
 
 
 def parent_of(response_id: ResponseId) -> ExecutionId | None:
     """The execution that submitted this child or delay; None for a top-level execution."""
-    path = response_id.removeprefix(DELAY_PREFIX).removeprefix(EXECUTION_PREFIX)
-    parent, dot, _ = path.rpartition(".")
+    parent, dot, _ = path_of(response_id).rpartition(".")
     return ExecutionId(EXECUTION_PREFIX + parent) if dot else None
 
 

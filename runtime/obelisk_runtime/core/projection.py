@@ -52,7 +52,7 @@ Status = Pending | Locked | Blocked | Finished
 
 
 class Lifecycle(msgspec.Struct, frozen=True):
-    """Beside the status: what an operator asked for."""
+    """Beside the status: what an operator asked for. What is about to end is paused no longer."""
 
     paused: bool = False
     cancelling: bool = False
@@ -84,6 +84,8 @@ class Projection(msgspec.Struct, frozen=True, kw_only=True):
     """Attempts lost with their executor: a budget of their own."""
     deciding: bool = False
     """The outcome is decided; only closing remains."""
+    deadline: Instant | None = None
+    """When it is ended if it has not ended by then."""
 
     @property
     def due(self) -> Instant | None:
@@ -97,6 +99,11 @@ class Projection(msgspec.Struct, frozen=True, kw_only=True):
                 return self.created if orphaned else None
             case Locked() | Finished():
                 return None
+
+    @property
+    def expires(self) -> Instant | None:
+        """The deadline, while reaching it would still end the execution."""
+        return None if self.deciding or isinstance(self.status, Finished) else self.deadline
 
     @property
     def holder(self) -> ExecutorId | None:
@@ -126,6 +133,7 @@ def begin(created: ev.Created, at: Instant) -> Projection:
         created=at,
         status=Pending(created.due if created.due is not None else at),
         version=1,
+        deadline=created.deadline,
     )
 
 
@@ -150,14 +158,16 @@ def apply(projection: Projection, event: ev.Event, at: Instant) -> Projection:  
             lifecycle = replace(projection.lifecycle, paused=False)
             return replace(projection, version=version, lifecycle=lifecycle)
         case ev.CancelRequested():
-            lifecycle = replace(projection.lifecycle, cancelling=True)
-            return replace(projection, version=version, lifecycle=lifecycle)
+            return replace(projection, version=version, lifecycle=Lifecycle(cancelling=True))
         case ev.OutcomeDecided():
-            return replace(projection, version=version, deciding=True)
+            lifecycle = replace(projection.lifecycle, paused=False)
+            return replace(projection, version=version, lifecycle=lifecycle, deciding=True)
         case ev.Finished():
             return replace(projection, version=version, status=Finished(result_label(event.outcome), at))
         case ev.Upgraded():
             return replace(projection, version=version, digest=event.digest)
+        case ev.Forked():
+            return replace(projection, version=version, status=Pending(projection.created), lifecycle=ACTIVE)
         case ev.Created():
             raise AssertionError("a log has one created event, at version 0")
         case (

@@ -54,6 +54,7 @@ LIFE = {
     "outcome decided": ev.OutcomeDecided(outcome=TRAPPED),
     "finished": ev.Finished(outcome=ev.Ok(value="89")),
     "upgraded": ev.Upgraded(digest=DIGEST),
+    "forked": ev.Forked(origin=TOP_LEVEL),
 }
 HISTORY = {
     "join set created": ev.JoinSetCreated(join_set=SET),
