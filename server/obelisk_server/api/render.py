@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, assert_never
 
 import msgspec
@@ -15,12 +16,20 @@ Json = dict[str, Any]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = Instant(253_402_300_799_999_999)
 """The last microsecond RFC 3339 can write."""
+SECONDS_KEPT = 4_096
 _encode = msgspec.json.encode
 
 
 def instant(at: Instant) -> str:
     """RFC 3339 in UTC with microseconds."""
-    return (_EPOCH + timedelta(microseconds=min(at, _LAST))).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    seconds, micros = divmod(min(at, _LAST), 1_000_000)
+    return f"{_second(seconds)}.{micros:06}Z"
+
+
+@lru_cache(SECONDS_KEPT)
+def _second(seconds: int) -> str:
+    """What is shown together often happened together: to look it up takes a tenth of the time."""
+    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def result(outcome: ev.Outcome) -> msgspec.Raw:
