@@ -231,6 +231,18 @@ async def test_a_cancelled_workflow_ends_with_what_it_has_open(
     assert isinstance(response.result, ev.DelayCancelled)
 
 
+async def test_a_workflow_that_is_just_being_evicted_is_cancelled_all_the_same(
+    site: Any, workflow: Any, eventually: Any
+) -> None:
+    service = await site.start(workflow("sleeper"))
+    submitted = await service.submit(Ffqn.parse(SLEEP + "-cancellable"), [60_000])
+    await eventually(lambda: blocked(site, submitted.id))
+    await eventually(lambda: service._node.workflows[submitted.id].evictable)
+    service._node.workflows[submitted.id].evict()
+    assert await service.cancel(submitted.id, "enough") is CancelResult.CANCELLING
+    assert await service.wait(submitted.id) == ev.Failed(ev.FailureKind.CANCELLED, "enough")
+
+
 @pytest.mark.parametrize("storage", ["memory"])
 async def test_cancelling_a_tree_cancels_the_last_created_first_and_awaits_all(
     site: Any, generic: list[Any], eventually: Any
