@@ -1,6 +1,7 @@
 """Measure the speed of a server: `python tests/bench [--short] [--only W1,LAT] [--json PATH]`.
 
 The environment variable ONLY is the same as `--only`. Nothing is asserted about time: see the table it prints.
+Linux only: it reads /proc.
 """
 
 import argparse
