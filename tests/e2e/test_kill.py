@@ -55,7 +55,7 @@ class Life:
     """One process of the server."""
 
     process: "subprocess.Popen[str]"
-    url: str
+    url: str = ""
 
     def post(self, work: Work, wait: float) -> dict[str, Any]:
         body = {"function": work.function, "params": work.params, "id": work.id, "wait": wait}
@@ -90,11 +90,12 @@ class Site:
                 stderr=log,
                 text=True,
             )
+        life = Life(process)
+        self.lives.append(life)
         assert process.stdout is not None
         line = process.stdout.readline()
         assert line.startswith("serving on "), (self.folder / "server.log").read_text()[-2000:]
-        life = Life(process, line.removeprefix("serving on ").strip())
-        self.lives.append(life)
+        life.url = line.removeprefix("serving on ").strip()
         return life
 
     @property
@@ -126,9 +127,8 @@ def site(tmp_path: Path, cache: Path) -> Iterator[Site]:
     site = Site(tmp_path, cache)
     yield site
     for life in site.lives:
-        if life.process.poll() is None:
-            life.process.kill()
-            life.end()
+        life.process.kill()
+        life.end()
 
 
 def id_of(number: int) -> str:
