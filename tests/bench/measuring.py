@@ -37,10 +37,10 @@ class Meter:
         """Wall time of the work."""
         server, client, started = self._server.cpu_seconds(), time.process_time(), time.perf_counter()
         work()
-        elapsed = time.perf_counter() - started
+        elapsed, client = time.perf_counter() - started, time.process_time() - client
         self._units += units
         self._server_seconds += self._server.cpu_seconds() - server
-        self._client_seconds += time.process_time() - client
+        self._client_seconds += client
         return elapsed
 
     def figures(self, name: str, unit: str) -> list[Figure]:
