@@ -1,17 +1,41 @@
 """The shell around the core: load, decide, append. It knows the ports, never an adapter."""
 
 from obelisk_runtime.service.cancellation import CancelResult, NotCancellable
-from obelisk_runtime.service.deployment import BrokenComponent, DeployedComponent, GuestLibrary
+from obelisk_runtime.service.deployment import (
+    BrokenBytes,
+    BrokenComponent,
+    BytesMissing,
+    DeployedComponent,
+    GuestLibrary,
+)
+from obelisk_runtime.service.pausing import PauseResult
+from obelisk_runtime.service.replay import Differs, Matches, NotAWorkflow, Replayed, Unfit
 from obelisk_runtime.service.service import FunctionNotFound, Overloaded, Service, Submitted
+from obelisk_runtime.service.terms import Terms
+from obelisk_runtime.service.upgrading import ComponentNotFound, NotDeployed, Upgrade, UpgradePage, UpgradeResult
 
 __all__ = [
+    "BrokenBytes",
     "BrokenComponent",
+    "BytesMissing",
     "CancelResult",
+    "ComponentNotFound",
     "DeployedComponent",
+    "Differs",
     "FunctionNotFound",
     "GuestLibrary",
+    "Matches",
+    "NotAWorkflow",
     "NotCancellable",
+    "NotDeployed",
     "Overloaded",
+    "PauseResult",
+    "Replayed",
     "Service",
     "Submitted",
+    "Terms",
+    "Unfit",
+    "Upgrade",
+    "UpgradePage",
+    "UpgradeResult",
 ]

@@ -17,15 +17,17 @@ from obelisk_runtime.core.wiring import ExportedFunction, Problem
 from obelisk_runtime.ports.clock import Clock, IdSource
 from obelisk_runtime.ports.engine import Engine
 from obelisk_runtime.ports.store import Changed, CreateOutcome, Store, StoreUnavailable
-from obelisk_runtime.service import cancellation, host_functions, stubs
+from obelisk_runtime.service import cancellation, host_functions, pausing, replay, stubs, upgrading
 from obelisk_runtime.service.attempt_record import LockedActivity
 from obelisk_runtime.service.attempts import Attempt
-from obelisk_runtime.service.children import begun, created_by, waiting
+from obelisk_runtime.service.children import begun, created_by
 from obelisk_runtime.service.deployment import BrokenComponent, DeployedComponent, Deployment, GuestLibrary, Target
 from obelisk_runtime.service.dispatcher import Dispatcher
 from obelisk_runtime.service.logs import LogWriter
 from obelisk_runtime.service.node import Node, logger
+from obelisk_runtime.service.replay import Replayed
 from obelisk_runtime.service.residents import Residents
+from obelisk_runtime.service.terms import AT_ONCE, Terms
 from obelisk_runtime.service.workflow_run import WorkflowRun
 
 CLOSEST_MAX = 3
@@ -174,14 +176,14 @@ class Service:
         params: bytes | list[object],
         *,
         id: ExecutionId | None = None,  # noqa: A002 - the product's word
-        tags: Mapping[str, str] | None = None,
+        terms: Terms = AT_ONCE,
     ) -> Submitted:
         """Create a top-level execution; it is durable when this returns.
 
         Raises: FunctionNotFound, InvalidValue, IdConflict, StoreUnavailable.
         """
         execution_id = self._node.ids.execution_id(self._node.clock.now()) if id is None else id
-        return await self._submit(function, params, execution_id, tags, chosen=id is not None)
+        return await self._submit(function, params, execution_id, terms, chosen=id is not None)
 
     async def submit_and_wait(
         self,
@@ -190,10 +192,10 @@ class Service:
         *,
         seconds: float,
         id: ExecutionId | None = None,  # noqa: A002 - the product's word
-        tags: Mapping[str, str] | None = None,
+        terms: Terms = AT_ONCE,
     ) -> tuple[Submitted, ev.Outcome | None]:
         """`submit`, and its outcome if it ends within so many seconds. Raises: as `submit`."""
-        submitted, end = await self.submit_watched(function, params, id=id, tags=tags)
+        submitted, end = await self.submit_watched(function, params, id=id, terms=terms)
         try:
             async with asyncio.timeout(seconds):
                 return submitted, await end
@@ -206,13 +208,13 @@ class Service:
         params: bytes | list[object],
         *,
         id: ExecutionId | None = None,  # noqa: A002 - the product's word
-        tags: Mapping[str, str] | None = None,
+        terms: Terms = AT_ONCE,
     ) -> tuple[Submitted, Coroutine[Any, Any, ev.Outcome]]:
         """`submit`, and its end for the caller to await: seen without asking the store. Raises: as `submit`."""
         execution_id = self._node.ids.execution_id(self._node.clock.now()) if id is None else id
         waiter = self._node.watch(execution_id)
         try:
-            submitted = await self._submit(function, params, execution_id, tags, chosen=id is not None)
+            submitted = await self._submit(function, params, execution_id, terms, chosen=id is not None)
         except BaseException:
             self._node.unwatch(execution_id, waiter)
             raise
@@ -223,7 +225,7 @@ class Service:
         function: Ffqn,
         params: bytes | list[object],
         execution_id: ExecutionId,
-        tags: Mapping[str, str] | None,
+        terms: Terms,
         *,
         chosen: bool,
     ) -> Submitted:
@@ -234,9 +236,9 @@ class Service:
             raise FunctionNotFound(function, difflib.get_close_matches(function.text, names, CLOSEST_MAX))
         checked = target.codec.check_params(params, self._value_limits)
         now = node.clock.now()
-        created = created_by(target, checked, node.ids.random_bytes(16), tags=dict(tags) if tags else None)
-        if not node.scheduler.reserve(target.kind):
-            outcome = await self.store.create(waiting(created, execution_id, now))
+        created = terms.imposed(created_by(target, checked, node.ids.random_bytes(16)), now)
+        if terms.waits or not node.scheduler.reserve(target.kind):
+            outcome = await self.store.create(terms.waiting(created, execution_id, now))
             node.scheduler.wake()
         else:
             outcome = await self._create_and_begin(target, created, execution_id, now, early=not chosen)
@@ -324,6 +326,41 @@ class Service:
         Raises: ExecutionNotFound, NotCancellable, StoreUnavailable.
         """
         return await cancellation.cancel(self._node, id, reason)
+
+    async def terminate(self, id: ExecutionId, reason: str) -> cancellation.CancelResult:  # noqa: A002
+        """`cancel`, also of a workflow that is not cancellable. Raises: ExecutionNotFound, StoreUnavailable."""
+        return await cancellation.terminate(self._node, id, reason)
+
+    async def pause(self, id: ExecutionId | DelayId, reason: str) -> pausing.PauseResult:  # noqa: A002
+        """Nothing takes it up until it is resumed. Idempotent. Raises: ExecutionNotFound, StoreUnavailable."""
+        return await pausing.pause(self._node, id, reason)
+
+    async def resume(self, id: ExecutionId | DelayId, reason: str) -> pausing.PauseResult:  # noqa: A002
+        """Go on with what was paused. Idempotent. Raises: ExecutionNotFound, StoreUnavailable."""
+        return await pausing.resume(self._node, id, reason)
+
+    # Versions
+
+    async def replay(self, id: ExecutionId, wasm: bytes | None = None) -> Replayed:  # noqa: A002 - the product's word
+        """Run the history of a workflow against its component, or another one; write nothing.
+
+        Raises: ExecutionNotFound, NotAWorkflow, StoreUnavailable, BytesMissing, BrokenBytes.
+        """
+        return await replay.replay(self._node, id, wasm)
+
+    async def upgrade(self, id: ExecutionId) -> upgrading.Upgrade:  # noqa: A002 - the product's word
+        """Move a workflow to the deployed component, if its history replays on that.
+
+        Raises: ExecutionNotFound, NotAWorkflow, NotDeployed, StoreUnavailable.
+        """
+        return await upgrading.upgrade(self._node, id)
+
+    async def upgrade_component(self, name: str, *, cursor: str | None, limit: int) -> upgrading.UpgradePage:
+        """`upgrade` for the unfinished executions of a deployed component, page by page.
+
+        Raises: ComponentNotFound, InvalidName, StoreUnavailable.
+        """
+        return await upgrading.upgrade_component(self._node, name, cursor=cursor, limit=limit)
 
     def subscribe(self, listener: Callable[[Changed], None]) -> Callable[[], None]:
         """Hints that executions changed; may be lost."""

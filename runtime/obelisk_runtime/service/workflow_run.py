@@ -5,26 +5,25 @@ many have gathered (`Journal`). The guest goes on with a result only after that 
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import assert_never
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
-from obelisk_runtime.core.history import History, Nondeterminism, SetClosed, Submission, Taken
+from obelisk_runtime.core.history import History, Nondeterminism, Submission
 from obelisk_runtime.core.ids import Digest, ExecutionId, JoinSetId
 from obelisk_runtime.core.values import FunctionCodec, InvalidValue, function_codec
 from obelisk_runtime.ports import engine as guest
-from obelisk_runtime.ports.store import PAGE_MAX, ExecutionNotFound, NewExecution
+from obelisk_runtime.ports.store import ExecutionNotFound, NewExecution
 from obelisk_runtime.service import children
 from obelisk_runtime.service.deployment import BrokenBytes, BytesMissing, DeployedComponent
 from obelisk_runtime.service.journal import Journal, JournalEvents
 from obelisk_runtime.service.node import Node, logger
-from obelisk_runtime.service.workflow_context import WorkflowContext
-
-Answer = Callable[[Taken | SetClosed], guest.Value]
-"""Turns what the workflow waited for into the value of the host call. May raise GuestTrap."""
+from obelisk_runtime.service.replay import read_log, read_responses
+from obelisk_runtime.service.workflow_context import Answer, WorkflowContext
 
 EVICTED = "evicted from memory"
+PAUSED = "paused"
 NO_ROOM = "no room for one more guest"
 
 
@@ -45,7 +44,8 @@ class WorkflowRun:
         self._loaded = False
         self._projection = projection
         self._early: list[ev.Response] = []
-        self._cancel_reason: str | None = None
+        self._cut_short: ev.Failed | None = None
+        """How it is to end though it has not: cancelled, terminated, or past its deadline."""
         self._waiting: tuple[asyncio.Future[guest.Value], Answer] | None = None
         self._call: guest.GuestCall | None = None
         self._context: WorkflowContext | None = None
@@ -54,7 +54,8 @@ class WorkflowRun:
         self._flush_scheduled = False
         self._nondeterminism: Nondeterminism | None = None
         self._leaving = False
-        self._left = False
+        self.left = asyncio.Event()
+        """Set when it is no longer in this process's memory."""
         self._closing = False
         self._to_cancel: list[str] = []
         """What to cancel as soon as everything recorded is durable."""
@@ -81,33 +82,18 @@ class WorkflowRun:
             self.node.spawn(self._read_and_start())
 
     async def _read_and_start(self) -> None:
-        log = await self.node.insist(self._read_log)
-        responses = await self.node.insist(self._read_responses)
+        store = self.node.store
+        log = await self.node.insist(lambda: read_log(store, self.id))
+        responses = await self.node.insist(lambda: read_responses(store, self.id))
         if not self._leaving:
             self._load(log, responses, committed=len(log))
             self._start()
-
-    async def _read_log(self) -> list[ev.Recorded]:
-        log: list[ev.Recorded] = []
-        while page := await self.node.store.log(self.id, start=len(log), limit=PAGE_MAX):
-            log += page
-            if len(page) < PAGE_MAX:
-                break
-        return log
-
-    async def _read_responses(self) -> list[ev.Response]:
-        responses: list[ev.Response] = []
-        while page := await self.node.store.responses(self.id, after=len(responses), limit=PAGE_MAX):
-            responses += page
-            if len(page) < PAGE_MAX:
-                break
-        return responses
 
     def _load(self, log: Sequence[ev.Recorded], responses: Sequence[ev.Response], committed: int) -> None:
         created = log[0].event
         assert isinstance(created, ev.Created)
         self.created = created
-        self._seed = created.seed or bytes(16)
+        self._seed = children.seed_of(created)
         self.history = History(self.id, log, responses)
         owner = JournalEvents(self._bear, self._committed, self._take_responses, self._overtaken)
         self.journal = Journal(self.node, self.history, committed, owner)
@@ -120,13 +106,16 @@ class WorkflowRun:
         if self.history.deciding:
             self.history.run_to_end()
             self._go_on_closing()
-        elif self._cancel_reason is not None:
-            self._begin_to_cancel(self._cancel_reason)
+        elif self._cut_short is not None:
+            self._begin_to_end(self._cut_short)
+        elif self.history.projection.lifecycle.paused:
+            self._let_go(PAUSED, parked=False)
         else:
-            assert self.created.digest is not None
-            component = self.node.deployment.by_digest.get(self.created.digest)
+            digest = self.history.projection.digest
+            assert digest is not None
+            component = self.node.deployment.by_digest.get(digest)
             if component is None:
-                self.node.spawn(self._find_component_and_call(self.created.digest))
+                self.node.spawn(self._find_component_and_call(digest))
             else:
                 self._call_guest(component)
 
@@ -136,7 +125,7 @@ class WorkflowRun:
             component = await self.node.insist(lambda: pinned(digest, self.created.function))
         except (BytesMissing, BrokenBytes) as error:
             if not self._leaving and not self.history.deciding:
-                self._pause(str(error))
+                self._stop(str(error))
             return
         if not self._leaving and not self.history.deciding:
             self._call_guest(component)
@@ -224,7 +213,7 @@ class WorkflowRun:
 
     def _bear(self, submission: Submission) -> children.Birth:
         settled = self.history.unsettled_version < self.journal.committed
-        return children.bear(self.node, submission, self._seed, settled=settled, run_workflow=self._run_child)
+        return children.bear(self.node, submission, self.created, settled=settled, run_workflow=self._run_child)
 
     def _run_child(self, new: NewExecution, commit: "asyncio.Future[None]") -> "WorkflowRun":
         return WorkflowRun.new(self.node, new, commit)
@@ -287,7 +276,7 @@ class WorkflowRun:
         try:
             decided = self._outcome_of(outcome)
         except Nondeterminism as error:
-            self._pause(str(error))
+            self._stop(str(error))
             return
         self._waiting = None
         self._finish(decided)
@@ -296,6 +285,8 @@ class WorkflowRun:
         """Raises: Nondeterminism."""
         if self._nondeterminism is not None:
             raise self._nondeterminism
+        if isinstance(outcome, guest.HostFailed) and isinstance(outcome.error, Nondeterminism):
+            raise outcome.error
         self.history.finish_replay()
         match outcome:
             case guest.Returned():
@@ -352,7 +343,7 @@ class WorkflowRun:
             case ev.Unlocked():
                 self._leave()
                 self.node.scheduler.wake()
-                if self._cancel_reason is not None:
+                if self._cut_short is not None:
                     self.node.spawn(self._take_up_again())
             case _:
                 if self._to_cancel and self.journal.idle:
@@ -361,24 +352,34 @@ class WorkflowRun:
 
     # Leaving memory and control
 
-    def cancel(self, reason: str) -> bool:
-        """Begin to cancel, in whoever runs it next if it is about to leave; False if it is ending already."""
+    def end_early(self, outcome: ev.Failed) -> bool:
+        """Begin to end so, in whoever runs it next if it is about to leave; False if it is ending already."""
         if self._loaded and not self._leaving and (self.history.deciding or self._ended):
             return False
-        self._cancel_reason = reason
+        self._cut_short = outcome
         if self._loaded and not self._leaving:
-            self._begin_to_cancel(reason)
+            self._begin_to_end(outcome)
         return True
 
-    def _begin_to_cancel(self, reason: str) -> None:
+    def _begin_to_end(self, outcome: ev.Failed) -> None:
         history = self.history
         history.run_to_end()
         now = self.node.clock.now()
         self._drop_guest()
         if history.projection.holder is None:
             history.record_life(ev.Locked(self.node.executor, history.projection.attempts + 1), now)
-        history.record_life(ev.CancelRequested(reason), now)
-        self._finish(ev.Failed(ev.FailureKind.CANCELLED, reason))
+        if outcome.kind is ev.FailureKind.CANCELLED:
+            history.record_life(ev.CancelRequested(outcome.reason), now)
+        self._finish(outcome)
+
+    def pause(self, reason: str) -> bool:
+        """Let go of the guest, and rest until it is resumed; `left` tells when. False if it cannot be paused here."""
+        if not self._loaded or self._leaving or self.history.deciding or self._ended:
+            return False
+        self.history.run_to_end()
+        self.history.record_life(ev.Paused(reason), self.node.clock.now())
+        self._let_go(reason, parked=False)
+        return True
 
     @property
     def _ended(self) -> bool:
@@ -411,12 +412,16 @@ class WorkflowRun:
         self.journal.flush()
         self._drop_guest()
 
-    def _pause(self, reason: str) -> None:
+    def _stop(self, reason: str) -> None:
         """Stop here until an operator resumes it; nothing is cancelled."""
         logger.warning("a workflow is paused", extra={"execution": self.id, "reason": reason})
-        self.history.run_to_end()
-        self.history.record_life(ev.Paused(reason), self.node.clock.now())
-        self._let_go(reason, parked=False)
+        self.pause(reason)
+
+    def read_again(self) -> None:
+        """Somebody appended what changes how it runs: begin again from the log."""
+        if not self._loaded or self.journal.idle:
+            self._overtaken()
+        # else the store refuses what is on its way, and the journal tells
 
     def _overtaken(self) -> None:
         self.forget()
@@ -429,15 +434,15 @@ class WorkflowRun:
             projection = await node.insist(lambda: node.store.get(self.id))
         except ExecutionNotFound:
             return  # its creation was refused with what its parent recorded
-        reason = self._cancel_reason
+        outcome = self._cut_short
         run = node.workflows.get(self.id)
-        ours = projection.holder == node.executor or reason is not None
+        ours = projection.holder == node.executor or outcome is not None
         if run is None and ours and not isinstance(projection.status, proj.Finished):
             node.scheduler.reserve(ev.ExecutionKind.WORKFLOW, force=True)
             run = WorkflowRun(node, self.id, projection)
             run.begin()
-        if run is not None and reason is not None:
-            run.cancel(reason)
+        if run is not None and outcome is not None:
+            run.end_early(outcome)
 
     def forget(self) -> None:
         """Leave memory at once; nothing is written."""
@@ -457,6 +462,6 @@ class WorkflowRun:
     def _leave(self) -> None:
         if self.node.workflows.get(self.id) is self:
             del self.node.workflows[self.id]
-        if not self._left:
-            self._left = True
+        if not self.left.is_set():
+            self.left.set()
             self.node.scheduler.release(ev.ExecutionKind.WORKFLOW)

@@ -16,7 +16,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from obelisk_runtime.core.errors import ObeliskError
-from obelisk_server.api import catalogue, executions, problems, refusals, wire
+from obelisk_server.api import catalogue, control, executions, problems, refusals, versions, wire
 from obelisk_server.api.operations import AnyOperation, Call, Context, Routes, json_bytes
 
 BODY_MARGIN_BYTES = 64 * 1024
@@ -28,7 +28,12 @@ CLOSE_SECONDS = 5.0
 JSON = "application/json"
 SERVER = "obelisk"
 
-OPERATIONS: tuple[AnyOperation, ...] = (*executions.OPERATIONS, *catalogue.OPERATIONS)
+OPERATIONS: tuple[AnyOperation, ...] = (
+    *executions.OPERATIONS,
+    *control.OPERATIONS,
+    *versions.OPERATIONS,
+    *catalogue.OPERATIONS,
+)
 
 _LOOPBACK_HOST = re.compile(r"(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]{1,5})?")
 _log = logging.getLogger(__name__)
@@ -101,7 +106,7 @@ class Listener:
     async def _body(self, request: web.BaseRequest, operation: AnyOperation) -> Any:
         if request.content_type != JSON:
             raise refusals.UnsupportedMediaType(request.headers.get("Content-Type", ""))
-        raw = await self._read(request)
+        raw = await self._read(request, operation.body_bytes_max or self._body_bytes_max)
         if not raw and operation.body is wire.Nothing:
             return _NOTHING
         try:
@@ -113,20 +118,21 @@ class Listener:
         except RecursionError:
             raise refusals.MalformedBody("the body is nested too deep") from None
 
-    async def _read(self, request: web.BaseRequest) -> bytes:
+    async def _read(self, request: web.BaseRequest, limit: int) -> bytes:
         """The whole body, within the limit."""
-        limit = self._body_bytes_max
         if (request.content_length or 0) > limit:
             raise refusals.BodyTooLarge(limit)
-        raw = b""
+        chunks: list[bytes] = []
+        size = 0
         try:
             while chunk := await request.content.readany():
-                raw = raw + chunk if raw else chunk
-                if len(raw) > limit:
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > limit:
                     raise refusals.BodyTooLarge(limit)
         except (ConnectionError, web.RequestPayloadError) as error:
             raise refusals.MalformedBody(f"the body was cut off: {error}") from error
-        return raw
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 _NOTHING = wire.Nothing()

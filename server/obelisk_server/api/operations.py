@@ -49,6 +49,8 @@ class Operation(Generic[Query, Body]):
     query: type[Query]
     body: type[Body]
     """`Nothing` for a method without body."""
+    body_bytes_max: int | None = None
+    """None: what a payload may have."""
 
     @property
     def summary(self) -> str:

@@ -1,9 +1,10 @@
-"""`obelisk function …` and `obelisk component …`."""
+"""`obelisk function …` and `obelisk component list`."""
 
 import click
 
 from obelisk_server.cli.client import Client
 from obelisk_server.cli.output import client_command, print_json, print_table
+from obelisk_server.cli.versions import upgrade_component
 
 
 @click.group(help="Functions that can be called.")
@@ -23,6 +24,9 @@ def list_functions(client: Client, *, as_json: bool) -> None:
 
 @click.group(help="Components that are deployed.")
 def component() -> None: ...
+
+
+component.add_command(upgrade_component)
 
 
 @component.command("list", help="List every component.")

@@ -6,11 +6,13 @@ from typing import Any
 
 import click
 
+from obelisk_server.cli import control
 from obelisk_server.cli.client import Client, Json, segment
 from obelisk_server.cli.failure import Exit
 from obelisk_server.cli.follow import Follow
 from obelisk_server.cli.output import client_command, compact, print_fields, print_json, print_table, visible
 from obelisk_server.cli.params import params_text, tags_of
+from obelisk_server.cli.versions import replay, upgrade
 
 PAGE_MAX = 1_000
 FOLLOW_WAIT = "10s"
@@ -20,11 +22,19 @@ FOLLOW_WAIT = "10s"
 def execution() -> None: ...
 
 
+execution.add_command(replay)
+execution.add_command(upgrade)
+
+
 @execution.command("submit")
 @click.argument("function")
 @click.argument("params", default="[]")
 @click.option("--id", "chosen_id", help="Choose the id: the same submit again is then no second run.")
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A searchable tag; may be repeated.")
+@click.option("--at", help="Begin at this time, such as 2026-01-31T12:00:00Z.")
+@click.option("--in", "delay", metavar="DURATION", help="Begin after this long, such as 10m.")
+@click.option("--deadline", metavar="TIME|DURATION", help="End it, with its children, if it has not ended by then.")
+@click.option("--paused", is_flag=True, help="It waits until it is resumed.")
 @click.option("-f", "--follow", is_flag=True, help="Show progress until it ends, then its result.")
 @client_command
 def submit(  # noqa: PLR0913 - one for each option
@@ -34,6 +44,10 @@ def submit(  # noqa: PLR0913 - one for each option
     params: str,
     chosen_id: str | None,
     tags: tuple[str, ...],
+    at: str | None,
+    delay: str | None,
+    deadline: str | None,
+    paused: bool,
     follow: bool,
     as_json: bool,
 ) -> None:
@@ -41,7 +55,12 @@ def submit(  # noqa: PLR0913 - one for each option
 
     The end of a function's name is enough where only one function has it.
     """
-    fields: Json = {"function": function, "id": chosen_id, "tags": tags_of(tags)}
+    if at and delay:
+        raise click.UsageError("--at and --in exclude one another")
+    fields: Json = {
+        **{"function": function, "id": chosen_id, "tags": tags_of(tags)},
+        **{"due": at or delay, "deadline": deadline, "paused": paused},
+    }
     given = json.dumps({name: value for name, value in fields.items() if value})
     submitted = client.post("/v1/executions", f'{given[:-1]}, "params": {params_text(params)}}}')
     if follow:
@@ -180,13 +199,5 @@ def _field(value: object) -> str:
     return value if isinstance(value, str) else compact(value)
 
 
-@execution.command("cancel")
-@click.argument("target_id")
-@client_command
-def cancel(client: Client, *, target_id: str, as_json: bool) -> None:
-    """Cancel an activity, a delay, or a workflow whose name ends in -cancellable."""
-    answer = client.post(f"/v1/executions/{segment(target_id)}/cancel", "{}")
-    if as_json:
-        print_json(answer)
-    else:
-        click.echo(answer["outcome"])
+for _command in control.COMMANDS:
+    execution.add_command(_command)

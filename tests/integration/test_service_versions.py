@@ -1,0 +1,261 @@
+"""Code that changes under executions: replay, upgrade, reload, changed signatures, nondeterminism, poison."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from wasmtime import wat2wasm
+
+from obelisk_runtime.core import events as ev
+from obelisk_runtime.core import projection as proj
+from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings
+from obelisk_runtime.core.ids import DelayId, ExecutionId
+from obelisk_runtime.core.names import Ffqn
+from obelisk_runtime.service import (
+    BrokenBytes,
+    ComponentNotFound,
+    Differs,
+    Matches,
+    NotAWorkflow,
+    NotDeployed,
+    Unfit,
+    UpgradeResult,
+)
+from obelisk_runtime.service.deployment import digest_of
+from obelisk_runtime.service.replay import read_story
+
+COMPONENTS = Path(__file__).parents[2] / "components"
+SLEEP = Ffqn.parse("testing:sleeper/sleeper.sleep")
+FIBOA = Ffqn.parse("testing:fibo-workflow/workflow.fiboa")
+FIBO = Ffqn.parse("testing:fibo/fibo.fibo")
+HOUR = 3_600_000
+SLEEPS_SECONDS = ("(i64.const 0 (; milliseconds ;))", "(i64.const 1 (; seconds ;))")
+"""Asks for another delay: incompatible with what was recorded."""
+RETURNS_ERR = ("(i32.load8_u (i32.const 0))))", "(i32.const 1)))")
+"""Answers err after its sleep: compatible."""
+SLEEPS_TWICE = (
+    "(i32.load8_u (i32.const 0))))",
+    """(call $sleep (i32.const 2) (i64.const 0) (local.get $milliseconds)
+        (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)) (i32.const 0)))""",
+)
+NO_SLEEP = ("(call $sleep\n", "(if (i32.const 1) (then (return (i32.const 0)))) (call $sleep\n")
+TRAPS = ("(call $sleep\n", "(unreachable) (call $sleep\n")
+SPINS = ("(call $sleep\n", "(loop $again (br $again)) (call $sleep\n")
+
+
+def variant(name: str, *changes: tuple[str, str]) -> bytes:
+    """The bytes of a component of this checkout with its text changed."""
+    text = (COMPONENTS / name / "component.wat").read_text(encoding="utf-8")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    return bytes(wat2wasm(text))
+
+
+def sleeper(*changes: tuple[str, str], **settings: Any) -> tuple[ComponentSettings, bytes]:
+    wasm = variant("sleeper", *changes)
+    return ComponentSettings("sleeper", ComponentKind.WORKFLOW, "sleeper.wasm", **settings), wasm
+
+
+def delay_of(execution_id: str) -> DelayId:
+    return DelayId(f"Delay_{execution_id[2:]}.o:1_1")
+
+
+async def asleep(site: Any, execution_id: ExecutionId) -> bool:
+    return isinstance((await site.store.get(execution_id)).status, proj.Blocked)
+
+
+async def paused(site: Any, execution_id: ExecutionId) -> bool:
+    return (await site.store.get(execution_id)).lifecycle.paused
+
+
+async def everything(site: Any, execution_id: ExecutionId) -> Any:
+    return await read_story(site.store, execution_id), await site.lines(execution_id)
+
+
+@pytest.fixture
+def sleeping(site: Any, eventually: Any) -> Any:
+    """Start a server with a sleeper and let it sleep for an hour."""
+
+    async def sleep() -> tuple[Any, ExecutionId]:
+        service = await site.start(sleeper())
+        submitted = await service.submit(SLEEP, [HOUR])
+        await eventually(lambda: asleep(site, submitted.id))
+        return service, submitted.id
+
+    return sleep
+
+
+# Replay
+
+
+async def test_replay_against_its_own_component_matches_and_writes_nothing(site: Any, sleeping: Any) -> None:
+    service, id_ = await sleeping()
+    before = await everything(site, id_)
+    assert await service.replay(id_) == Matches(digest_of(sleeper()[1]), 1)
+    assert await everything(site, id_) == before
+
+
+async def test_a_finished_execution_replays_to_the_same_result(site: Any, workflow: Any, activity: Any) -> None:
+    service = await site.start(workflow("fibo_workflow_tiny"), activity("fibo_tiny"))
+    submitted = await service.submit(FIBOA, [10, 3])
+    assert await service.wait(submitted.id) == ev.Ok("89")
+    before = await everything(site, submitted.id)
+    begun = len(site.attempts("fibo.fibo"))
+    replayed = await service.replay(submitted.id)
+    assert isinstance(replayed, Matches)
+    assert replayed.entries == 3
+    assert await everything(site, submitted.id) == before
+    assert len(site.attempts("fibo.fibo")) == begun
+
+
+async def test_replay_of_a_finished_execution_tells_another_result(site: Any, sleeping: Any) -> None:
+    service, id_ = await sleeping()
+    await service.cancel(delay_of(id_), "wake up")
+    assert await service.wait(id_) == ev.Err(None)
+    assert isinstance(await service.replay(id_), Matches)
+    wasm = variant("sleeper", ("(i32.load8_u (i32.const 0))))", "(i32.const 0)))"))
+    replayed = await service.replay(id_, wasm)
+    assert isinstance(replayed, Differs)
+    assert (replayed.recorded, replayed.asked) == ("to return err()", "to return ok()")
+
+
+@pytest.mark.parametrize(
+    ("change", "recorded", "asked"),
+    [
+        (SLEEPS_SECONDS, "delay-submitted(join_set=o:1, asked=3600000000,", "asked=3600000000000,"),
+        (NO_SLEEP, "delay-submitted", "to return ok()"),
+        (TRAPS, "delay-submitted", "to end: trapped"),
+    ],
+)
+async def test_replay_tells_version_recorded_asked_and_the_position_in_the_guest(
+    site: Any, sleeping: Any, change: tuple[str, str], recorded: str, asked: str
+) -> None:
+    service, id_ = await sleeping()
+    before = await everything(site, id_)
+    replayed = await service.replay(id_, variant("sleeper", change))
+    assert isinstance(replayed, Differs)
+    assert replayed.version == 2
+    assert recorded in (replayed.recorded or "")
+    assert asked in (replayed.asked or "")
+    assert bool(replayed.position) == (change is not NO_SLEEP)
+    assert await everything(site, id_) == before
+
+
+async def test_replay_against_a_component_that_cannot_run_it_says_so(site: Any, sleeping: Any) -> None:
+    service, id_ = await sleeping()
+    replayed = await service.replay(id_, variant("dice"))
+    assert isinstance(replayed, Unfit)
+    assert "does not export" in replayed.reason
+    with pytest.raises(BrokenBytes):
+        await service.replay(id_, b"no component")
+    assert (await site.store.get(id_)).version == 3
+
+
+async def test_replay_of_a_guest_that_computes_without_end_is_given_up(
+    site: Any, sleeping: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, id_ = await sleeping()
+    monkeypatch.setattr("obelisk_runtime.service.replay.REPLAY_SECONDS_MAX", 0.05)
+    assert isinstance(await service.replay(id_, variant("sleeper", SPINS)), Unfit)
+
+
+async def test_only_workflows_are_replayed(site: Any, activity: Any) -> None:
+    service = await site.start(activity("fibo_tiny"))
+    submitted = await service.submit(FIBO, [10])
+    with pytest.raises(NotAWorkflow):
+        await service.replay(submitted.id)
+    with pytest.raises(NotAWorkflow):
+        await service.upgrade(submitted.id)
+
+
+# Upgrade
+
+
+async def restarted(site: Any, service: Any, *changes: tuple[str, str]) -> Any:
+    site.die(service)
+    return await site.start(sleeper(*changes))
+
+
+async def test_a_workflow_stays_on_the_digest_it_started_with(site: Any, sleeping: Any) -> None:
+    service, id_ = await sleeping()
+    service = await restarted(site, service, RETURNS_ERR)
+    assert isinstance(await service.replay(id_), Matches)
+    assert (await site.store.get(id_)).digest == digest_of(sleeper()[1])
+
+
+@pytest.mark.parametrize("restart", [True, False])
+async def test_a_compatible_change_is_taken_by_an_upgrade_and_finished_on(
+    site: Any, sleeping: Any, eventually: Any, restart: bool
+) -> None:
+    service, id_ = await sleeping()
+    if restart:
+        service = await restarted(site, service, SLEEPS_TWICE)
+        await eventually(lambda: len(site.attempts("sleep")) == 2)
+    else:
+        assert await service.deploy([sleeper(SLEEPS_TWICE)]) == []
+    upgraded = await service.upgrade(id_)
+    assert upgraded.result is UpgradeResult.UPGRADED
+    assert upgraded.digest == digest_of(sleeper(SLEEPS_TWICE)[1])
+    assert ev.Upgraded(upgraded.digest) in await site.log(id_)
+    assert (await service.upgrade(id_)).result is UpgradeResult.UP_TO_DATE
+    await service.cancel(delay_of(id_), "wake up")
+    second = DelayId(f"Delay_{id_[2:]}.o:2_1")
+    await eventually(lambda: sleeps_on(site, id_, "o:2"))
+    await service.cancel(second, "wake up")
+    assert await service.wait(id_) == ev.Ok(None)
+    assert (await service.upgrade(id_)).result is UpgradeResult.ALREADY_FINISHED
+
+
+async def sleeps_on(site: Any, id_: ExecutionId, join_set: str) -> bool:
+    status = (await site.store.get(id_)).status
+    return isinstance(status, proj.Blocked) and status.join_set == join_set
+
+
+async def test_an_incompatible_change_leaves_it_on_the_old_digest_and_tells_the_first_difference(
+    site: Any, sleeping: Any
+) -> None:
+    service, id_ = await sleeping()
+    before = await everything(site, id_)
+    service_2 = await restarted(site, service, SLEEPS_SECONDS)
+    upgrade = await service_2.upgrade(id_)
+    assert upgrade.result is UpgradeResult.STAYS
+    assert upgrade.digest == digest_of(sleeper()[1])
+    assert isinstance(upgrade.difference, Differs)
+    assert upgrade.difference.version == 2
+    after = await everything(site, id_)
+    assert after[0].log[: len(before[0].log)] == before[0].log
+    assert ev.Upgraded not in {type(event) for event in await site.log(id_)}
+    await service_2.cancel(delay_of(id_), "wake up")
+    assert await service_2.wait(id_) == ev.Err(None)
+
+
+async def test_an_upgrade_of_all_of_a_component_moves_those_that_replay_and_lists_the_others(
+    site: Any, workflow: Any, activity: Any, eventually: Any
+) -> None:
+    service = await site.start(sleeper(), workflow("fibo_workflow_tiny"), activity("fibo_tiny"))
+    ids = [(await service.submit(SLEEP, [minutes * 60_000])).id for minutes in (10, 20, 30, 40, 50)]
+    for id_ in ids:
+        await eventually(lambda id_=id_: asleep(site, id_))
+    # One asks for a constant: only the execution that was given it replays.
+    constant = ("(local.get $milliseconds)\n", f"(i64.const {30 * 60_000})\n")
+    assert await service.deploy([sleeper(constant), workflow("fibo_workflow_tiny"), activity("fibo_tiny")]) == []
+    found: dict[str, UpgradeResult] = {}
+    cursor = None
+    while True:
+        page = await service.upgrade_component("sleeper", cursor=cursor, limit=2)
+        found |= {item.id: item.result for item in page.items}
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    expected = [UpgradeResult.UPGRADED if index == 2 else UpgradeResult.STAYS for index in range(5)]
+    assert [found[id_] for id_ in ids] == expected
+    with pytest.raises(ComponentNotFound, match="sleeper"):
+        await service.upgrade_component("no", cursor=None, limit=2)
+
+
+async def test_an_upgrade_of_a_function_that_is_not_deployed_is_refused(site: Any, sleeping: Any) -> None:
+    service, id_ = await sleeping()
+    assert await service.deploy([]) == []
+    with pytest.raises(NotDeployed):
+        await service.upgrade(id_)
