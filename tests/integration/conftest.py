@@ -13,7 +13,7 @@ import pytest
 from wasmtime import wat2wasm
 
 from obelisk_runtime.core import events as ev
-from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings, RuntimeLimits
+from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings, RuntimeLimits, StubSettings
 from obelisk_runtime.core.ids import ExecutionId
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.retry import RetryPolicy
@@ -121,6 +121,7 @@ class Site:
         limits: RuntimeLimits = LIMITS,
         clock: Clock | None = None,
         sole: bool = True,
+        stubs: Sequence[StubSettings] = (),
     ) -> Service:
         service = Service(
             store=self.store if store is None else store,
@@ -131,7 +132,7 @@ class Site:
             limits=limits,
             sole_executor=sole,
         )
-        problems = await service.deploy(components)
+        problems = await service.deploy(components, stubs)
         assert not problems, [str(problem) for problem in problems]
         await service.start()
         self.services.append(service)
