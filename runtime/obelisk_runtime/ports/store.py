@@ -25,6 +25,7 @@ from obelisk_runtime.core.events import Created, ExecutionKind, Recorded, Respon
 from obelisk_runtime.core.ids import DelayId, Digest, ExecutionId, ExecutorId, Instant
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.projection import Projection
+from obelisk_runtime.ports.trees import Trees
 
 PAGE_MAX = 1_000
 """Rows a page of any list may have."""
@@ -245,6 +246,15 @@ class DelayFired:
     response: Response
 
 
+@dataclass(frozen=True, slots=True)
+class OpenDelay:
+    """A delay that has not answered."""
+
+    id: DelayId
+    wakes: Instant
+    paused: bool
+
+
 class WorkQueue(Protocol):
     """Who runs what, and when."""
 
@@ -256,7 +266,18 @@ class WorkQueue(Protocol):
         ...
 
     async def next_due(self) -> Instant | None:
-        """When the earliest delay or pending, not paused execution is due; None if there is none."""
+        """When the earliest delay or execution (`Projection.due`, `Projection.expires`) is due; None if there is none.
+
+        What is paused does not count.
+        """
+        ...
+
+    async def overdue(self, now: Instant, limit: int) -> Sequence[ExecutionId]:
+        """Executions that have reached their deadline (`Projection.expires`), earliest first."""
+        ...
+
+    async def backlog(self, now: Instant, limit: int) -> int:
+        """How many executions are due; at most `limit`, so that counting them stays cheap."""
         ...
 
     def fire_delays(self, now: Instant, limit: int) -> Awaitable[Sequence[DelayFired]]:
@@ -265,6 +286,21 @@ class WorkQueue(Protocol):
 
     def cancel_delay(self, delay_id: DelayId, now: Instant) -> Awaitable[DelayFired | None]:
         """Respond `delay cancelled` at `now`; None if it had answered already. Raises: ExecutionNotFound."""
+        ...
+
+    def hold_delay(self, delay_id: DelayId, *, paused: bool) -> Awaitable[bool | None]:
+        """Keep a delay from coming due, or no longer. False: it was so already; None: it has answered.
+
+        One that is late when it is resumed is due at once. Raises: ExecutionNotFound.
+        """
+        ...
+
+    async def open_delays(self, parent: ExecutionId, *, limit: int = PAGE_MAX) -> Sequence[OpenDelay]:
+        """Delays of this execution that have not answered, in order of creation. Raises: ExecutionNotFound."""
+        ...
+
+    async def last_beat(self, executor: ExecutorId) -> Instant | None:
+        """When the executor said last that it lives; None: it never did."""
         ...
 
     def beat(self, executor: ExecutorId, now: Instant) -> Awaitable[None]:
@@ -351,8 +387,8 @@ class Catalog(Protocol):
         ...
 
 
-class Store(Executions, WorkQueue, Signals, Catalog, Protocol):
-    """All four, over one medium."""
+class Store(Executions, WorkQueue, Signals, Catalog, Trees, Protocol):
+    """All of it, over one medium."""
 
     async def close(self) -> None:
         """Finish the writes under way and release files, threads and locks."""

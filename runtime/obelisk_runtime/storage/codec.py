@@ -100,6 +100,7 @@ class EventCodec:
         self._encode = msgspec.msgpack.Encoder(enc_hook=self._number).encode
         self._decode = msgspec.msgpack.Decoder(list[tuple[int, _FORMS]], dec_hook=self._function).decode
         self._decode_result = msgspec.msgpack.Decoder(_RESULT).decode
+        self._decode_foreign = msgspec.msgpack.Decoder(tuple[int | str, _RESULT]).decode
 
     def entries(self, events: Sequence[ev.Recorded], created: Instant) -> bytes:
         """Entries of a log one after the other, to be joined to others and finished by `body`."""
@@ -117,6 +118,13 @@ class EventCodec:
 
     def result(self, result: ev.ChildFinished | ev.DelayDue | ev.DelayCancelled) -> bytes:
         return self._encode(result)
+
+    def foreign_result(self, segment: "Segment", result: ev.ChildFinished | ev.DelayDue | ev.DelayCancelled) -> bytes:
+        """The result of something that is not in this store, with the segment of its id."""
+        return self._encode((segment, result))
+
+    def decode_foreign(self, body: bytes) -> "tuple[Segment, ev.ChildFinished | ev.DelayDue | ev.DelayCancelled]":
+        return self._decode_foreign(body)
 
     def decode_result(self, body: bytes) -> ev.ChildFinished | ev.DelayDue | ev.DelayCancelled:
         return self._decode_result(body)
@@ -175,6 +183,7 @@ PROJECTION_COLUMNS = (
     "kind",
     "function",
     "created",
+    "deadline",
     "digest",
     "flags",
     "version",
@@ -191,6 +200,7 @@ PROJECTION_COLUMNS = (
     "result",
 )
 """`due` is set for what is pending or orphaned, also if it is paused; `finished` counts microseconds from `created`."""
+FLAGS = PROJECTION_COLUMNS.index("flags")
 _STATUS = PROJECTION_COLUMNS.index("status")
 """The first of the columns of the status."""
 PENDING, LOCKED, BLOCKED, FINISHED = 1, 2, 3, 4
@@ -203,6 +213,7 @@ def projection_row(projection: proj.Projection, interned: Interned, *, answered:
         int(projection.kind),
         interned.number(projection.function.text),
         projection.created,
+        projection.deadline,
         interned.optional(projection.digest),
         flags(projection) | (ANSWERED if answered else 0),
         projection.version,
@@ -240,7 +251,7 @@ def _status_row(projection: proj.Projection, interned: Interned) -> tuple[object
 
 def projection_of(row: Sequence[Any], interned: Interned) -> proj.Projection:
     """From the values of PROJECTION_COLUMNS."""
-    kind, function, created, digest, bits, version, responses, attempts, failures, losses = row[:_STATUS]
+    kind, function, created, deadline, digest, bits, version, responses, attempts, failures, losses = row[:_STATUS]
     return proj.Projection(
         kind=ev.ExecutionKind(kind),
         function=interned.function(function),
@@ -254,6 +265,7 @@ def projection_of(row: Sequence[Any], interned: Interned) -> proj.Projection:
         failures=failures,
         losses=losses,
         deciding=bool(bits & DECIDING),
+        deadline=None if deadline is None else Instant(deadline),
     )
 
 

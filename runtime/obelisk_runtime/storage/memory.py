@@ -15,8 +15,20 @@ from obelisk_runtime.core import decisions
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.errors import InvalidName
-from obelisk_runtime.core.ids import DelayId, Digest, ExecutionId, ExecutorId, Instant, join_set_of, parent_of
+from obelisk_runtime.core.ids import (
+    EXECUTION_PREFIX,
+    DelayId,
+    Digest,
+    ExecutionId,
+    ExecutorId,
+    Instant,
+    ResponseId,
+    join_set_of,
+    parent_of,
+    path_of,
+)
 from obelisk_runtime.ports import store as port
+from obelisk_runtime.ports.trees import Grafted, OldTrees
 
 T = TypeVar("T")
 
@@ -52,10 +64,15 @@ class _Tables:
 
     def __init__(self) -> None:
         self.executions: dict[ExecutionId, _Execution] = {}
+        self._sequence = 0
         self.delays: dict[DelayId, Instant] = {}
         """Every delay there ever was, in order of creation, and when it wakes."""
+        self.held: set[DelayId] = set()
+        """Those of them that are paused."""
         self.answered: set[str] = set()
         """Executions and delays that have responded to their parents."""
+        self.kept: set[ExecutionId] = set()
+        """Trees that are not to be pruned."""
         self.beats: dict[ExecutorId, Instant] = {}
         self.components: dict[Digest, bytes] = {}
         self.logs: dict[tuple[ExecutionId, int, int], port.LogRecord] = {}
@@ -118,7 +135,8 @@ class _Tables:
             self._parent(append.response.id)
 
     def _add(self, new: port.NewExecution) -> None:
-        execution = _Execution(new.id, len(self.executions) + 1, [], new.projection)
+        self._sequence += 1
+        execution = _Execution(new.id, self._sequence, [], new.projection)
         execution.append(new.events, new.projection)
         self.executions[new.id] = execution
         self.touched.add(new.id)
@@ -172,12 +190,13 @@ class _Tables:
             yield port.Claim(execution.id, execution.created, execution.projection)
 
     def next_due(self) -> Instant | None:
-        delays = [wakes for delay, wakes in self.delays.items() if delay not in self.answered]
+        delays = [wakes for delay, wakes in self.delays.items() if self._fires(delay)]
         due = [execution.projection.due for execution in self.executions.values()]
+        due += [execution.projection.expires for execution in self.executions.values()]
         return min(delays + [instant for instant in due if instant is not None], default=None)
 
     def fire_delays(self, now: Instant, limit: int) -> list[port.DelayFired]:
-        due = [delay for delay, wakes in self.delays.items() if wakes <= now and delay not in self.answered]
+        due = [delay for delay, wakes in self.delays.items() if wakes <= now and self._fires(delay)]
         due.sort(key=lambda delay: self.delays[delay])
         return [self._answer(delay, ev.DelayDue(), now) for delay in due[:limit]]
 
@@ -185,6 +204,36 @@ class _Tables:
         if delay_id not in self.delays:
             raise port.ExecutionNotFound(delay_id)
         return None if delay_id in self.answered else self._answer(delay_id, ev.DelayCancelled(), now)
+
+    def _fires(self, delay: DelayId) -> bool:
+        return delay not in self.answered and delay not in self.held
+
+    def hold_delay(self, delay_id: DelayId, *, paused: bool) -> bool | None:
+        if delay_id not in self.delays:
+            raise port.ExecutionNotFound(delay_id)
+        if delay_id in self.answered:
+            return None
+        changed = paused != (delay_id in self.held)
+        self.held = self.held | {delay_id} if paused else self.held - {delay_id}
+        return changed
+
+    def open_delays(self, parent: ExecutionId, limit: int) -> list[port.OpenDelay]:
+        self.find(parent)
+        found = [
+            port.OpenDelay(delay, wakes, paused=delay in self.held)
+            for delay, wakes in self.delays.items()
+            if delay not in self.answered and parent_of(delay) == parent
+        ]
+        return found[: _bounded(limit)]
+
+    def overdue(self, now: Instant, limit: int) -> list[ExecutionId]:
+        expiring = [(e.projection.expires, e.sequence, e.id) for e in self.executions.values()]
+        due = sorted((at, sequence, id_) for at, sequence, id_ in expiring if at is not None and at <= now)
+        return [id_ for _, _, id_ in due[: _bounded(limit)]]
+
+    def backlog(self, now: Instant, limit: int) -> int:
+        due = [execution.projection.due for execution in self.executions.values()]
+        return min(limit, sum(1 for at in due if at is not None and at <= now))
 
     def _answer(self, delay: DelayId, result: ev.DelayDue | ev.DelayCancelled, now: Instant) -> port.DelayFired:
         response = self._respond(ev.Response(position=0, at=now, id=delay, result=result))
@@ -218,6 +267,50 @@ class _Tables:
                 self._respond(ev.Response(position=0, at=now, id=execution.id, result=result))
         return freed
 
+    # Trees
+
+    def graft(self, tree: Sequence[Grafted]) -> None:
+        if tree[0].id in self.executions:
+            raise port.IdConflict(tree[0].id, "another history")
+        for grafted in tree:
+            self._sequence += 1
+            execution = _Execution(grafted.id, self._sequence, [], grafted.projection, list(grafted.responses))
+            execution.append(grafted.log, grafted.projection)
+            self.executions[grafted.id] = execution
+            self.touched.add(grafted.id)
+            self.delays.update({delay.id: delay.wakes for delay in grafted.delays})
+            self.held |= {delay.id for delay in grafted.delays if delay.paused}
+            self.answered |= {response.id for response in grafted.responses}
+            self.write_logs(grafted.logs)
+
+    def hold(self, execution_id: ExecutionId, *, held: bool) -> bool:
+        self.find(execution_id)
+        changed = held != (execution_id in self.kept)
+        self.kept = self.kept | {execution_id} if held else self.kept - {execution_id}
+        return changed
+
+    def old_trees(self, before: Instant) -> OldTrees:
+        return OldTrees([id_ for id_ in self.executions if self._is_old(id_, before)], None)
+
+    def _is_old(self, execution_id: ExecutionId, before: Instant) -> bool:
+        execution = self.executions.get(execution_id)
+        if execution is None or parent_of(execution_id) is not None or execution_id in self.kept:
+            return False
+        status = execution.projection.status
+        return isinstance(status, proj.Finished) and status.at < before
+
+    def prune(self, trees: Sequence[ExecutionId], before: Instant) -> list[ExecutionId]:
+        pruned = [id_ for id_ in dict.fromkeys(trees) if self._is_old(id_, before)]
+        tops = set(pruned)
+        for id_ in [id_ for id_ in self.executions if _top(id_) in tops]:
+            del self.executions[id_]
+        for delay in [delay for delay in self.delays if _top(delay) in tops]:
+            del self.delays[delay]
+        self.held = {delay for delay in self.held if _top(delay) not in tops}
+        self.answered = {id_ for id_ in self.answered if _top(ExecutionId(id_)) not in tops}
+        self.logs = {place: record for place, record in self.logs.items() if _top(place[0]) not in tops}
+        return pruned
+
     # The catalog
 
     def put_component(self, digest: Digest, wasm: bytes) -> None:
@@ -234,6 +327,10 @@ class _Tables:
             (cursor, record) for cursor, record in written if cursor > after and record.execution_id == execution_id
         ]
         return found[: _bounded(limit)]
+
+
+def _top(response_id: ResponseId) -> ExecutionId:
+    return ExecutionId(EXECUTION_PREFIX + path_of(response_id).partition(".")[0])
 
 
 def _bounded(limit: int) -> int:
@@ -327,6 +424,9 @@ class MemoryStore:
     def cancel_delay(self, delay_id: DelayId, now: Instant) -> Awaitable[port.DelayFired | None]:
         return self._write(partial(self._tables.cancel_delay, delay_id, now))
 
+    def hold_delay(self, delay_id: DelayId, *, paused: bool) -> Awaitable[bool | None]:
+        return self._write(partial(self._tables.hold_delay, delay_id, paused=paused))
+
     def beat(self, executor: ExecutorId, now: Instant) -> Awaitable[None]:
         return self._write(partial(self._tables.beat, executor, now))
 
@@ -342,7 +442,25 @@ class MemoryStore:
     def write_logs(self, records: Sequence[port.LogRecord]) -> Awaitable[None]:
         return self._write(partial(self._tables.write_logs, tuple(records)))
 
+    def graft(self, tree: Sequence[Grafted]) -> Awaitable[None]:
+        return self._write(partial(self._tables.graft, tuple(tree)))
+
+    def hold(self, execution_id: ExecutionId, *, held: bool) -> Awaitable[bool]:
+        return self._write(partial(self._tables.hold, execution_id, held=held))
+
+    def prune(self, trees: Sequence[ExecutionId], before: Instant) -> Awaitable[Sequence[ExecutionId]]:
+        return self._write(partial(self._tables.prune, tuple(trees), before))
+
+    def sweep(self, limit: int) -> Awaitable[int]:  # noqa: ARG002 - nothing is left by `prune`
+        return self._write(lambda: 0)
+
     # Reads: of what is applied
+
+    async def is_held(self, execution_id: ExecutionId) -> bool:
+        return self._tables.find(execution_id).id in self._tables.kept
+
+    async def old_trees(self, before: Instant, *, cursor: str | None = None) -> OldTrees:  # noqa: ARG002 - one page
+        return self._tables.old_trees(before)
 
     async def get(self, execution_id: ExecutionId) -> proj.Projection:
         return self._tables.find(execution_id).projection
@@ -362,6 +480,18 @@ class MemoryStore:
 
     async def next_due(self) -> Instant | None:
         return self._tables.next_due()
+
+    async def open_delays(self, parent: ExecutionId, *, limit: int = port.PAGE_MAX) -> Sequence[port.OpenDelay]:
+        return self._tables.open_delays(parent, limit)
+
+    async def overdue(self, now: Instant, limit: int) -> Sequence[ExecutionId]:
+        return self._tables.overdue(now, limit)
+
+    async def backlog(self, now: Instant, limit: int) -> int:
+        return self._tables.backlog(now, limit)
+
+    async def last_beat(self, executor: ExecutorId) -> Instant | None:
+        return self._tables.beats.get(executor)
 
     async def get_component(self, digest: Digest) -> bytes | None:
         return self._tables.components.get(digest)

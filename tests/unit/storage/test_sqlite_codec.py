@@ -9,7 +9,16 @@ import pytest
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
-from obelisk_runtime.core.ids import Digest, ExecutorId, Instant, JoinSetId, delay_id, parse_execution_id, top_level_id
+from obelisk_runtime.core.ids import (
+    Digest,
+    ExecutionId,
+    ExecutorId,
+    Instant,
+    JoinSetId,
+    delay_id,
+    parse_execution_id,
+    top_level_id,
+)
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.storage import codec
 from obelisk_runtime.storage.codec import EventCodec, Interned
@@ -44,6 +53,7 @@ EVENTS: list[ev.Event] = [
     ev.JoinSetClosed(join_set=JOIN_SET),
     ev.RandomDrawn(call="random-u64(1, 7)", value="3"),
     ev.Upgraded(digest=DIGEST),
+    ev.Forked(origin=ExecutionId("E_01JX0000000000000000000000")),
     ev.TriedNext(join_set=JOIN_SET, pending=True),
     ev.IdGenerated(id=top_level_id(1, 2)),
     ev.Scheduled(top_level_id(1, 2), generated=True, function="x", params="[]", asked=1, relative=True, due=AT),

@@ -5,7 +5,7 @@ nobody else writes the file. After a failed transaction the ledger forgets every
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from obelisk_runtime.core import events as ev
@@ -14,6 +14,7 @@ from obelisk_runtime.core.projection import Finished, Projection
 from obelisk_runtime.ports.store import ExecutionNotFound, NewExecution
 from obelisk_runtime.storage.codec import (
     ANSWERED,
+    FLAGS,
     EventCodec,
     Interned,
     Segment,
@@ -142,7 +143,7 @@ class Ledger:
         projection = projection_of(columns, self.interned)
         held = Held(key, parent, segment, execution_id, projection)
         held.stored = projection
-        held.answered = bool(columns[4] & ANSWERED)
+        held.answered = bool(columns[FLAGS] & ANSWERED)
         self._held[execution_id] = held
         self._ids[key] = execution_id
         return held
@@ -187,6 +188,12 @@ class Ledger:
         self.changed.add(held.id)
         if held.projection.due is not None:
             self.pending = True
+
+    def forget_trees(self, tops: Collection[ExecutionId]) -> None:
+        """Whatever is known of these top-level executions and of what is below them. They have not changed."""
+        for id_ in [id_ for id_ in self._held if id_.partition(".")[0] in tops]:
+            held = self._held.pop(id_)
+            del self._ids[held.key]
 
     # Other rows
 

@@ -61,7 +61,8 @@ def _record(ledger: Ledger, held: Held, event: ev.LifeEvent, now: Instant) -> ev
 def fire_delays(ledger: Ledger, now: Instant, limit: int) -> list[port.DelayFired]:
     ledger.flush()
     rows = ledger.select(
-        "SELECT key, parent, segment FROM delays WHERE answer IS NULL AND wakes <= ? ORDER BY wakes, key LIMIT ?",
+        "SELECT key, parent, segment FROM delays WHERE answer IS NULL AND paused IS NULL AND wakes <= ?"
+        " ORDER BY wakes, key LIMIT ?",
         (now, max(limit, 0)),
     )
     fired: list[port.DelayFired] = []
@@ -75,17 +76,32 @@ def fire_delays(ledger: Ledger, now: Instant, limit: int) -> list[port.DelayFire
 
 
 def cancel_delay(ledger: Ledger, delay_id: DelayId, now: Instant) -> port.DelayFired | None:
-    ledger.flush()
-    path = id_path(delay_id)
-    rows = ledger.select(statements.find("delays", "key, parent, answer", len(path)), statements.bottom_up(path))
-    if not rows:
-        raise port.ExecutionNotFound(delay_id)
-    key, parent, answer = rows[0]
+    key, parent, answer, _ = _find_delay(ledger, delay_id)
     if answer is not None:
         return None
     fired = _answer(ledger, ledger.by_key(parent), (key, delay_id), ev.DelayCancelled(), now)
     ledger.execute("delays", "UPDATE delays SET answer = ? WHERE key = ?", (ANSWER_CANCELLED, key))
     return fired
+
+
+def hold_delay(ledger: Ledger, delay_id: DelayId, *, paused: bool) -> bool | None:
+    key, _, answer, held = _find_delay(ledger, delay_id)
+    if answer is not None or bool(held) == paused:
+        return None if answer is not None else False
+    ledger.execute("delays", "UPDATE delays SET paused = ? WHERE key = ?", (1 if paused else None, key))
+    ledger.pending = True
+    return True
+
+
+def _find_delay(ledger: Ledger, delay_id: DelayId) -> tuple[int, int, int | None, int | None]:
+    """Key, parent, answer, paused. Raises: ExecutionNotFound."""
+    ledger.flush()
+    path = id_path(delay_id)
+    sql = statements.find("delays", "key, parent, answer, paused", len(path))
+    rows = ledger.select(sql, statements.bottom_up(path))
+    if not rows:
+        raise port.ExecutionNotFound(delay_id)
+    return rows[0]
 
 
 def _answer(

@@ -1,11 +1,14 @@
 """The tables, as numbered migrations that only go forward, and a few views for people.
 
-- `executions.parent` is 0 for a top-level execution; `segment` is the rest of the id (`storage.codec.Segment`).
+- `executions.parent` is 0 for a top-level execution, and minus its own key once it was pruned; `segment` is the rest of
+  the id (`storage.codec.Segment`).
 - `executions.log` holds the events of the transaction that created it (a short activity needs no more), `events` all
   later ones, a row for each append.
 - `responses.source` is the key of the child, or minus the key of the delay. The result is not copied: it is the
-  child's last event, at `created + finished`, unless `at` and `result` say otherwise.
+  child's last event, at `created + finished`, unless `at` and `result` say otherwise. 0: it came from elsewhere, and
+  `result` holds the segment of its id too.
 - `executions_due` holds what `Projection.due` is set for: not what is paused (flag 1), nor stubs (kind 3).
+- `executions_expiring` holds what `Projection.expires` is set for (flag 4: the outcome is decided).
 - The only indexes that finished rows stay in are the ones of their ids.
 """
 
@@ -27,6 +30,7 @@ CREATE TABLE executions (
     kind INTEGER NOT NULL,
     function INTEGER NOT NULL,
     created INTEGER NOT NULL,
+    deadline INTEGER,
     digest INTEGER,
     flags INTEGER NOT NULL,
     version INTEGER NOT NULL,
@@ -47,6 +51,8 @@ CREATE UNIQUE INDEX executions_by_id ON executions (parent, segment);
 CREATE INDEX executions_top_level ON executions (key) WHERE parent = 0;
 CREATE INDEX executions_due ON executions (due, key, function, kind)
 WHERE due IS NOT NULL AND (flags & 1) = 0 AND kind < 3;
+CREATE INDEX executions_expiring ON executions (deadline, key)
+WHERE deadline IS NOT NULL AND finished IS NULL AND (flags & 4) = 0;
 CREATE INDEX executions_held ON executions (holder) WHERE holder IS NOT NULL;
 
 CREATE TABLE events (
@@ -70,17 +76,22 @@ CREATE TABLE delays (
     parent INTEGER NOT NULL REFERENCES executions,
     segment ANY NOT NULL,
     wakes INTEGER NOT NULL,
-    answer INTEGER
+    answer INTEGER,
+    paused INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX delays_by_id ON delays (parent, segment);
-CREATE INDEX delays_due ON delays (wakes, key) WHERE answer IS NULL;
+CREATE INDEX delays_due ON delays (wakes, key) WHERE answer IS NULL AND paused IS NULL;
 
 CREATE TABLE tags (
     name TEXT NOT NULL,
     value TEXT NOT NULL,
-    execution INTEGER NOT NULL REFERENCES executions,
+    execution INTEGER NOT NULL,
     PRIMARY KEY (name, value, execution)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE holds (
+    execution INTEGER PRIMARY KEY REFERENCES executions
+) STRICT;
 
 CREATE TABLE executors (
     executor INTEGER PRIMARY KEY REFERENCES interned,

@@ -8,7 +8,7 @@ from obelisk_runtime.storage.codec import PROJECTION_COLUMNS, Segment
 CHUNK_ROWS_MAX = 64
 """Rows a statement may write. Smaller numbers are powers of two, so that there are few texts to prepare."""
 
-_IMMUTABLE = ("kind", "function", "created")
+_IMMUTABLE = ("kind", "function", "created", "deadline")
 _MOVING = tuple(column for column in PROJECTION_COLUMNS if column not in _IMMUTABLE)
 MOVING = slice(len(_IMMUTABLE), len(PROJECTION_COLUMNS))
 """Where the columns that change are in PROJECTION_COLUMNS."""
@@ -21,6 +21,7 @@ INSERTS = {
     "events": ("events (execution, version, body)", 3, ""),
     "responses": ("responses (parent, position, source, at, result)", 5, ""),
     "delays": ("delays (key, parent, segment, wakes)", 4, ""),
+    "grafted delays": ("delays (key, parent, segment, wakes, answer, paused)", 6, ""),
     "tags": ("tags (execution, name, value)", 3, ""),
     "logs": (
         "logs (execution, run, ordinal, at, level, source, message)",

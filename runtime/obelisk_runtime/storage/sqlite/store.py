@@ -11,8 +11,9 @@ from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.ids import DelayId, Digest, ExecutionId, ExecutorId, Instant
 from obelisk_runtime.ports import store as port
+from obelisk_runtime.ports.trees import Grafted, OldTrees
 from obelisk_runtime.storage.codec import EventCodec, Interned
-from obelisk_runtime.storage.sqlite import queue, writes
+from obelisk_runtime.storage.sqlite import queue, trees, writes
 from obelisk_runtime.storage.sqlite.ledger import Hook, Ledger
 from obelisk_runtime.storage.sqlite.lock_file import LockFile
 from obelisk_runtime.storage.sqlite.opening import open_connection, opening_error
@@ -107,6 +108,21 @@ class SqliteStore:
     def cancel_delay(self, delay_id: DelayId, now: Instant) -> Awaitable[port.DelayFired | None]:
         return self._writer.submit(lambda ledger: queue.cancel_delay(ledger, delay_id, now))
 
+    def hold_delay(self, delay_id: DelayId, *, paused: bool) -> Awaitable[bool | None]:
+        return self._writer.submit(lambda ledger: queue.hold_delay(ledger, delay_id, paused=paused))
+
+    async def open_delays(self, parent: ExecutionId, *, limit: int = port.PAGE_MAX) -> Sequence[port.OpenDelay]:
+        return await self._reader.open_delays(parent, limit)
+
+    async def overdue(self, now: Instant, limit: int) -> Sequence[ExecutionId]:
+        return await self._reader.overdue(now, limit)
+
+    async def backlog(self, now: Instant, limit: int) -> int:
+        return await self._reader.backlog(now, limit)
+
+    async def last_beat(self, executor: ExecutorId) -> Instant | None:
+        return await self._reader.last_beat(executor)
+
     def beat(self, executor: ExecutorId, now: Instant) -> Awaitable[None]:
         number = self._interned.number(executor)
         return self._writer.submit(lambda ledger: queue.beat(ledger, number, now))
@@ -136,6 +152,27 @@ class SqliteStore:
         self, execution_id: ExecutionId, *, after: int = 0, limit: int = port.PAGE_MAX
     ) -> Sequence[tuple[int, port.LogRecord]]:
         return await self._reader.read_logs(execution_id, after, limit)
+
+    # Trees
+
+    def graft(self, tree: Sequence[Grafted]) -> Awaitable[None]:
+        encoded = [trees.EncodedGraft.of(grafted, self._codec) for grafted in tree]
+        return self._writer.submit(lambda ledger: trees.graft(ledger, encoded))
+
+    def hold(self, execution_id: ExecutionId, *, held: bool) -> Awaitable[bool]:
+        return self._writer.submit(lambda ledger: trees.hold(ledger, execution_id, held=held))
+
+    async def is_held(self, execution_id: ExecutionId) -> bool:
+        return await self._reader.is_held(execution_id)
+
+    async def old_trees(self, before: Instant, *, cursor: str | None = None) -> OldTrees:
+        return await self._reader.old_trees(before, cursor)
+
+    def prune(self, pruned: Sequence[ExecutionId], before: Instant) -> Awaitable[Sequence[ExecutionId]]:
+        return self._writer.submit(lambda ledger: trees.prune(ledger, pruned, before))
+
+    def sweep(self, limit: int) -> Awaitable[int]:
+        return self._writer.submit(lambda ledger: trees.sweep(ledger, limit))
 
     # Signals
 

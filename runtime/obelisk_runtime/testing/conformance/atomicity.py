@@ -29,6 +29,7 @@ from obelisk_runtime.testing.conformance.scenes import (
     running_workflow,
     waiting_workflow,
 )
+from obelisk_runtime.testing.conformance.trees import delays_of, finished_tree, tree_of
 
 Write = Callable[[Store], Awaitable[object]]
 
@@ -138,10 +139,36 @@ async def keeping(store: Store) -> Write:  # noqa: ARG001 - the form of all scen
     return lambda store: store.put_component(DIGEST, b"bytes")
 
 
+async def grafting(store: Store) -> Write:
+    top = await finished_tree(store)
+    rows = await dump(store)
+    tree = [replace(one, logs=[record(one.id, 1, 0)]) for one in tree_of(rows, top, delays_of(rows, top))]
+    await store.prune([top], LATER)
+    while await store.sweep(1_000):
+        pass
+    return lambda store: store.graft(tree)
+
+
+async def pruning(store: Store) -> Write:
+    tops = [await finished_tree(store, number) for number in (1, 2)]
+    return lambda store: store.prune(tops, LATER)
+
+
+async def sweeping(store: Store) -> Write:
+    await store.prune([await finished_tree(store)], LATER)
+    return lambda store: store.sweep(1_000)
+
+
+async def holding(store: Store) -> Write:
+    top = await finished_tree(store)
+    return lambda store: store.hold(top, held=True)
+
+
 SCENES = [
     Scene(prepare.__name__, prepare)
     for prepare in (
-        creating, appending, responding, locking, firing, cancelling, taking_over, retiring, logging, keeping
+        creating, appending, responding, locking, firing, cancelling, taking_over, retiring, logging, keeping,
+        grafting, pruning, sweeping, holding,
     )
 ]  # fmt: skip
 
@@ -151,7 +178,8 @@ async def state(store: Store) -> object:
     rows = await dump(store)
     check(rows)
     logs = {execution_id: await read(store, execution_id) for execution_id in rows}
-    return rows, logs, await store.next_due(), await store.get_component(DIGEST)
+    held = {execution_id: await store.is_held(execution_id) for execution_id in rows}
+    return rows, logs, held, await store.next_due(), await store.get_component(DIGEST)
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)

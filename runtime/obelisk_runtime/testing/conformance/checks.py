@@ -10,6 +10,7 @@ from obelisk_runtime.core.history import fold
 from obelisk_runtime.core.ids import DelayId, Digest, ExecutionId, ExecutorId, Instant
 from obelisk_runtime.core.projection import Projection
 from obelisk_runtime.ports import store as port
+from obelisk_runtime.ports.trees import Grafted, OldTrees
 from obelisk_runtime.testing.conformance.scenes import all_responses, whole_log
 
 T = TypeVar("T")
@@ -113,6 +114,24 @@ class CheckedStore:
 
     def write_logs(self, records: Sequence[port.LogRecord]) -> Awaitable[None]:
         return self._checked(self._store.write_logs(records))
+
+    def graft(self, tree: Sequence[Grafted]) -> Awaitable[None]:
+        return self._checked(self._store.graft(tree))
+
+    def hold(self, execution_id: ExecutionId, *, held: bool) -> Awaitable[bool]:
+        return self._checked(self._store.hold(execution_id, held=held))
+
+    def prune(self, trees: Sequence[ExecutionId], before: Instant) -> Awaitable[Sequence[ExecutionId]]:
+        return self._checked(self._store.prune(trees, before))
+
+    def sweep(self, limit: int) -> Awaitable[int]:
+        return self._checked(self._store.sweep(limit))
+
+    async def is_held(self, execution_id: ExecutionId) -> bool:
+        return await self._store.is_held(execution_id)
+
+    async def old_trees(self, before: Instant, *, cursor: str | None = None) -> OldTrees:
+        return await self._store.old_trees(before, cursor=cursor)
 
     async def get(self, execution_id: ExecutionId) -> Projection:
         return await self._store.get(execution_id)

@@ -9,6 +9,7 @@ from obelisk_runtime.testing.conformance.fencing import TestFencing
 from obelisk_runtime.testing.conformance.listing import TestFilters, TestPages
 from obelisk_runtime.testing.conformance.model import TestDifferential, TestModel
 from obelisk_runtime.testing.conformance.responding import TestResponseAgainstBlock, TestResponseOrder
+from obelisk_runtime.testing.conformance.trees import TestGraft, TestPrune
 from obelisk_runtime.testing.conformance.work_queue import TestDelays, TestLock, TestTakeOver
 
 __all__ = [
@@ -21,11 +22,13 @@ __all__ = [
     "TestDifferential",
     "TestFencing",
     "TestFilters",
+    "TestGraft",
     "TestGuestLogs",
     "TestLock",
     "TestModel",
     "TestPages",
     "TestPayloads",
+    "TestPrune",
     "TestReopening",
     "TestResponseAgainstBlock",
     "TestResponseOrder",
