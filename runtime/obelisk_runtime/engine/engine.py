@@ -18,7 +18,7 @@ from obelisk_runtime.engine import native
 from obelisk_runtime.engine.artifacts import ArtifactCache, artifact_key
 from obelisk_runtime.engine.codec import Codecs
 from obelisk_runtime.engine.fibers import Fibers
-from obelisk_runtime.engine.introspect import Interfaces, inspect
+from obelisk_runtime.engine.introspect import Interfaces, Surface, inspect, surface
 from obelisk_runtime.engine.linking import ExportedFunction, LinkedGuest
 from obelisk_runtime.engine.settings import EngineSettings, build_engine, compile_fingerprint
 from obelisk_runtime.ports.engine import (
@@ -60,6 +60,13 @@ class WasmtimeEngine:
             task = self._compiling[digest] = loop.create_task(self._compile(digest, wasm))
             task.add_done_callback(lambda _: self._compiling.pop(digest))
         return await asyncio.shield(task)
+
+    async def surface(self, wasm: bytes) -> Surface:
+        """Interfaces with the names of their types, for people. Raises: NotAComponent, UnsupportedComponent."""
+        await self.compile(wasm)  # what is no component is refused, and the artifact is then in the cache
+        digest = digest_of(wasm)
+        work = lambda: surface(self._engine, self._load(digest, wasm))  # noqa: E731 - for a thread
+        return await asyncio.get_running_loop().run_in_executor(self._compilers, work)
 
     async def close(self) -> None:
         """As in the port. A compilation that runs is given up; its thread ends with it."""

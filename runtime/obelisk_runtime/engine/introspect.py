@@ -24,6 +24,7 @@ from obelisk_runtime.core.types import (
     VariantOf,
     WitType,
 )
+from obelisk_runtime.core.world_text import Interface
 from obelisk_runtime.ports.engine import ImportedFunction, ImportedResource, UnsupportedComponent
 
 
@@ -46,9 +47,24 @@ class Interfaces:
     """Every name, aliases included."""
 
 
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """The interfaces of a component with the names of their types, for people."""
+
+    imports: tuple[Interface, ...]
+    exports: tuple[Interface, ...]
+
+
 def inspect(engine: Engine, component: wc.Component) -> Interfaces:
     """Raises: UnsupportedComponent."""
     return _Inspection(engine).run(component)
+
+
+def surface(engine: Engine, component: wc.Component) -> Surface:
+    """Raises: UnsupportedComponent."""
+    inspection = _Inspection(engine)
+    inspection.run(component)  # names the resources
+    return inspection.surface(component)
 
 
 _PRIMITIVES: dict[type, Primitive] = {
@@ -94,6 +110,26 @@ class _Inspection:
             for name, type_ in self._exported(interface, item)
         }
         return Interfaces(exports, tuple(imports), tuple(self._resources), tuple(self._names))
+
+    def surface(self, component: wc.Component) -> Surface:
+        return Surface(
+            tuple(self._interfaces(component.type.imports(self._engine))),
+            tuple(self._interfaces(component.type.exports(self._engine))),
+        )
+
+    def _interfaces(self, externs: "Mapping[str, _Extern]") -> Iterator[Interface]:
+        for interface, item in self._items(externs, "component"):
+            if isinstance(item, wc.ComponentInstanceType) and _is_interface(interface):
+                types: dict[str, WitType] = {}
+                functions: dict[str, FunctionType] = {}
+                for name, part in self._items(item.exports(self._engine), interface):
+                    if isinstance(part, wc.FuncType):
+                        functions[name] = self._function(part)
+                    elif isinstance(part, wc.ResourceType):
+                        types[name] = Own(self._resource(part))
+                    elif isinstance(part, wc.ValType):
+                        types[name] = self._value(part)
+                yield Interface(interface, types, functions)
 
     def _imported(self, interface: str, instance: wc.ComponentInstanceType) -> Iterator[ImportedFunction]:
         items = list(self._items(instance.exports(self._engine), interface))

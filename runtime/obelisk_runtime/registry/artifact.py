@@ -61,6 +61,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     exports: list[str] = []
     """Functions with their types: `ns:pkg/ifc.name: func(...)`."""
     imports: list[str] = []
+    """But those of WASI, which everybody knows."""
     producers: dict[str, dict[str, str]] = {}
     """The component's own section of that name: `processed-by` -> tool -> version."""
 

@@ -4,7 +4,6 @@ import click
 
 from obelisk_server.cli.client import Client
 from obelisk_server.cli.output import client_command, print_json, print_table
-from obelisk_server.cli.versions import upgrade_component
 
 
 @click.group(help="Functions that can be called.")
@@ -22,14 +21,7 @@ def list_functions(client: Client, *, as_json: bool) -> None:
     print_table(("KIND", "COMPONENT", "FUNCTION", "TYPE"), rows)
 
 
-@click.group(help="Components that are deployed.")
-def component() -> None: ...
-
-
-component.add_command(upgrade_component)
-
-
-@component.command("list", help="List every component.")
+@click.command("list", help="List every deployed component.")
 @client_command
 def list_components(client: Client, *, as_json: bool) -> None:
     page = client.get("/v1/components")

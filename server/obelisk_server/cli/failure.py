@@ -25,6 +25,8 @@ class Exit(IntEnum):
     """obelisk.toml or a component is wrong."""
     CANNOT_SERVE = 9
     """Port in use, database in use, and the like."""
+    DENIED = 10
+    """A registry wants other credentials."""
     INTERRUPTED = 130
 
 

@@ -1,0 +1,25 @@
+"""`obelisk component …`: each command is imported when it is called."""
+
+from obelisk_server.cli import Lazy, LazyGroup
+
+_FETCH = "obelisk_server.cli.component_fetch"
+_PUBLISH = "obelisk_server.cli.component_publish"
+_SETUP = "obelisk_server.cli.component_setup"
+
+component = LazyGroup(
+    name="component",
+    help="Components: deployed ones, files, and those in OCI registries (oci://host/repository:tag).",
+    lazy={
+        "list": Lazy("obelisk_server.cli.catalogue", "list_components", "List every deployed component"),
+        "upgrade": Lazy("obelisk_server.cli.versions", "upgrade_component", "Move executions to the deployed version"),
+        "inspect": Lazy(_FETCH, "inspect", "Show what a component imports and exports, without pulling it"),
+        "wit": Lazy(_FETCH, "wit", "Print the world of a component as WIT"),
+        "pull": Lazy(_FETCH, "pull", "Pull components into the cache, or into a file"),
+        "verify": Lazy(_FETCH, "verify", "Check digest, signature and validity of a component"),
+        "push": Lazy(_PUBLISH, "push", "Publish a component"),
+        "sign": Lazy(_PUBLISH, "sign", "Sign a published component"),
+        "add": Lazy(_SETUP, "add", "Write a section for a component into obelisk.toml"),
+        "lock": Lazy(_SETUP, "lock", "Write the digests of components into obelisk.toml"),
+        "cache": Lazy("obelisk_server.cli.component_cache", "cache", "Pulled components on this machine"),
+    },
+)
