@@ -15,8 +15,13 @@ from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings, RuntimeLimits
 from obelisk_runtime.core.ids import DelayId, ExecutionId
 from obelisk_runtime.core.names import Ffqn
+from obelisk_runtime.engine import EngineSettings, WasmtimeEngine
 from obelisk_runtime.ports.store import ResponsesMoved, StoreUnavailable, VersionConflict
+from obelisk_runtime.service import Service
+from obelisk_runtime.storage.memory import MemoryStore
+from obelisk_runtime.system import SystemClock, SystemIds
 from obelisk_runtime.testing.clock import SECOND, VirtualClock
+from obelisk_server.compose import Wasi
 
 FIBOA = "testing:fibo-workflow/workflow.fiboa"
 SLEEP = "testing:sleeper/sleeper.sleep"
@@ -510,3 +515,24 @@ async def test_typed_waiting_tells_a_mismatch_from_an_exhausted_set_and_get_answ
     assert isinstance(outcome, ev.Ok), outcome
     mismatch, exhausted, unknown, ok = "3", "2", "3", "1"
     assert json.loads(outcome.value) == int(mismatch + exhausted + unknown + ok + ok)
+
+
+async def test_a_workflow_that_finds_no_room_waits_without_a_trace_and_those_that_rest_leave(
+    workflow: Any, compiled: Any
+) -> None:
+    engine = WasmtimeEngine(compiled, EngineSettings(guests_max=64))
+    service = Service(
+        store=MemoryStore(), engine=engine, clock=SystemClock(), ids=SystemIds(), library=Wasi(),
+        limits=RuntimeLimits(poll=20_000, shutdown=0),
+    )  # fmt: skip
+    assert not await service.deploy([workflow("sleeper")])
+    await service.start()
+    resting = [await service.submit(Ffqn.parse(SLEEP), [3_600_000]) for _ in range(64)]
+    late = await service.submit(Ffqn.parse(SLEEP), [1])
+    async with asyncio.timeout(20):
+        assert await service.wait(late.id) == ev.Ok()
+    names = [ev.event_name(entry.event) for entry in await service.store.log(late.id)]
+    assert names == ["created", "locked", "delay-submitted", "finished"]
+    assert len(resting) == 64
+    await service.stop()
+    await engine.close()

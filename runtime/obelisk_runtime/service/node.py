@@ -74,6 +74,8 @@ class Node:
     workflows: "dict[ExecutionId, WorkflowRun]" = field(default_factory=dict[ExecutionId, "WorkflowRun"])
     attempts: "dict[ExecutionId, Attempt]" = field(default_factory=dict[ExecutionId, "Attempt"])
     stopping: bool = False
+    crowded: bool = False
+    """A guest found no room: waiting workflows should leave memory though no other bound is reached."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     _waiters: dict[ExecutionId, list[asyncio.Future[ev.Outcome]]] = field(
         default_factory=dict[ExecutionId, list["asyncio.Future[ev.Outcome]"]]

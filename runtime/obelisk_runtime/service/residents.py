@@ -29,7 +29,9 @@ class Residents:
         waiting = sorted((run for run in self._node.workflows.values() if run.evictable), key=lambda r: r.idle_since)
         used = sum(run.memory_bytes for run in self._node.workflows.values())
         count = len(self._node.workflows)
-        enough = limits.workflows_max * ROOMY if count >= limits.workflows_max else limits.workflows_max
+        full = count >= limits.workflows_max or self._node.crowded
+        enough = min(count, limits.workflows_max) * ROOMY if full else limits.workflows_max
+        self._node.crowded = False
         chosen: list[WorkflowRun] = []
         for run in waiting[:EVICTIONS_PER_SWEEP_MAX]:
             crowded = used > limits.resident_memory_mib * MEBIBYTE or count > enough

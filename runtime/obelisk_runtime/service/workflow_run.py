@@ -24,7 +24,6 @@ from obelisk_runtime.service.workflow_context import Answer, WorkflowContext
 
 EVICTED = "evicted from memory"
 PAUSED = "paused"
-NO_ROOM = "no room for one more guest"
 
 
 class WorkflowRun:
@@ -140,12 +139,20 @@ class WorkflowRun:
         try:
             outcome = self._call.poll()
         except guest.GuestsExhausted:
-            self._let_go(NO_ROOM, parked=False)
+            self._call.drop()
+            self._call = None
+            self.node.crowded = True
+            asyncio.get_running_loop().call_later(self.node.limits.poll / 1e6, self._call_guest_later, component)
             return
         if outcome is None:
             self.node.spawn(self._drive(self._call))
         else:
             self._guest_ended(outcome)
+
+    def _call_guest_later(self, component: DeployedComponent) -> None:
+        """There was no room; by now others may have left memory."""
+        if not self._leaving and not self.history.deciding:
+            self._call_guest(component)
 
     async def _drive(self, call: guest.GuestCall) -> None:
         self._guest_ended(await call.wait())
