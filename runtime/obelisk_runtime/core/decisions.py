@@ -12,6 +12,7 @@ from obelisk_runtime.core.ids import Digest, ExecutorId, Instant
 from obelisk_runtime.core.retry import LOSSES_MAX, RetryPolicy
 
 LOST = "the executor was lost"
+DEADLINE = "the deadline of the execution was reached"
 _PERMANENT = "permanent"
 
 
@@ -78,12 +79,43 @@ def release(projection: proj.Projection, now: Instant, reason: str) -> ev.LifeEv
     return take_over(projection, now, reason)
 
 
+def ending(projection: proj.Projection) -> bool:
+    """It has ended or is about to: its outcome is fixed."""
+    return isinstance(projection.status, proj.Finished) or projection.lifecycle.cancelling or projection.deciding
+
+
 def cancel(projection: proj.Projection, reason: str) -> tuple[ev.LifeEvent, ...]:
-    """Cancel an activity, or begin to cancel a workflow, which then closes its join sets. Idempotent: () if in vain."""
-    if isinstance(projection.status, proj.Finished) or projection.lifecycle.cancelling or projection.deciding:
+    """Cancel what has no children, or begin to cancel a workflow, which then closes its join sets. () if in vain."""
+    return end_early(projection, ev.Failed(kind=ev.FailureKind.CANCELLED, reason=reason))
+
+
+def expire(projection: proj.Projection) -> tuple[ev.LifeEvent, ...]:
+    """End an execution whose deadline is reached, like `cancel`."""
+    return end_early(projection, ev.Failed(kind=ev.FailureKind.TIMED_OUT, reason=DEADLINE))
+
+
+def end_early(projection: proj.Projection, outcome: ev.Failed) -> tuple[ev.LifeEvent, ...]:
+    """End from outside with this outcome; a cancel is asked for before it is done. () if it is ending already."""
+    if ending(projection):
         return ()
-    outcome = ev.Failed(kind=ev.FailureKind.CANCELLED, reason=reason)
-    request = ev.CancelRequested(reason=reason)
-    if projection.kind is not ev.ExecutionKind.WORKFLOW:
-        return request, ev.Finished(outcome=outcome)
-    return request, ev.OutcomeDecided(outcome=outcome)
+    last = ev.OutcomeDecided(outcome) if projection.kind is ev.ExecutionKind.WORKFLOW else ev.Finished(outcome)
+    return (ev.CancelRequested(outcome.reason), last) if outcome.kind is ev.FailureKind.CANCELLED else (last,)
+
+
+def pause(projection: proj.Projection, reason: str) -> tuple[ev.LifeEvent, ...]:
+    """Nobody takes it up until it is resumed. An attempt that runs may end; a workflow's guest is let go of.
+
+    () if it is paused or ending already.
+    """
+    if ending(projection) or projection.lifecycle.paused:
+        return ()
+    if projection.kind is ev.ExecutionKind.WORKFLOW and projection.holder is not None:
+        return ev.Paused(reason), ev.Unlocked(reason)
+    return (ev.Paused(reason),)
+
+
+def resume(projection: proj.Projection, reason: str) -> tuple[ev.LifeEvent, ...]:
+    """() if it is not paused, or has ended."""
+    if isinstance(projection.status, proj.Finished) or not projection.lifecycle.paused:
+        return ()
+    return (ev.Resumed(reason),)

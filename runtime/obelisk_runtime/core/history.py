@@ -441,15 +441,16 @@ class Schedule:
     asked: int
     relative: bool
 
+    def instant(self, now: Instant) -> Instant:
+        return Instant(now + self.asked) if self.relative else Instant(self.asked)
+
     def submitted(self, join_set: JoinSetId, now: Instant) -> ev.DelaySubmitted:
-        wakes = Instant(now + self.asked) if self.relative else Instant(self.asked)
-        return ev.DelaySubmitted(join_set=join_set, asked=self.asked, relative=self.relative, wakes=wakes)
+        return ev.DelaySubmitted(join_set=join_set, asked=self.asked, relative=self.relative, wakes=self.instant(now))
 
     def scheduled(
         self, execution_id: ExecutionId, function: str, params: str, now: Instant, *, generated: bool
     ) -> ev.Scheduled:
-        due = Instant(now + self.asked) if self.relative else Instant(self.asked)
-        return ev.Scheduled(execution_id, generated, function, params, self.asked, self.relative, due)
+        return ev.Scheduled(execution_id, generated, function, params, self.asked, self.relative, self.instant(now))
 
 
 def _unanswered(event: ev.Event) -> ev.Event:

@@ -11,6 +11,7 @@ from obelisk_runtime.service.deployment import (
 from obelisk_runtime.service.pausing import PauseResult
 from obelisk_runtime.service.replay import Differs, Matches, NotAWorkflow, Replayed, Unfit
 from obelisk_runtime.service.service import FunctionNotFound, Overloaded, Service, Submitted
+from obelisk_runtime.service.stubs import StubConflict, StubNotFound
 from obelisk_runtime.service.terms import Terms
 from obelisk_runtime.service.upgrading import ComponentNotFound, NotDeployed, Upgrade, UpgradePage, UpgradeResult
 
@@ -32,6 +33,8 @@ __all__ = [
     "PauseResult",
     "Replayed",
     "Service",
+    "StubConflict",
+    "StubNotFound",
     "Submitted",
     "Terms",
     "Unfit",

@@ -1,7 +1,7 @@
 """How the end of an attempt gets into the store, and from there to the parent."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from obelisk_runtime.core import events as ev
@@ -31,7 +31,7 @@ class AttemptRecord:
         self._parent = None if parent is None else node.workflows.get(parent)
 
     def append(self, event: ev.LifeEvent, now: Instant) -> None:
-        """Returns at once. A version conflict means that the attempt no longer counts."""
+        """Returns at once. An attempt that was cancelled or taken over meanwhile no longer counts."""
         node, projection = self._node, self._activity.projection
         response = None
         if isinstance(event, ev.Finished) and parent_of(self._activity.id) is not None:
@@ -73,7 +73,8 @@ class AttemptRecord:
 
     def _refused(self, append: Append, event: ev.LifeEvent, error: BaseException) -> None:
         if isinstance(error, VersionConflict):
-            return  # cancelled or taken over meanwhile: its outcome no longer counts
+            self._node.spawn(self._decide_again(event, append.events[0].at))
+            return
         commit = self._activity.commit
         if isinstance(error, ExecutionNotFound) and commit is not None and not commit.done():
             commit.add_done_callback(lambda _: self.append(event, append.events[0].at))
@@ -82,3 +83,11 @@ class AttemptRecord:
             later(STORE_RETRY_SECONDS, self.append, event, append.events[0].at)
         elif not isinstance(error, ExecutionNotFound):
             logger.error("an attempt could not be recorded", exc_info=error, extra={"execution": append.id})
+
+    async def _decide_again(self, event: ev.LifeEvent, now: Instant) -> None:
+        """Somebody else wrote: if the attempt was only paused it still counts, else its outcome does not."""
+        node, before = self._node, self._activity
+        projection = await node.insist(lambda: node.store.get(before.id))
+        if projection.holder == node.executor and projection.attempts == before.projection.attempts:
+            self._activity = replace(before, projection=projection)
+            self.append(event, now)

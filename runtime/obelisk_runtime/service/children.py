@@ -16,7 +16,7 @@ from obelisk_runtime.core.randomness import child_seed
 from obelisk_runtime.ports.store import NewExecution
 from obelisk_runtime.service.attempt_record import LockedActivity
 from obelisk_runtime.service.attempts import Attempt, RejectedCall
-from obelisk_runtime.service.deployment import Target
+from obelisk_runtime.service.deployment import DeployedComponent, Target
 from obelisk_runtime.service.node import Node, Startable
 
 if TYPE_CHECKING:
@@ -50,7 +50,11 @@ def waiting(created: ev.Created, execution_id: ExecutionId, now: Instant) -> New
     return NewExecution(execution_id, (ev.Recorded(0, now, created),), proj.begin(created, now))
 
 
-def created_by(target: Target, params: str, seed: bytes | None, *, tags: dict[str, str] | None = None) -> ev.Created:
+def seed_of(created: ev.Created) -> bytes:
+    return created.seed or bytes(16)
+
+
+def created_by(target: Target, params: str, seed: bytes | None, *, deadline: Instant | None = None) -> ev.Created:
     """The first event of an execution of a deployed function. A workflow is pinned to the digest deployed now."""
     pinned = target.kind is ev.ExecutionKind.WORKFLOW
     return ev.Created(
@@ -59,26 +63,33 @@ def created_by(target: Target, params: str, seed: bytes | None, *, tags: dict[st
         params=params,
         digest=target.component.digest if pinned else None,
         seed=seed if pinned else None,
-        tags=tags,
+        deadline=deadline,
     )
 
 
 def bear(
     node: Node,
     submission: Submission,
-    seed: bytes,
+    parent: ev.Created,
+    caller: DeployedComponent,
     *,
     settled: bool,
     run_workflow: "Callable[[NewExecution, Commit], WorkflowRun]",
 ) -> Birth:
-    """The child execution of a submission. `settled`: no answer its parameters may hold can change by a crash."""
+    """The child execution of a submission by a guest of `caller`.
+
+    `settled`: no answer its parameters may hold can change by a crash.
+    """
     event = submission.event
     assert isinstance(event, ev.ChildSubmitted)
     child = ExecutionId(submission.id)
     target = node.deployment.targets.get(event.function)
     if target is None:
-        return _rejected(node, event, child, submission.at)
-    created = created_by(target, event.params, child_seed(seed, child))
+        return _rejected(node, event, child, submission.at, f"no deployed component exports {event.function}")
+    mismatch = node.deployment.mismatch(caller, target)
+    if mismatch is not None:
+        return _rejected(node, event, child, submission.at, mismatch)
+    created = created_by(target, event.params, child_seed(seed_of(parent), child), deadline=parent.deadline)
     if target.kind is ev.ExecutionKind.STUB:
         return Birth(waiting(created, child, submission.at), None, early=False)
     if not node.scheduler.reserve(target.kind):
@@ -107,9 +118,8 @@ def scheduled(node: Node, submission: Submission) -> NewExecution:
     return waiting(msgspec.structs.replace(created, due=event.due), event.id, submission.at)
 
 
-def _rejected(node: Node, event: ev.ChildSubmitted, child: ExecutionId, now: Instant) -> Birth:
+def _rejected(node: Node, event: ev.ChildSubmitted, child: ExecutionId, now: Instant, reason: str) -> Birth:
     node.scheduler.reserve(ev.ExecutionKind.ACTIVITY, force=True)
     new = begun(node, ev.Created(ev.ExecutionKind.ACTIVITY, event.function, event.params), child, now, None)
-    reason = f"no deployed component exports {event.function}"
     activity = LockedActivity(child, event.params, new.projection)
     return Birth(new, lambda _: RejectedCall(node, activity, reason), early=False)

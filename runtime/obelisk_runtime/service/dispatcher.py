@@ -5,18 +5,26 @@ Hints and timers only make it look sooner; it also looks every `limits.poll`, so
 
 import asyncio
 from collections import deque
+from collections.abc import Mapping
 
 from obelisk_runtime.core import events as ev
-from obelisk_runtime.core.ids import Instant
+from obelisk_runtime.core.deployment import RuntimeLimits
+from obelisk_runtime.core.ids import Instant, parent_of
+from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.ports.store import Claim, Offer, StoreUnavailable
 from obelisk_runtime.service.attempt_record import LockedActivity
 from obelisk_runtime.service.attempts import Attempt, RejectedCall
+from obelisk_runtime.service.cancellation import expire
+from obelisk_runtime.service.deployment import Target
 from obelisk_runtime.service.node import Node, Startable, logger
+from obelisk_runtime.service.signatures import mismatch_with_parent
 from obelisk_runtime.service.workflow_run import WorkflowRun
 
 TURN_SECONDS = 0.005
 """How long executions are begun in one turn of the event loop before others have theirs."""
 DELAYS_PER_FIRING_MAX = 500
+EXPIRIES_MAX = 100
+"""Executions ended at their deadlines before others are claimed again."""
 CLAIMS_MAX = 128
 """Executions of a kind locked in one transaction."""
 _NEVER = Instant(2**62)
@@ -52,6 +60,13 @@ class Dispatcher:
         self._free[kind] += 1
         if self._starved:
             self.wake()
+
+    def resize(self, limits: RuntimeLimits) -> None:
+        """Other numbers of slots; what runs beyond the new ones ends first."""
+        old = self._node.limits
+        self._free[ev.ExecutionKind.ACTIVITY] += limits.activities_max - old.activities_max
+        self._free[ev.ExecutionKind.WORKFLOW] += limits.workflows_max - old.workflows_max
+        self.wake()
 
     # Beginning what is locked
 
@@ -122,6 +137,7 @@ class Dispatcher:
         if due is not None and due <= now:
             busy = await self._fire(now)
             busy = await self._claim(now) or busy
+            await self._expire(now)
         elif due is not None:
             self.due_at(due)
         return busy
@@ -132,8 +148,14 @@ class Dispatcher:
             self._node.responded(delay.response)
         return bool(fired)
 
+    async def _expire(self, now: Instant) -> None:
+        """End what has reached its deadline."""
+        for execution_id in await self._node.store.overdue(now, EXPIRIES_MAX):
+            await expire(self._node, execution_id)
+
     async def _claim(self, now: Instant) -> bool:
-        offers = self._offers()
+        targets = self._node.deployment.targets
+        offers = self._offers(targets)
         if not offers:
             return False
         for offer in offers:
@@ -146,28 +168,42 @@ class Dispatcher:
                 self._free[offer.kind] += offer.limit
         for claim in claims:
             self._free[claim.created.kind] -= 1
-            self._take(claim)
+            self._take(claim, targets)
         self._starved = any(free <= 0 for free in self._free.values())
         return bool(claims)
 
-    def _offers(self) -> list[Offer]:
+    def _offers(self, targets: Mapping[Ffqn, Target]) -> list[Offer]:
         offers: list[Offer] = []
         for kind, free in self._free.items():
             functions = {
                 name: target.component.digest if kind is ev.ExecutionKind.ACTIVITY else None
-                for name, target in self._node.deployment.targets.items()
+                for name, target in targets.items()
                 if target.kind is kind
             }
+            if kind is ev.ExecutionKind.WORKFLOW:
+                functions |= dict.fromkeys(self._node.deployment.former_workflows)
             if free > 0 and functions and not self._node.stopping:
                 offers.append(Offer(kind, functions, min(free, CLAIMS_MAX)))
         return offers
 
-    def _take(self, claim: Claim) -> None:
+    def _take(self, claim: Claim, targets: Mapping[Ffqn, Target]) -> None:
+        """`targets`: what was deployed when it was claimed, whose digest the claim recorded."""
         node = self._node
         if claim.created.kind is ev.ExecutionKind.WORKFLOW:
             self.enqueue(WorkflowRun(node, claim.id, claim.projection))
             return
-        target = node.deployment.targets[claim.created.function]
+        target = targets[claim.created.function]
         activity = LockedActivity(claim.id, claim.created.params, claim.projection)
-        misfit = target.misfit(claim.created.params)
+        if parent_of(claim.id) is not None and claim.projection.created < node.deployment.since:
+            node.spawn(self._compare_and_begin(target, activity))
+        else:
+            self._begin(target, activity, None)
+
+    async def _compare_and_begin(self, target: Target, activity: LockedActivity) -> None:
+        """Its parent submitted it under an earlier deployment."""
+        self._begin(target, activity, await mismatch_with_parent(self._node, activity.id, target))
+
+    def _begin(self, target: Target, activity: LockedActivity, mismatch: str | None) -> None:
+        misfit = mismatch or target.misfit(activity.params)
+        node = self._node
         self.enqueue(Attempt(node, target, activity) if misfit is None else RejectedCall(node, activity, misfit))

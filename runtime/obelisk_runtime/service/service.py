@@ -28,6 +28,7 @@ from obelisk_runtime.service.node import Node, logger
 from obelisk_runtime.service.replay import Replayed
 from obelisk_runtime.service.residents import Residents
 from obelisk_runtime.service.terms import AT_ONCE, Terms
+from obelisk_runtime.service.trees import Trees
 from obelisk_runtime.service.workflow_run import WorkflowRun
 
 CLOSEST_MAX = 3
@@ -84,6 +85,7 @@ class Service:
         self._dispatcher = self._node.scheduler = Dispatcher(self._node)
         self._node.cancel_open = self._cancel_open
         self._residents = Residents(self._node)
+        self.trees = Trees(self._node)
         self._sole_executor = sole_executor
         self._value_limits = ValueLimits(payload_bytes=limits.payload_bytes_max)
         self._running: list[asyncio.Task[None]] = []
@@ -100,8 +102,20 @@ class Service:
     async def deploy(
         self, components: Sequence[tuple[ComponentSettings, bytes]], stub_functions: Sequence[StubSettings] = ()
     ) -> Sequence[Problem | BrokenComponent]:
-        """Offer these components, if nothing is wrong with them."""
-        return await self._node.deployment.deploy(components, stub_functions)
+        """Offer these components instead of what is offered now, at once; if something is wrong, nothing changes.
+
+        What runs goes on with the component it began with; the next attempts and new workflows take the new ones.
+        Raises: StoreUnavailable.
+        """
+        problems = await self._node.deployment.deploy(components, stub_functions, self._node.clock.now())
+        if not problems:
+            self._dispatcher.wake()
+        return problems
+
+    def limit(self, limits: RuntimeLimits) -> None:
+        """Go on within other bounds. What is fixed at the start (`FIXED_LIMITS`) must not differ."""
+        self._dispatcher.resize(limits)
+        self._node.limits = limits
 
     @property
     def functions(self) -> Mapping[Ffqn, ExportedFunction]:

@@ -3,9 +3,10 @@
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.errors import ObeliskError
-from obelisk_runtime.core.ids import ExecutionId, parent_of
-from obelisk_runtime.ports.store import Append, ExecutionNotFound, VersionConflict
+from obelisk_runtime.core.ids import ExecutionId
+from obelisk_runtime.ports.store import ExecutionNotFound
 from obelisk_runtime.service.node import Node
+from obelisk_runtime.service.outside import append_outside
 
 
 class StubNotFound(ObeliskError):
@@ -42,11 +43,8 @@ async def supply(node: Node, execution_id: str, result: str | bytes) -> bool:
         outcome = ev.Ok(checked.payload) if checked.is_ok else ev.Err(checked.payload)
         if isinstance(projection.status, proj.Finished):
             return await _compare(node, id_, projection, outcome)
-        try:
-            await _finish(node, id_, projection, outcome)
-        except VersionConflict:
-            continue
-        return True
+        if await append_outside(node, id_, projection, (ev.Finished(outcome),)):
+            return True
 
 
 async def _compare(node: Node, execution_id: ExecutionId, projection: proj.Projection, outcome: ev.Outcome) -> bool:
@@ -55,23 +53,3 @@ async def _compare(node: Node, execution_id: ExecutionId, projection: proj.Proje
     if last.event.outcome != outcome:
         raise StubConflict(execution_id, str(last.event.outcome))
     return False
-
-
-async def _finish(node: Node, execution_id: ExecutionId, projection: proj.Projection, outcome: ev.Outcome) -> None:
-    now = node.clock.now()
-    event = ev.Finished(outcome)
-    response = None
-    if parent_of(execution_id) is not None:
-        response = ev.Response(0, now, execution_id, ev.ChildFinished(outcome))
-    delivered = await node.store.append(
-        Append(
-            id=execution_id,
-            expected_version=projection.version,
-            events=(ev.Recorded(projection.version, now, event),),
-            projection=proj.apply(projection, event, now),
-            response=response,
-        )
-    )
-    node.finished(execution_id, outcome)
-    if delivered is not None:
-        node.responded(delivered)

@@ -220,7 +220,8 @@ class WorkflowRun:
 
     def _bear(self, submission: Submission) -> children.Birth:
         settled = self.history.unsettled_version < self.journal.committed
-        return children.bear(self.node, submission, self.created, settled=settled, run_workflow=self._run_child)
+        caller, run = self.component, self._run_child
+        return children.bear(self.node, submission, self.created, caller, settled=settled, run_workflow=run)
 
     def _run_child(self, new: NewExecution, commit: "asyncio.Future[None]") -> "WorkflowRun":
         return WorkflowRun.new(self.node, new, commit)

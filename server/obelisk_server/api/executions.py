@@ -8,16 +8,16 @@ from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.errors import InvalidName
 from obelisk_runtime.core.ids import (
-    DELAY_PREFIX,
     ExecutionId,
     parent_of,
-    parse_delay_id,
     parse_execution_id,
 )
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.short_names import resolve
 from obelisk_runtime.ports.store import ExecutionFilter
+from obelisk_runtime.service import Terms
 from obelisk_server.api import render, wire
+from obelisk_server.api.moments import moment
 from obelisk_server.api.operations import AnyOperation, Call, Context, Operation, Reply
 from obelisk_server.api.refusals import InvalidRequest
 from obelisk_server.api.waits import wait_seconds
@@ -32,11 +32,14 @@ async def submit(context: Context, call: Call[wire.Nothing, wire.Submit]) -> Rep
     wait = wait_seconds(body.wait)
     function = _function(context, body.function)
     chosen = None if body.id is None else _top_level(body.id)
+    terms = Terms(
+        tags=body.tags, due=moment("due", body.due), deadline=moment("deadline", body.deadline), paused=body.paused
+    )
     if wait:
-        submitted, end = await context.service.submit_watched(function, bytes(body.params), id=chosen, tags=body.tags)
+        submitted, end = await context.service.submit_watched(function, bytes(body.params), id=chosen, terms=terms)
         outcome = await context.waits.at_most(wait, end)
     else:
-        submitted = await context.service.submit(function, bytes(body.params), id=chosen, tags=body.tags)
+        submitted = await context.service.submit(function, bytes(body.params), id=chosen, terms=terms)
         outcome = None
     status, result = UNSET, UNSET
     if outcome is not None:
@@ -189,16 +192,7 @@ async def _tail(context: Context, execution_id: ExecutionId, query: wire.Tail, r
     return Reply(200, page or await look())
 
 
-async def cancel(context: Context, call: Call[wire.Nothing, wire.Nothing]) -> Reply:
-    """Cancel an activity, a delay, or a workflow whose name ends in `-cancellable`."""
-    text = call.path["id"]
-    target = parse_delay_id(text) if text.startswith(DELAY_PREFIX) else parse_execution_id(text)
-    result = await context.service.cancel(target, CANCEL_REASON)
-    return Reply(200, wire.CancelAnswer(id=target, outcome=result.value))
-
-
 EXECUTIONS = "/v1/executions"
-CANCEL_REASON = "cancelled by a client"
 OPERATIONS: tuple[AnyOperation, ...] = (
     Operation("submit", "POST", EXECUTIONS, submit, wire.Nothing, wire.Submit),
     Operation("list-executions", "GET", EXECUTIONS, list_executions, wire.List, wire.Nothing),
@@ -207,5 +201,4 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     Operation("list-events", "GET", EXECUTIONS + "/{id}/events", events, wire.Tail, wire.Nothing),
     Operation("list-responses", "GET", EXECUTIONS + "/{id}/responses", responses, wire.Tail, wire.Nothing),
     Operation("list-logs", "GET", EXECUTIONS + "/{id}/logs", logs, wire.Tail, wire.Nothing),
-    Operation("cancel", "POST", EXECUTIONS + "/{id}/cancel", cancel, wire.Nothing, wire.Nothing),
 )

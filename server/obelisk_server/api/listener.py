@@ -16,7 +16,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from obelisk_runtime.core.errors import ObeliskError
-from obelisk_server.api import catalogue, control, executions, problems, refusals, versions, wire
+from obelisk_server.api import catalogue, control, executions, problems, refusals, trees, versions, wire
 from obelisk_server.api.operations import AnyOperation, Call, Context, Routes, json_bytes
 
 BODY_MARGIN_BYTES = 64 * 1024
@@ -32,6 +32,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *executions.OPERATIONS,
     *control.OPERATIONS,
     *versions.OPERATIONS,
+    *trees.OPERATIONS,
     *catalogue.OPERATIONS,
 )
 
@@ -107,8 +108,8 @@ class Listener:
         if request.content_type != JSON:
             raise refusals.UnsupportedMediaType(request.headers.get("Content-Type", ""))
         raw = await self._read(request, operation.body_bytes_max or self._body_bytes_max)
-        if not raw and operation.body is wire.Nothing:
-            return _NOTHING
+        if not raw and issubclass(operation.body, wire.Nothing):
+            return operation.body()
         try:
             return self._decoders[operation.body].decode(raw)
         except msgspec.ValidationError as error:

@@ -8,6 +8,7 @@ import msgspec
 
 from obelisk_runtime.core import values
 from obelisk_runtime.core.errors import InvalidName, ObeliskError
+from obelisk_runtime.core.forking import CannotFork
 from obelisk_runtime.core.short_names import AmbiguousFunction, UnknownFunction
 from obelisk_runtime.ports import store
 from obelisk_runtime.service import (
@@ -19,6 +20,8 @@ from obelisk_runtime.service import (
     NotCancellable,
     NotDeployed,
     Overloaded,
+    StubConflict,
+    StubNotFound,
 )
 from obelisk_server.api import refusals, waits
 
@@ -77,11 +80,14 @@ PROBLEMS: dict[type[ObeliskError], ProblemType] = {
     store.ExecutionNotFound: ProblemType(404, "execution-not-found", "No such execution"),
     store.IdConflict: ProblemType(409, "id-conflict", "The id is taken by another execution"),
     NotCancellable: ProblemType(409, "not-cancellable", "This execution cannot be cancelled"),
+    CannotFork: ProblemType(409, "cannot-fork", "This execution cannot be forked there"),
     NotAWorkflow: ProblemType(409, "not-a-workflow", "Only workflows have a history"),
     NotDeployed: ProblemType(409, "not-deployed", "No deployed component exports this function"),
     ComponentNotFound: ProblemType(404, "component-not-found", "No such component"),
     BytesMissing: ProblemType(409, "component-missing", "The store does not have the component"),
     BrokenBytes: ProblemType(422, "broken-component", "The component cannot be run here"),
+    StubNotFound: ProblemType(404, "stub-not-found", "No such execution of a stub function"),
+    StubConflict: ProblemType(409, "stub-conflict", "The execution has another result"),
     Overloaded: ProblemType(429, "overloaded", "The server is at its limit", headers=_RETRY),
     store.StoreUnavailable: ProblemType(503, "store-unavailable", "The store does not work now", headers=_RETRY),
 }

@@ -33,8 +33,24 @@ class Submit(Request, frozen=True):
     """A JSON array with one value for each parameter."""
     id: Text | None = None
     tags: Annotated[dict[Tag, TagValue], Meta(max_length=TAGS_MAX)] | None = None
+    due: Text | None = None
+    """When it may begin: an RFC 3339 time, or a duration from now."""
+    deadline: Text | None = None
+    """When it is ended if it has not ended by then, with its children: as `due`."""
+    paused: bool = False
+    """It waits until it is resumed."""
     wait: float | Text | None = None
     """Answer when the execution has finished, or after this long: seconds, or a duration such as "10s"."""
+
+
+class Control(Nothing, frozen=True):
+    reason: Text | None = None
+    """For the event log."""
+
+
+class Stub(Request, frozen=True):
+    result: msgspec.Raw
+    """`{"ok": v}` or `{"err": e}`."""
 
 
 class List(Request, frozen=True):
@@ -99,6 +115,6 @@ class TailPage(Answer, frozen=True):
     """The execution has finished and nothing can follow."""
 
 
-class CancelAnswer(Answer, frozen=True):
+class ControlAnswer(Answer, frozen=True):
     id: str
     outcome: str

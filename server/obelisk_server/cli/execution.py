@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from obelisk_server.cli import control
+from obelisk_server.cli import control, trees
 from obelisk_server.cli.client import Client, Json, segment
 from obelisk_server.cli.failure import Exit
 from obelisk_server.cli.follow import Follow
@@ -58,8 +58,12 @@ def submit(  # noqa: PLR0913 - one for each option
     if at and delay:
         raise click.UsageError("--at and --in exclude one another")
     fields: Json = {
-        **{"function": function, "id": chosen_id, "tags": tags_of(tags)},
-        **{"due": at or delay, "deadline": deadline, "paused": paused},
+        "function": function,
+        "id": chosen_id,
+        "tags": tags_of(tags),
+        "due": at or delay,
+        "deadline": deadline,
+        "paused": paused,
     }
     given = json.dumps({name: value for name, value in fields.items() if value})
     submitted = client.post("/v1/executions", f'{given[:-1]}, "params": {params_text(params)}}}')
@@ -199,5 +203,5 @@ def _field(value: object) -> str:
     return value if isinstance(value, str) else compact(value)
 
 
-for _command in control.COMMANDS:
+for _command in (*control.COMMANDS, *trees.COMMANDS):
     execution.add_command(_command)

@@ -10,15 +10,25 @@ from obelisk_server.cli.failure import Exit, Failure
 def params_text(argument: str) -> str:
     """The JSON array meant by the text itself, by `-` for standard input, or by `@file`. Raises: Failure."""
     text = _given(argument)
-    try:
-        parsed = json.loads(text)
-    except RecursionError:
-        raise Failure(Exit.USAGE, "the parameters are nested too deep") from None
-    except ValueError as error:
-        raise Failure(Exit.USAGE, f"the parameters are not valid JSON: {error}; for example '[10, 500]'") from None
-    if not isinstance(parsed, list):
+    if not isinstance(_parsed(text, "the parameters are", "[10, 500]"), list):
         raise Failure(Exit.USAGE, "the parameters are a JSON array with one value for each, for example '[10, 500]'")
     return text
+
+
+def result_text(argument: str) -> str:
+    """The JSON of a result, given like parameters. Raises: Failure."""
+    text = _given(argument)
+    _parsed(text, "the result is", '{"ok": true}')
+    return text
+
+
+def _parsed(text: str, what: str, example: str) -> object:
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise Failure(Exit.USAGE, f"{what} nested too deep") from None
+    except ValueError as error:
+        raise Failure(Exit.USAGE, f"{what} not valid JSON: {error}; for example '{example}'") from None
 
 
 def _given(argument: str) -> str:

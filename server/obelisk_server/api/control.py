@@ -1,0 +1,57 @@
+"""Operations that steer executions and delays: cancel, terminate, pause, resume."""
+
+from obelisk_runtime.core.ids import DELAY_PREFIX, DelayId, ExecutionId, parse_delay_id, parse_execution_id
+from obelisk_server.api import wire
+from obelisk_server.api.operations import AnyOperation, Call, Context, Operation, Reply
+
+_PATH = "/v1/executions/{id}"
+
+Ask = Call[wire.Nothing, wire.Control]
+
+
+def _target(text: str) -> ExecutionId | DelayId:
+    return parse_delay_id(text) if text.startswith(DELAY_PREFIX) else parse_execution_id(text)
+
+
+def _answer(target: ExecutionId | DelayId, outcome: str) -> Reply:
+    return Reply(200, wire.ControlAnswer(id=target, outcome=outcome))
+
+
+async def cancel(context: Context, call: Ask) -> Reply:
+    """Cancel an activity, a delay, or a workflow whose name ends in `-cancellable`."""
+    target = _target(call.path["id"])
+    return _answer(target, await context.service.cancel(target, call.body.reason or "cancelled by a client"))
+
+
+async def terminate(context: Context, call: Ask) -> Reply:
+    """End an execution, also a workflow that is not cancellable."""
+    target = parse_execution_id(call.path["id"])
+    return _answer(target, await context.service.terminate(target, call.body.reason or "terminated by a client"))
+
+
+async def pause(context: Context, call: Ask) -> Reply:
+    """Let nothing take up an execution or a delay until it is resumed."""
+    target = _target(call.path["id"])
+    return _answer(target, await context.service.pause(target, call.body.reason or "paused by a client"))
+
+
+async def resume(context: Context, call: Ask) -> Reply:
+    """Go on with an execution or a delay that is paused."""
+    target = _target(call.path["id"])
+    return _answer(target, await context.service.resume(target, call.body.reason or "resumed by a client"))
+
+
+async def stub(context: Context, call: Call[wire.Nothing, wire.Stub]) -> Reply:
+    """Supply the result of a stub execution. The same result again is fine."""
+    target = parse_execution_id(call.path["id"])
+    new = await context.service.stub(target, bytes(call.body.result))
+    return _answer(target, "supplied" if new else "already supplied")
+
+
+OPERATIONS: tuple[AnyOperation, ...] = (
+    Operation("cancel", "POST", _PATH + "/cancel", cancel, wire.Nothing, wire.Control),
+    Operation("terminate", "POST", _PATH + "/terminate", terminate, wire.Nothing, wire.Control),
+    Operation("pause", "POST", _PATH + "/pause", pause, wire.Nothing, wire.Control),
+    Operation("resume", "POST", _PATH + "/resume", resume, wire.Nothing, wire.Control),
+    Operation("stub", "POST", _PATH + "/stub", stub, wire.Nothing, wire.Stub),
+)

@@ -1,0 +1,50 @@
+"""Commands that steer executions and delays."""
+
+import json
+
+import click
+
+from obelisk_server.cli.client import Client, segment
+from obelisk_server.cli.output import client_command, print_json
+from obelisk_server.cli.params import result_text
+
+
+def _steer(verb: str, explanation: str) -> click.Command:
+    """The command `obelisk execution <verb> ID`: says what it did."""
+
+    @click.command(verb, help=explanation)
+    @click.argument("target_id")
+    @click.option("--reason", help="Why, for the event log.")
+    @client_command
+    def command(client: Client, *, target_id: str, reason: str | None, as_json: bool) -> None:
+        body = json.dumps({"reason": reason} if reason else {})
+        answer = client.post(f"/v1/executions/{segment(target_id)}/{verb}", body)
+        if as_json:
+            print_json(answer)
+        else:
+            click.echo(answer["outcome"])
+
+    return command
+
+
+@click.command("stub")
+@click.argument("execution_id")
+@click.argument("result")
+@client_command
+def stub(client: Client, *, execution_id: str, result: str, as_json: bool) -> None:
+    """Supply the RESULT of a stub execution: {"ok": VALUE} or {"err": VALUE}, - for standard input, or @FILE."""
+    body = f'{{"result": {result_text(result)}}}'
+    answer = client.post(f"/v1/executions/{segment(execution_id)}/stub", body)
+    if as_json:
+        print_json(answer)
+    else:
+        click.echo(answer["outcome"])
+
+
+COMMANDS = (
+    _steer("cancel", "Cancel an activity, a delay, or a workflow whose name ends in -cancellable."),
+    _steer("terminate", "End an execution, also a workflow that is not cancellable."),
+    _steer("pause", "Let nothing take up an execution or a delay until it is resumed."),
+    _steer("resume", "Go on with an execution or a delay that is paused."),
+    stub,
+)
