@@ -33,7 +33,21 @@ QUICK = RetryPolicy(max=2, backoff=1_000, factor=1.0, jitter=0.0)
 LIMITS = RuntimeLimits(poll=20_000, shutdown=200_000)
 
 _WRITES = frozenset(
-    ("create", "append", "lock_pending", "fire_delays", "cancel_delay", "beat", "take_over", "write_logs", "retire")
+    (
+        "create",
+        "append",
+        "lock_pending",
+        "fire_delays",
+        "cancel_delay",
+        "beat",
+        "take_over",
+        "write_logs",
+        "retire",
+        "graft",
+        "prune",
+        "sweep",
+        "hold",
+    )
 )
 
 

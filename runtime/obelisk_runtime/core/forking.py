@@ -79,6 +79,20 @@ def fork(origin: ExecutionId, log: Sequence[ev.Recorded], responses: Sequence[ev
     return Fork(at.id, [*entries, *_begun(origin, at)], list(copy.taken(responses, consumed)), children, delays)
 
 
+def afresh(child: ev.Recorded, now: Instant, deployed: Digest | None) -> ev.Created:
+    """What a child of the original was created with, for its twin; it runs on what is deployed now, if it is known."""
+    assert isinstance(child.event, ev.Created)
+    created = _later(child.event, now - child.at)
+    digest = created.digest if created.digest is None or deployed is None else deployed
+    return msgspec.structs.replace(created, digest=digest)
+
+
+def _later(created: ev.Created, microseconds: int) -> ev.Created:
+    if created.deadline is None:
+        return created
+    return msgspec.structs.replace(created, deadline=Instant(created.deadline + microseconds))
+
+
 def _check(origin: ExecutionId, log: Sequence[ev.Recorded], version: int) -> None:
     created = log[0].event
     assert isinstance(created, ev.Created)
@@ -123,9 +137,8 @@ class _Copy:
     def entry(self, entry: ev.Recorded) -> ev.Recorded:
         """Take note of an entry; the copy of it."""
         match entry.event:
-            case ev.Created(deadline=deadline) if deadline is not None:
-                moved = Instant(deadline + self.at.now - entry.at)
-                return msgspec.structs.replace(entry, event=msgspec.structs.replace(entry.event, deadline=moved))
+            case ev.Created():
+                return msgspec.structs.replace(entry, event=_later(entry.event, self.at.now - entry.at))
             case ev.ChildSubmitted() | ev.DelaySubmitted():
                 self._submit(entry.version, entry.event)
             case ev.AwaitedNext(join_set=join_set) | ev.TriedNext(join_set=join_set, pending=False):

@@ -24,6 +24,7 @@ from obelisk_runtime.service import (
     StubNotFound,
 )
 from obelisk_server.api import refusals, waits
+from obelisk_server.setup import InvalidSetup
 
 TYPE = "urn:obelisk:problem:"
 MEDIA_TYPE = "application/problem+json"
@@ -88,6 +89,9 @@ PROBLEMS: dict[type[ObeliskError], ProblemType] = {
     BrokenBytes: ProblemType(422, "broken-component", "The component cannot be run here"),
     StubNotFound: ProblemType(404, "stub-not-found", "No such execution of a stub function"),
     StubConflict: ProblemType(409, "stub-conflict", "The execution has another result"),
+    InvalidSetup: ProblemType(
+        422, "invalid-setup", "obelisk.toml or a component is wrong", lambda e: {"problems": list(e.problems)}
+    ),
     Overloaded: ProblemType(429, "overloaded", "The server is at its limit", headers=_RETRY),
     store.StoreUnavailable: ProblemType(503, "store-unavailable", "The store does not work now", headers=_RETRY),
 }
