@@ -8,14 +8,14 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from obelisk_runtime import wasi
-from obelisk_runtime.core.deployment import ComponentSettings, RuntimeLimits, StubSettings
+from obelisk_runtime.core.deployment import RuntimeLimits
 from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.engine import EngineSettings, WasmtimeEngine
 from obelisk_runtime.ports.engine import CompiledComponent, Engine
@@ -26,23 +26,18 @@ from obelisk_runtime.storage.memory import MemoryStore
 from obelisk_runtime.storage.sqlite import SqliteStore
 from obelisk_runtime.system import SystemClock, SystemIds
 from obelisk_server.api import Context, Listener, Waits
-from obelisk_server.config import InvalidConfig, Listen, ServerConfig, load_config
+from obelisk_server.config import Listen, ServerConfig
 from obelisk_server.log_lines import configure_log
-from obelisk_server.sources import ComponentsUnavailable, Pulling, Read, cache_folder, read_components
+from obelisk_server.setup import InvalidSetup, Reload, Setup, deploy
+from obelisk_server.sources import Pulling, cache_folder
 
 SWITCH_INTERVAL_SECONDS = 0.0002
 """How long a thread keeps the interpreter while others want it: at the default of 5 ms one that computes makes every
 host call and every commit wait for it."""
 
+__all__ = ["CannotServe", "InvalidSetup", "Verified", "run", "verify"]
+
 _log = logging.getLogger(__name__)
-
-
-class InvalidSetup(ObeliskError):
-    """obelisk.toml, or a component that it names, is wrong. Everything that is wrong is in `problems`."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
 
 
 class CannotServe(ObeliskError):
@@ -57,7 +52,8 @@ class Verified:
 
 def verify(config_file: Path, environ: Mapping[str, str], pulling: Pulling = Pulling()) -> Verified:  # noqa: B008 - frozen
     """Check the file and all components; no store is opened. Raises: InvalidSetup."""
-    return asyncio.run(_verify(_load(config_file, environ), environ, pulling))
+    setup = Setup(config_file, environ, pulling)
+    return asyncio.run(_verify(setup, setup.load()))
 
 
 def run(config_file: Path, environ: Mapping[str, str], pulling: Pulling = Pulling()) -> None:  # noqa: B008 - frozen
@@ -65,34 +61,28 @@ def run(config_file: Path, environ: Mapping[str, str], pulling: Pulling = Pullin
 
     Raises: InvalidSetup, CannotServe.
     """
-    config = _load(config_file, environ)
+    setup = Setup(config_file, environ, pulling)
+    config = setup.load()
     configure_log(config.log)
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
-    asyncio.run(_run(config, environ, pulling))
+    asyncio.run(_run(setup, config))
 
 
-def _load(config_file: Path, environ: Mapping[str, str]) -> ServerConfig:
-    try:
-        return load_config(config_file, environ)
-    except InvalidConfig as error:
-        raise InvalidSetup([str(problem) for problem in error.problems]) from error
-
-
-async def _verify(config: ServerConfig, environ: Mapping[str, str], pulling: Pulling) -> Verified:
-    components = await _read(config, environ, pulling)
+async def _verify(setup: Setup, config: ServerConfig) -> Verified:
+    components = await setup.read(config)
     async with AsyncExitStack() as stack:
-        engine = _engine(config, environ)
+        engine = _engine(config, setup.environ)
         stack.push_async_callback(engine.close)
         service = _service(MemoryStore(), engine, config.limits)
-        await _deploy(service, components, config.stubs)
+        await deploy(service, config, components)
         return Verified(len(service.components), len(service.functions))
 
 
-async def _run(config: ServerConfig, environ: Mapping[str, str], pulling: Pulling) -> None:
+async def _run(setup: Setup, config: ServerConfig) -> None:
     _stop_on_signals()
     try:
         async with AsyncExitStack() as stack:
-            await _serve(config, environ, pulling, stack)
+            await _serve(setup, config, stack)
             await asyncio.Event().wait()
     except asyncio.CancelledError:
         _log.info("the server has stopped")
@@ -116,24 +106,43 @@ def _stop_on_signals() -> None:
         loop.add_signal_handler(number, stop, number)
 
 
-async def _serve(config: ServerConfig, environ: Mapping[str, str], pulling: Pulling, stack: AsyncExitStack) -> None:
+async def _reload_on_signal(reload: Reload) -> None:
+    """For each SIGHUP. Until cancelled."""
+    hung_up = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hung_up.set)
+    while True:
+        await hung_up.wait()
+        hung_up.clear()
+        try:
+            reloaded = await reload()
+        except ObeliskError as error:
+            _log.error("nothing was reloaded; what was deployed stays", extra={"reason": str(error)})
+        else:
+            _log.info("reloaded", extra=asdict(reloaded))
+
+
+async def _serve(setup: Setup, config: ServerConfig, stack: AsyncExitStack) -> None:
     """Start everything; what was started is stopped by the stack, the last one first."""
-    components = await _read(config, environ, pulling)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _log.info, "the server starts; nothing is reloaded")
+    components = await setup.read(config)
     bound = stack.enter_context(_bind(config.listen))
     store = await _open_store(config.database)
     stack.push_async_callback(store.close)
-    engine = _engine(config, environ)
+    engine = _engine(config, setup.environ)
     stack.push_async_callback(engine.close)
     service = _service(store, engine, config.limits)
     _log.info("components are prepared; new ones take some seconds", extra={"count": len(components)})
-    await _deploy(service, components, config.stubs)
-    context = Context(service, Waits())
+    await deploy(service, config, components)
+    reload = Reload(setup, config, service)
+    context = Context(service, Waits(), reload)
     stack.callback(service.subscribe(context.waits.on_change))
     await service.start()
     stack.push_async_callback(service.stop)
     listener = Listener(context, payload_bytes_max=config.limits.payload_bytes_max)
     stack.push_async_callback(listener.stop)
     await listener.start(bound)
+    reloading = asyncio.create_task(_reload_on_signal(reload))
+    stack.callback(reloading.cancel)
     _keep_what_is_loaded()
     context.ready = True
     stack.callback(setattr, context, "ready", False)  # noqa: FBT003 - the value of the attribute
@@ -145,14 +154,6 @@ def _keep_what_is_loaded() -> None:
     """Modules and components stay until the end: a full collection that looks at them stops everything for 40 ms."""
     gc.collect()
     gc.freeze()
-
-
-async def _read(config: ServerConfig, environ: Mapping[str, str], pulling: Pulling) -> list[Read]:
-    """Raises: InvalidSetup."""
-    try:
-        return await read_components(config.components, config.registry, environ, pulling)
-    except ComponentsUnavailable as error:
-        raise InvalidSetup(error.problems) from error
 
 
 def _bind(listen: Listen) -> socket.socket:
@@ -200,12 +201,3 @@ class Wasi:
 
 def _service(store: Store, engine: Engine, limits: RuntimeLimits) -> Service:
     return Service(store=store, engine=engine, clock=SystemClock(), ids=SystemIds(), library=Wasi(), limits=limits)
-
-
-async def _deploy(
-    service: Service, components: Sequence[tuple[ComponentSettings, bytes]], stubs: Sequence[StubSettings]
-) -> None:
-    """Raises: InvalidSetup."""
-    problems = await service.deploy(components, stubs)
-    if problems:
-        raise InvalidSetup([str(problem) for problem in problems])

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Protocol
 
+from obelisk_runtime.core import interfaces
 from obelisk_runtime.core.deployment import MEBIBYTE, ComponentKind, ComponentSettings, StubSettings
 from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.core.events import ExecutionKind
-from obelisk_runtime.core.ids import Digest
+from obelisk_runtime.core.ids import Digest, Instant
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.types import FunctionType
 from obelisk_runtime.core.values import FunctionCodec, InvalidValue, function_codec
@@ -18,6 +19,7 @@ from obelisk_runtime.ports.engine import (
     Engine,
     GuestLimits,
     HostFunction,
+    ImportedFunction,
     LinkedComponent,
     MissingImport,
     NotAComponent,
@@ -34,6 +36,11 @@ EXECUTION_KINDS = {
     ComponentKind.WORKFLOW: ExecutionKind.WORKFLOW,
     ComponentKind.STUB: ExecutionKind.STUB,
 }
+
+
+EPOCH = Instant(0)
+Source = tuple[ComponentSettings, bytes]
+"""A component as it is given: its section of obelisk.toml and its bytes."""
 
 
 class GuestLibrary(Protocol):
@@ -72,6 +79,9 @@ class BrokenComponent:
 
     def __str__(self) -> str:
         return f"{self.component} ({self.location}): {self.reason}"
+
+
+AnyProblem = Problem | BrokenComponent
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,19 +136,40 @@ class Deployment:
     ) -> None:
         self.components: tuple[DeployedComponent, ...] = ()
         self.functions: Mapping[Ffqn, ExportedFunction] = {}
-        self.targets: dict[Ffqn, Target] = {}
+        self.targets: Mapping[Ffqn, Target] = {}
+        self.since = Instant(0)
+        """When what is deployed was installed."""
+        self.former_workflows: frozenset[Ffqn] = frozenset()
+        """Functions that this process offered earlier: their executions go on, new ones are refused."""
+        self.by_digest: dict[Digest, DeployedComponent] = {}
+        self._mismatches: dict[tuple[Digest, Ffqn], str | None] = {}
         self._engine = engine
         self._catalog = catalog
         self.library = library
         self._bind_host = bind_host
         self._payload_bytes_max = payload_bytes_max
-        self.by_digest: dict[Digest, DeployedComponent] = {}
 
-    async def verify(
-        self, components: Sequence[tuple[ComponentSettings, bytes]], stubs: Sequence[StubSettings] = ()
-    ) -> Sequence[Problem | BrokenComponent]:
+    async def verify(self, components: Sequence[Source], stubs: Sequence[StubSettings] = ()) -> Sequence[AnyProblem]:
         """Compile, check against one another, and link. Nothing is stored. No problems: it is what `deploy` offers."""
-        problems: list[Problem | BrokenComponent] = []
+        prepared = await self._prepare(components, stubs)
+        return prepared.problems
+
+    async def deploy(
+        self, components: Sequence[Source], stubs: Sequence[StubSettings] = (), now: Instant = EPOCH
+    ) -> Sequence[AnyProblem]:
+        """`verify`, keep the bytes in the store, so that executions outlive the files, and offer it all at once.
+
+        With problems, nothing changes: what was deployed stays so. Raises: StoreUnavailable.
+        """
+        prepared = await self._prepare(components, stubs)
+        if not prepared.problems:
+            for component, (_, wasm) in zip(prepared.components, components, strict=True):
+                await self._catalog.put_component(component.digest, wasm)
+            self._install(prepared, now)
+        return prepared.problems
+
+    async def _prepare(self, components: Sequence[Source], stubs: Sequence[StubSettings]) -> "_Prepared":
+        problems: list[AnyProblem] = []
         compiled: list[tuple[ComponentSettings, bytes, CompiledComponent]] = []
         for settings, wasm in components:
             try:
@@ -148,22 +179,31 @@ class Deployment:
         surfaces = [_surface(settings, component) for settings, _, component in compiled]
         wiring = wire([*surfaces, *map(_stub_surface, stubs)])
         problems += wiring.problems
-        deployed = [self._link(settings, wasm, component, problems) for settings, wasm, component in compiled]
-        if not problems:
-            self.components = tuple(component for component in deployed if component is not None)
-            self.functions = wiring.functions
-            self._offer(stubs)
-        return problems
+        linked = [self._link(settings, wasm, component, problems) for settings, wasm, component in compiled]
+        return _Prepared([item for item in linked if item is not None], stubs, wiring.functions, problems)
 
-    async def deploy(
-        self, components: Sequence[tuple[ComponentSettings, bytes]], stubs: Sequence[StubSettings] = ()
-    ) -> Sequence[Problem | BrokenComponent]:
-        """`verify`, then keep the bytes in the store, so that executions outlive the files."""
-        problems = await self.verify(components, stubs)
-        if not problems:
-            for component, (_, wasm) in zip(self.components, components, strict=True):
-                await self._catalog.put_component(component.digest, wasm)
-        return problems
+    def _install(self, prepared: "_Prepared", now: Instant) -> None:
+        """Everybody who looks sees the old deployment or the new one. What runs keeps the component it began with."""
+        workflows = {name for name, target in self.targets.items() if target.kind is ExecutionKind.WORKFLOW}
+        self.components = tuple(prepared.components)
+        self.functions = prepared.functions
+        self.targets = _targets(prepared)
+        self.former_workflows = (self.former_workflows | workflows) - self.targets.keys()
+        self.by_digest = {component.digest: component for component in prepared.components}
+        self.since = now
+        self._mismatches = {}
+
+    def mismatch(self, caller: DeployedComponent, target: Target) -> str | None:
+        """Why the target no longer is what the caller was compiled against; None if it is."""
+        key = caller.digest, target.name
+        if key not in self._mismatches:
+            self._mismatches[key] = _mismatch(caller.compiled.imports, target)
+        return self._mismatches[key]
+
+    def concurrency_limit(self, function: Ffqn) -> int | None:
+        """How many executions of it may run at once in this process; None: as many as there are slots."""
+        target = self.targets.get(function)
+        return None if target is None or target.code is None else target.code.settings.concurrency_max
 
     async def pinned(self, digest: Digest, function: Ffqn) -> DeployedComponent:
         """The component a workflow started with, deployed or from the store. Raises: BytesMissing, BrokenBytes."""
@@ -187,23 +227,12 @@ class Deployment:
         except (NotAComponent, UnsupportedComponent, MissingImport, ObeliskError) as error:
             raise BrokenBytes(digest_of(wasm), str(error)) from error
 
-    def _offer(self, stubs: Sequence[StubSettings]) -> None:
-        self.targets.clear()
-        for component in self.components:
-            self.by_digest[component.digest] = component
-            kind = EXECUTION_KINDS[component.settings.kind]
-            for name, type_ in component.exports.items():
-                self.targets[name] = Target(name, kind, component, function_codec(name, type_))
-        for stub in stubs:
-            codec = function_codec(stub.function, stub.type)
-            self.targets[stub.function] = Target(stub.function, ExecutionKind.STUB, None, codec)
-
     def _link(
         self,
         settings: ComponentSettings,
         wasm: bytes,
         compiled: CompiledComponent,
-        problems: list[Problem | BrokenComponent],
+        problems: list[AnyProblem],
     ) -> DeployedComponent | None:
         try:
             return self._linked(settings, wasm, compiled)
@@ -223,6 +252,49 @@ class Deployment:
             may_use_threads=settings.kind is ComponentKind.ACTIVITY,
         )
         return DeployedComponent(settings, digest_of(wasm), len(wasm), compiled, linked, limits)
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A deployment that could be installed, if there are no problems."""
+
+    components: Sequence[DeployedComponent]
+    stubs: Sequence[StubSettings]
+    functions: Mapping[Ffqn, ExportedFunction]
+    problems: Sequence[AnyProblem]
+
+
+def _targets(prepared: _Prepared) -> Mapping[Ffqn, Target]:
+    targets: dict[Ffqn, Target] = {}
+    for component in prepared.components:
+        kind = EXECUTION_KINDS[component.settings.kind]
+        for name, type_ in component.exports.items():
+            targets[name] = Target(name, kind, component, function_codec(name, type_))
+    for stub in prepared.stubs:
+        codec = function_codec(stub.function, stub.type)
+        targets[stub.function] = Target(stub.function, ExecutionKind.STUB, None, codec)
+    return targets
+
+
+def _mismatch(imports: Sequence[ImportedFunction], target: Target) -> str | None:
+    deployed = interfaces.derive(target.name, target.codec.type)
+    deployed[target.name.interface.text, target.name.function] = target.codec.type
+    for item in imports:
+        match interfaces.classify(item.interface, item.name):
+            case (
+                interfaces.DirectCall(function=function)
+                | interfaces.Submit(function=function)
+                | interfaces.AwaitNext(function=function)
+                | interfaces.Get(function=function)
+            ) if function == target.name and item.type != deployed.get((item.interface, item.name)):
+                return (
+                    f"{target.name} is deployed with another signature than its caller was compiled against:\n"
+                    f"  compiled against {item.interface}.{item.name}: {item.type}\n"
+                    f"  deployed {target.name}: {target.codec.type}"
+                )
+            case _:
+                pass
+    return None
 
 
 def digest_of(wasm: bytes) -> Digest:

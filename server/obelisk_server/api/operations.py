@@ -9,6 +9,7 @@ import msgspec
 from obelisk_runtime.service import Service
 from obelisk_server.api import wire
 from obelisk_server.api.waits import Waits
+from obelisk_server.setup import Reloaded
 
 Query = TypeVar("Query", bound=wire.Request)
 Body = TypeVar("Body", bound=wire.Request)
@@ -20,6 +21,8 @@ class Context:
 
     service: Service
     waits: Waits
+    reload: Callable[[], Awaitable[Reloaded]] | None = None
+    """Take obelisk.toml again; None where there is none. Raises: InvalidSetup."""
     ready: bool = False
 
 

@@ -1,5 +1,6 @@
 """Operations on versions of code: replay, upgrade, reload."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 from msgspec import Meta
@@ -8,6 +9,7 @@ from obelisk_runtime.core.ids import parse_execution_id
 from obelisk_runtime.service import Differs, Matches, Replayed, Unfit, Upgrade
 from obelisk_server.api import wire
 from obelisk_server.api.operations import AnyOperation, Call, Context, Operation, Reply
+from obelisk_server.api.refusals import NotReady
 from obelisk_server.api.render import Json
 
 COMPONENT_BYTES_MAX = 64 * 1024 * 1024
@@ -69,6 +71,13 @@ def _upgraded(upgrade: Upgrade) -> Json:
     return item if upgrade.difference is None else {**item, "difference": _difference(upgrade.difference)}
 
 
+async def reload(context: Context, _: Call[wire.Nothing, wire.Nothing]) -> Reply:
+    """Take obelisk.toml again, with new components and settings; if anything is wrong, nothing changes."""
+    if context.reload is None:
+        raise NotReady("this server was not started from an obelisk.toml")
+    return Reply(200, asdict(await context.reload()))
+
+
 OPERATIONS: tuple[AnyOperation, ...] = (
     Operation("replay", "POST", "/v1/executions/{id}/replay", replay, wire.Nothing, Replay, BODY_BYTES_MAX),
     Operation("upgrade", "POST", "/v1/executions/{id}/upgrade", upgrade, wire.Nothing, wire.Nothing),
@@ -80,4 +89,5 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         wire.Nothing,
         UpgradeComponent,
     ),
+    Operation("reload", "POST", "/v1/server/reload", reload, wire.Nothing, wire.Nothing),
 )

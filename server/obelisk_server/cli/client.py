@@ -42,8 +42,9 @@ class Client:
         given = {name: value for name, value in (query or {}).items() if value not in (None, [], ())}
         return self._ask("GET", path + ("?" + urlencode(given, doseq=True) if given else ""), None)
 
-    def post(self, path: str, body: str) -> Json:
-        """`body` is JSON text. Raises: Failure."""
+    def post(self, path: str, body: str, *, seconds: float = ANSWER_SECONDS_MAX) -> Json:
+        """`body` is JSON text; the answer may take so many `seconds`. Raises: Failure."""
+        self._connection.timeout = seconds
         return self._ask("POST", path, body.encode())
 
     def _ask(self, method: str, target: str, body: bytes | None) -> Json:

@@ -7,10 +7,14 @@ from pathlib import Path
 import click
 
 from obelisk_server import compose
+from obelisk_server.cli.client import Client
 from obelisk_server.cli.failure import Exit, Failure
-from obelisk_server.cli.output import json_option, print_json
+from obelisk_server.cli.output import client_command, json_option, print_json
 from obelisk_server.cli.progress import Bars
 from obelisk_server.sources import Pulling
+
+RELOAD_SECONDS_MAX = 600.0
+"""Components may have to be pulled and compiled."""
 
 _config = click.option(
     "-c",
@@ -59,3 +63,26 @@ def verify(config_file: Path, *, locked: bool, as_json: bool) -> None:
         print_json({"components": verified.components, "functions": verified.functions})
     else:
         click.echo(f"{config_file} is right: {verified.components} components, {verified.functions} functions")
+
+
+@server.command("reload")
+@client_command
+def reload(client: Client, *, as_json: bool) -> None:
+    """Let a running server take its obelisk.toml again: new components and settings, nothing lost or paused.
+
+    If anything is wrong, what was deployed stays. SIGHUP does the same.
+    """
+    try:
+        answer = client.post("/v1/server/reload", "{}", seconds=RELOAD_SECONDS_MAX)
+    except Failure as failure:
+        if failure.code is Exit.USAGE:  # not what was typed here is wrong
+            failure.code = Exit.INVALID_SETUP
+        raise
+    if as_json:
+        print_json(answer)
+        return
+    click.echo(f"reloaded: {answer['components']} components, {answer['functions']} functions")
+    for name in answer["changed"]:
+        click.echo(f"  changed: {name}")
+    for name in answer["restart_needed"]:
+        click.echo(f"  needs a restart: {name}", err=True)
