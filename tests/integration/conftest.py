@@ -74,6 +74,25 @@ class MortalStore:
         return asyncio.get_running_loop().create_future()
 
 
+class DyingAt:
+    """A store whose process dies at its first write of one kind, which is made or not, and never acknowledged."""
+
+    def __init__(self, store: Store, write: str, *, made: bool) -> None:
+        self._store = store
+        self._fatal = write
+        self._made = made
+        self.died = asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return self._die if name == self._fatal else getattr(self._store, name)
+
+    def _die(self, *args: Any, **kwargs: Any) -> Awaitable[Any]:
+        if self._made:
+            getattr(self._store, self._fatal)(*args, **kwargs)
+        self.died.set()
+        return asyncio.get_running_loop().create_future()
+
+
 @dataclass(frozen=True)
 class Begun:
     """A guest call, seen where the engine starts it."""
@@ -274,6 +293,11 @@ def eventually() -> Callable[[Callable[[], Any]], Awaitable[Any]]:
 @pytest.fixture
 def mortal() -> type[MortalStore]:
     return MortalStore
+
+
+@pytest.fixture
+def dying_at() -> type[DyingAt]:
+    return DyingAt
 
 
 async def submit_and_wait(

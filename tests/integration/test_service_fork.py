@@ -131,27 +131,11 @@ async def test_what_has_no_history_to_go_on_from_is_refused(site: Any, fibo: Any
         await service.trees.fork(ExecutionId(origin), 3, Digest("sha256:" + "00" * 32))
 
 
-class DyingAtGraft:
-    """A store whose process dies as it grafts; the graft is made or not, and never acknowledged."""
-
-    def __init__(self, store: Any, *, made: bool) -> None:
-        self._store = store
-        self._made = made
-        self.died = asyncio.Event()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-    def graft(self, tree: Any) -> Any:
-        if self._made:
-            self._store.graft(tree)
-        self.died.set()
-        return asyncio.get_running_loop().create_future()
-
-
 @pytest.mark.parametrize("made", [False, True], ids=["last write lost", "last write made"])
-async def test_a_killed_process_forks_as_a_whole_or_not_at_all(site: Any, fibo: Any, run: Any, made: bool) -> None:
-    store = DyingAtGraft(site.store, made=made)
+async def test_a_killed_process_forks_as_a_whole_or_not_at_all(
+    site: Any, fibo: Any, run: Any, dying_at: Any, made: bool
+) -> None:
+    store = dying_at(site.store, "graft", made=made)
     dying = await site.start(*fibo, store=store)
     origin, _ = await run(dying, CONCURRENT, [10, 3])
     before = {item.id for item in (await site.store.list(EVERYTHING)).items}

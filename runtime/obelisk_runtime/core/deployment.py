@@ -21,6 +21,13 @@ class ComponentKind(StrEnum):
     """No component: a function that is answered from outside."""
 
 
+class OnNondeterminism(StrEnum):
+    """What becomes of a workflow that asks for something else than is recorded."""
+
+    PAUSE = "pause"
+    FAIL = "fail"
+
+
 @dataclass(frozen=True, slots=True)
 class ComponentSettings:
     """One `[[activity]]` or `[[workflow]]` section."""
@@ -35,8 +42,12 @@ class ComponentSettings:
     """Activities only."""
     retries: RetryPolicy = field(default_factory=RetryPolicy)
     """Activities only."""
+    concurrency_max: int | None = None
+    """Activities only: how many executions of each function run at once; None: as many as there are slots."""
     start_after_commit: bool = False
     """Activities only: never start before the commit of the creation."""
+    on_nondeterminism: OnNondeterminism = OnNondeterminism.PAUSE
+    """Workflows only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +82,5 @@ class RuntimeLimits:
     """How long a stopping server waits for running activities."""
     poll: int = 1 * SECOND
     """How often the queue is read though nothing hinted at work."""
+    retention: int | None = None
+    """How long a finished tree of executions is kept; None: for ever."""

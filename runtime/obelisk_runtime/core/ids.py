@@ -76,6 +76,11 @@ def path_of(response_id: ResponseId) -> str:
     return response_id.removeprefix(DELAY_PREFIX).removeprefix(EXECUTION_PREFIX)
 
 
+def top_of(response_id: ResponseId) -> ExecutionId:
+    """The top-level execution it is below of, or itself."""
+    return ExecutionId(EXECUTION_PREFIX + path_of(response_id).partition(".")[0])
+
+
 def is_delay(response_id: ResponseId) -> bool:
     return response_id.startswith(DELAY_PREFIX)
 

@@ -139,6 +139,7 @@ class Service:
             node.spawn(self._dispatcher.run()),
             node.spawn(self._beat()),
             node.spawn(self._residents.run()),
+            node.spawn(self.trees.retention.run()),
         ]
 
     async def stop(self) -> None:
@@ -251,7 +252,7 @@ class Service:
         checked = target.codec.check_params(params, self._value_limits)
         now = node.clock.now()
         created = terms.imposed(created_by(target, checked, node.ids.random_bytes(16)), now)
-        if terms.waits or not node.scheduler.reserve(target.kind):
+        if terms.waits or not node.scheduler.reserve(target.kind, execution_id, function):
             outcome = await self.store.create(terms.waiting(created, execution_id, now))
             node.scheduler.wake()
         else:
@@ -287,7 +288,7 @@ class Service:
                 if failed:
                     item.forget()
             elif failed or done.result() is CreateOutcome.EXISTED:
-                node.scheduler.release(target.kind)
+                node.scheduler.release(execution_id)
             else:
                 node.scheduler.enqueue(begin())
 

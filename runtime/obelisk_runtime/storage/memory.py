@@ -16,16 +16,14 @@ from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.errors import InvalidName
 from obelisk_runtime.core.ids import (
-    EXECUTION_PREFIX,
     DelayId,
     Digest,
     ExecutionId,
     ExecutorId,
     Instant,
-    ResponseId,
     join_set_of,
     parent_of,
-    path_of,
+    top_of,
 )
 from obelisk_runtime.ports import store as port
 from obelisk_runtime.ports.trees import Grafted, OldTrees
@@ -302,13 +300,13 @@ class _Tables:
     def prune(self, trees: Sequence[ExecutionId], before: Instant) -> list[ExecutionId]:
         pruned = [id_ for id_ in dict.fromkeys(trees) if self._is_old(id_, before)]
         tops = set(pruned)
-        for id_ in [id_ for id_ in self.executions if _top(id_) in tops]:
+        for id_ in [id_ for id_ in self.executions if top_of(id_) in tops]:
             del self.executions[id_]
-        for delay in [delay for delay in self.delays if _top(delay) in tops]:
+        for delay in [delay for delay in self.delays if top_of(delay) in tops]:
             del self.delays[delay]
-        self.held = {delay for delay in self.held if _top(delay) not in tops}
-        self.answered = {id_ for id_ in self.answered if _top(ExecutionId(id_)) not in tops}
-        self.logs = {place: record for place, record in self.logs.items() if _top(place[0]) not in tops}
+        self.held = {delay for delay in self.held if top_of(delay) not in tops}
+        self.answered = {id_ for id_ in self.answered if top_of(ExecutionId(id_)) not in tops}
+        self.logs = {place: record for place, record in self.logs.items() if top_of(place[0]) not in tops}
         return pruned
 
     # The catalog
@@ -327,10 +325,6 @@ class _Tables:
             (cursor, record) for cursor, record in written if cursor > after and record.execution_id == execution_id
         ]
         return found[: _bounded(limit)]
-
-
-def _top(response_id: ResponseId) -> ExecutionId:
-    return ExecutionId(EXECUTION_PREFIX + path_of(response_id).partition(".")[0])
 
 
 def _bounded(limit: int) -> int:

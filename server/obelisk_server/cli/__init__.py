@@ -42,6 +42,7 @@ COMMANDS = {
     "execution": Lazy("obelisk_server.cli.execution", "execution", "Submit, follow, look at and cancel executions"),
     "function": Lazy("obelisk_server.cli.catalogue", "function", "Functions that can be called"),
     "component": Lazy("obelisk_server.cli.component", "component", "Components: list, inspect, publish, pull, lock"),
+    "db": Lazy("obelisk_server.cli.db", "db", "Delete old executions, back up and check the store"),
     "config": Lazy("obelisk_server.cli.config", "config", "About obelisk.toml"),
 }
 

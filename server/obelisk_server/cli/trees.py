@@ -41,4 +41,27 @@ def _bytes(file: Path) -> str:
         raise Failure(Exit.USAGE, f"--component: cannot read {file}: {error.strerror}") from error
 
 
-COMMANDS = (fork,)
+@click.command("hold")
+@click.argument("execution_id")
+@client_command
+def hold(client: Client, *, execution_id: str, as_json: bool) -> None:
+    """Keep an execution, with its whole tree, from being deleted when it is old."""
+    _print_outcome(client.post(f"/v1/executions/{segment(execution_id)}/hold", "{}"), as_json=as_json)
+
+
+@click.command("release")
+@click.argument("execution_id")
+@client_command
+def release(client: Client, *, execution_id: str, as_json: bool) -> None:
+    """Let an execution, with its whole tree, be deleted when it is old."""
+    _print_outcome(client.post(f"/v1/executions/{segment(execution_id)}/release", "{}"), as_json=as_json)
+
+
+def _print_outcome(answer: Json, *, as_json: bool) -> None:
+    if as_json:
+        print_json(answer)
+    else:
+        click.echo(answer["outcome"])
+
+
+COMMANDS = (fork, hold, release)

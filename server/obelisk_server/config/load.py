@@ -19,6 +19,7 @@ from obelisk_server.config.models import (
     LimitsTable,
     LogFormat,
     ObeliskToml,
+    RetentionTable,
     Start,
     WorkflowTable,
 )
@@ -93,7 +94,7 @@ def parse_config(text: str, file: Path, environ: Mapping[str, str]) -> ServerCon
         listen=tables.server.listen,
         log=tables.server.log,
         database=surroundings.folder / tables.storage.url.removeprefix("sqlite:"),
-        limits=_limits(tables.limits),
+        limits=_limits(tables.limits, tables.retention),
         components=(*map(_activity, tables.activity), *map(_workflow, tables.workflow)),
         stubs=tuple(StubSettings(table.function, table.params) for table in tables.stub),
         registry=registry_settings(tables.registry),
@@ -146,8 +147,8 @@ def _items(value: object) -> list[object]:
     return cast("list[object]", value) if isinstance(value, list) else []
 
 
-def _limits(table: LimitsTable) -> RuntimeLimits:
-    return RuntimeLimits(**dict(table))
+def _limits(table: LimitsTable, retention: RetentionTable) -> RuntimeLimits:
+    return RuntimeLimits(**dict(table), retention=retention.finished)
 
 
 def _common(table: ComponentTable) -> dict[str, Any]:
@@ -172,10 +173,13 @@ def _activity(table: ActivityTable) -> ComponentSettings:
             backoff_max=retries.max_backoff,
             jitter=retries.jitter,
         ),
+        concurrency_max=table.concurrency_max,
         start_after_commit=table.start is Start.AFTER_COMMIT,
         **_common(table),
     )
 
 
 def _workflow(table: WorkflowTable) -> ComponentSettings:
-    return ComponentSettings(kind=ComponentKind.WORKFLOW, **_common(table))
+    return ComponentSettings(
+        kind=ComponentKind.WORKFLOW, on_nondeterminism=table.on_nondeterminism, **_common(table)
+    )

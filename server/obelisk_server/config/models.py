@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings, RuntimeLimits
+from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings, OnNondeterminism, RuntimeLimits
 from obelisk_runtime.core.retry import RetryPolicy
 from obelisk_server.config.registry import RegistryTable
 from obelisk_server.config.values import (
@@ -81,6 +81,14 @@ class LimitsTable(Table):
     poll: Annotated[Duration, Field(description="How often the queue is read without a hint")] = _LIMITS.poll
 
 
+class RetentionTable(Table):
+    """What is deleted when it is old. `obelisk execution hold` keeps what must stay."""
+
+    finished: Annotated[
+        DurationOrZero | None, Field(description="How long a finished tree of executions is kept; absent: for ever")
+    ] = None
+
+
 class RetriesTable(Table):
     """When a failed attempt is tried again."""
 
@@ -116,6 +124,9 @@ class ActivityTable(ComponentTable):
 
     attempt_timeout: Duration = _ACTIVITY.attempt_timeout
     retries: RetriesTable = RetriesTable()
+    concurrency_max: Annotated[int | None, Field(ge=1, description="Attempts of each function that run at once")] = (
+        _ACTIVITY.concurrency_max
+    )
     start: Annotated[Start, Field(strict=False, description="early: may start before the commit of its creation")] = (
         Start.AFTER_COMMIT if _ACTIVITY.start_after_commit else Start.EARLY
     )
@@ -123,6 +134,11 @@ class ActivityTable(ComponentTable):
 
 class WorkflowTable(ComponentTable):
     """A deterministic component; its calls are replayed from the log."""
+
+    on_nondeterminism: Annotated[
+        OnNondeterminism,
+        Field(strict=False, description="A workflow that asks for something else than is recorded: pause, or fail"),
+    ] = _ACTIVITY.on_nondeterminism
 
 
 class StubTable(Table):
@@ -138,6 +154,7 @@ class ObeliskToml(Table):
     server: ServerTable = ServerTable()
     storage: StorageTable = StorageTable()
     limits: LimitsTable = LimitsTable()
+    retention: RetentionTable = RetentionTable()
     registry: RegistryTable = RegistryTable()
     activity: Annotated[tuple[ActivityTable, ...], Field(strict=False)] = ()
     workflow: Annotated[tuple[WorkflowTable, ...], Field(strict=False)] = ()
