@@ -160,8 +160,8 @@ class _Printer:
         yield "}"
 
     def _function(self, type_: FunctionType) -> str:
-        result = "" if type_.result is None else f" -> {self._type(type_.result)}"
-        return f"func({self._params(type_.params)}){result}"
+        params = self._params(type_.params)
+        return f"func({params})" + ("" if type_.result is None else f" -> {self._type(type_.result)}")
 
     def _params(self, params: Iterable[tuple[str, WitType]]) -> str:
         return ", ".join(f"{_identifier(name)}: {self._type(item)}" for name, item in params)

@@ -86,12 +86,16 @@ class Puller:
         self._cache = cache
         self._environ = environ
         self._pace = pace
+        self._schemes: dict[str, str] = {}
+        """Of registries that have been spoken to."""
 
     @contextmanager
     def client(self, reference: Reference, *, push: bool = False) -> Generator[RegistryClient]:
         transport = Transport(reference, self._settings, self._environ, push=push)
         try:
-            transport.choose_scheme()
+            known = self._schemes.get(reference.registry)
+            transport.scheme = known or transport.find_scheme()
+            self._schemes[reference.registry] = transport.scheme
             yield RegistryClient(reference, transport, self._settings, self._pace)
         finally:
             transport.close()

@@ -65,9 +65,6 @@ class RegistrySettings:
     policy: SignaturePolicy = SignaturePolicy()
     limits: RegistryLimits = RegistryLimits()
 
-    def plain_http(self, reference: Reference) -> bool:
-        return reference.registry in self.insecure
-
     def realm_problem(self, realm: str, registry: str, *, with_credentials: bool) -> str | None:
         """Why no token may be asked for at this address; None if it may."""
         parts = urlsplit(realm)

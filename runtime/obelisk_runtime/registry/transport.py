@@ -68,7 +68,7 @@ class Transport:
     def __init__(
         self, reference: Reference, settings: RegistrySettings, environ: Mapping[str, str], *, push: bool = False
     ) -> None:
-        self.scheme = "http" if settings.plain_http(reference) else "https"
+        self.scheme = "http" if reference.registry in settings.insecure else "https"
         self._reference = reference
         self._settings = settings
         self._environ = environ
@@ -83,8 +83,8 @@ class Transport:
     def close(self) -> None:
         self._session.close()
 
-    def choose_scheme(self) -> None:
-        """Find out whether a loopback registry speaks TLS. Raises: CertificateRefused."""
+    def find_scheme(self) -> str:
+        """Whether a loopback registry speaks TLS; others must. Raises: CertificateRefused."""
         if self.scheme == "https" and self._reference.loopback:
             try:
                 with failures(self._reference.registry):
@@ -93,6 +93,7 @@ class Transport:
                 if "CERTIFICATE_VERIFY_FAILED" in str(failure.__cause__):
                     raise
                 self.scheme = "http"
+        return self.scheme
 
     def send(
         self,
@@ -108,16 +109,20 @@ class Transport:
         request = _Request(method, url, headers, body, stream)
         with failures(what):
             response = self._follow(request)
-            if response.status_code == 401 and self._is_own(response.url or url):
-                challenge = response.headers.get("WWW-Authenticate", "")
-                response.close()
-                if self._authorize(challenge, what):
-                    response = self._follow(request)
+            if response.status_code == 401 and self._is_own(response.url):
+                refusal = self._refusal(response, what)
+                if not self._authorize(response.headers.get("WWW-Authenticate", ""), what):
+                    raise refusal
+                response = self._follow(request)
             if response.status_code < 400 or (method == "HEAD" and response.status_code == 404):
                 return response
+            raise self._refusal(response, what)
+
+    def _refusal(self, response: requests.Response, what: str) -> RegistryFailure:
+        """Reads the answer to its end."""
+        with response:
             said = response.raw.read(self._settings.limits.manifest_bytes_max, decode_content=True)
-            response.close()
-        raise failure_of(response.status_code, response.headers, said, what)
+        return failure_of(response.status_code, response.headers, said, what)
 
     def _follow(self, request: _Request) -> requests.Response:
         """One request and its redirects; only GET and HEAD are redirected."""
@@ -134,12 +139,12 @@ class Transport:
             )
             if response.status_code not in _REDIRECTS:
                 if not request.stream and response.status_code < 400:
-                    response.content  # noqa: B018 - reads it, and gives the connection back
+                    response.raw.read(self._settings.limits.manifest_bytes_max)  # gives the connection back
                 return response
             response.close()
             if request.method not in ("GET", "HEAD"):
                 raise RedirectRefused(f"{url} redirects a {request.method}, which is refused")
-            url = self._target(url, response.headers.get("Location", ""))
+            url = redirect_target(url, response.headers.get("Location", ""))
         raise RedirectRefused(f"{url}: more than {self._settings.limits.redirects_max} redirects")
 
     def _own_headers(self, url: str) -> dict[str, str]:
@@ -152,13 +157,6 @@ class Transport:
         """Whether an address is the registry's, so that it may see what authorizes us."""
         return Origin.of(url) == Origin.of(f"{self.scheme}://{self._reference.endpoint}")
 
-    def _target(self, url: str, location: str) -> str:
-        target = urljoin(url, location)
-        scheme = urlsplit(target).scheme
-        if not location or scheme not in _PORTS or (scheme == "http" and urlsplit(url).scheme == "https"):
-            raise RedirectRefused(f"{url} redirects to {location or 'nowhere'!r}, which is refused: it is not https")
-        return target
-
     def _authorize(self, header: str, what: str) -> bool:
         """Whether there is something new to authorize with. Raises: RegistryFailure."""
         before = self._authorization
@@ -169,16 +167,11 @@ class Transport:
                     self._authorization = self._bearer(challenge, credential, what)
                     return True
                 case BasicChallenge() if isinstance(credential, UserPassword):
-                    if self.scheme == "http" and not (self._reference.loopback or self._is_insecure()):
-                        raise CredentialsWithheld(f"{what}: credentials are not sent without TLS")
                     self._authorization = credential.basic
                     return self._authorization != before
                 case BasicChallenge():
                     continue
         return False
-
-    def _is_insecure(self) -> bool:
-        return self._reference.registry in self._settings.insecure
 
     def _bearer(self, challenge: BearerChallenge, credential: Credential | None, what: str) -> str:
         """A token for what this transport is for: the challenge's own scope can be too small for a push."""
@@ -191,10 +184,10 @@ class Transport:
         if challenge.service is not None:
             query["service"] = challenge.service
         answer = self._ask_for_token(challenge.realm, query, credential)
-        raw = answer.raw.read(self._settings.limits.manifest_bytes_max, decode_content=True)
-        answer.close()
-        if answer.status_code != 200:
-            raise failure_of(answer.status_code, answer.headers, raw, f"{what}: a token of {challenge.realm}")
+        if answer.status_code >= 300:
+            raise self._refusal(answer, f"{what}: a token of {challenge.realm}")
+        with answer:
+            raw = answer.raw.read(self._settings.limits.manifest_bytes_max, decode_content=True)
         try:
             token = msgspec.json.decode(raw, type=_Token)
         except msgspec.DecodeError:
@@ -213,6 +206,15 @@ class Transport:
             headers["Authorization"] = credential.basic
         joint = "&" if urlsplit(realm).query else "?"
         return self._session.get(f"{realm}{joint}{urlencode(query)}", headers=headers, **options)
+
+
+def redirect_target(url: str, location: str) -> str:
+    """Where an answer of `url` sends us. Raises: RedirectRefused."""
+    target = urljoin(url, location)
+    scheme = urlsplit(target).scheme
+    if not location or scheme not in _PORTS or (scheme == "http" and urlsplit(url).scheme == "https"):
+        raise RedirectRefused(f"{url} redirects to {location or 'nowhere'!r}, which is refused: it is not https")
+    return target
 
 
 class _TlsAdapter(HTTPAdapter):
