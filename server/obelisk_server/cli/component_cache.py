@@ -1,5 +1,6 @@
 """`obelisk component cache …`."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 import click
@@ -39,11 +40,10 @@ def prune(registries: Registries, *, unused: str, as_json: bool) -> None:
 
 
 def _print(entries: list[CacheEntry], *, as_json: bool) -> None:
-    rows = [(entry.digest, entry.size, _time(entry), " ".join(entry.locations)) for entry in entries]
     if as_json:
-        names = ("digest", "size", "used_at", "locations")
-        print_json({"items": [dict(zip(names, row, strict=True)) for row in rows]})
+        print_json({"items": [{**asdict(entry), "used_at": _time(entry)} for entry in entries]})
     else:
+        rows = [(entry.digest, entry.size, _time(entry), " ".join(entry.locations)) for entry in entries]
         print_table(("DIGEST", "BYTES", "USED", "LOCATIONS"), rows)
 
 
