@@ -33,7 +33,7 @@ def test_commands_named_exist() -> None:
 
 def command_exists(group: str, name: str) -> bool:
     found = root.get_command(click.Context(root), group)
-    return isinstance(found, click.Group) and name in found.commands
+    return isinstance(found, click.Group) and name in found.list_commands(click.Context(found))
 
 
 def test_make_targets_named_exist() -> None:
