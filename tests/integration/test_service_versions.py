@@ -1,5 +1,6 @@
 """Code that changes under executions: replay, upgrade, reload, changed signatures, nondeterminism, poison."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,15 @@ from wasmtime import wat2wasm
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
-from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings
+from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings, OnNondeterminism
 from obelisk_runtime.core.ids import DelayId, ExecutionId
 from obelisk_runtime.core.names import Ffqn
+from obelisk_runtime.core.retry import RetryPolicy
 from obelisk_runtime.service import (
     BrokenBytes,
     ComponentNotFound,
     Differs,
+    FunctionNotFound,
     Matches,
     NotAWorkflow,
     NotDeployed,
@@ -29,6 +32,7 @@ SLEEP = Ffqn.parse("testing:sleeper/sleeper.sleep")
 FIBOA = Ffqn.parse("testing:fibo-workflow/workflow.fiboa")
 FIBO = Ffqn.parse("testing:fibo/fibo.fibo")
 HOUR = 3_600_000
+SOON = RetryPolicy(max=3, backoff=1_000, factor=1.0, jitter=0.0)
 SLEEPS_SECONDS = ("(i64.const 0 (; milliseconds ;))", "(i64.const 1 (; seconds ;))")
 """Asks for another delay: incompatible with what was recorded."""
 RETURNS_ERR = ("(i32.load8_u (i32.const 0))))", "(i32.const 1)))")
@@ -259,3 +263,279 @@ async def test_an_upgrade_of_a_function_that_is_not_deployed_is_refused(site: An
     assert await service.deploy([]) == []
     with pytest.raises(NotDeployed):
         await service.upgrade(id_)
+
+
+# Signatures
+
+CALLS_FIBO = (
+    (
+        "  (core module $libc",
+        """  (import "testing:fibo/fibo" (instance $fibo
+    (export "fibo" (func (param "n" u8) (result (result u64))))))
+  (core module $libc""",
+    ),
+    (
+        "  (core module $m",
+        '  (core func $fibo (canon lower (func $fibo "fibo") (memory (core memory $c "mem"))))\n  (core module $m',
+    ),
+    (
+        '    (func (export "sleep")',
+        '    (import "host" "fibo" (func $fibo (param i32 i32)))\n    (func (export "sleep")',
+    ),
+    (
+        "(i32.load8_u (i32.const 0))))",
+        "(call $fibo (i32.const 10) (i32.const 64)) (i32.load8_u (i32.const 64))))",
+    ),
+    ('(export "sleep" (func $sleep))', '(export "sleep" (func $sleep)) (export "fibo" (func $fibo))'),
+)
+"""A sleeper that calls fibo after its sleep."""
+OTHER_PARAMS = ('"n" u8', '"n" u16')
+OTHER_RESULT = ("(result u64)", "(result s64)")
+ENDLESS = (
+    '(func (export "fibo") (param $n i32) (result i32)',
+    '(func (export "fibo") (param $n i32) (result i32) (loop $again (br $again))',
+)
+
+
+def fibo(*changes: tuple[str, str]) -> tuple[ComponentSettings, bytes]:
+    return ComponentSettings("fibo", ComponentKind.ACTIVITY, "fibo.wasm"), variant("fibo_tiny", *changes)
+
+
+@pytest.mark.parametrize("change", [OTHER_PARAMS, OTHER_RESULT], ids=["params", "result"])
+async def test_a_child_whose_signature_changed_is_rejected_showing_both_types(
+    site: Any, eventually: Any, change: tuple[str, str]
+) -> None:
+    service = await site.start(sleeper(*CALLS_FIBO), fibo())
+    submitted = await service.submit(SLEEP, [HOUR])
+    await eventually(lambda: asleep(site, submitted.id))
+    assert await service.deploy([sleeper(*CALLS_FIBO, change), fibo(change)]) == []
+    await service.cancel(delay_of(submitted.id), "wake up")
+    assert await service.wait(submitted.id) == ev.Err(None)
+    await assert_rejected(site, submitted.id)
+    again = await service.submit(SLEEP, [1])
+    assert await service.wait(again.id) == ev.Ok(None)
+
+
+async def assert_rejected(site: Any, parent: ExecutionId, join_set: str = "o:2") -> None:
+    finished = (await site.log(f"{parent}.{join_set}_1"))[-1]
+    assert isinstance(finished, ev.Finished)
+    assert isinstance(finished.outcome, ev.Failed)
+    assert finished.outcome.kind is ev.FailureKind.REJECTED
+    before, _, after = finished.outcome.reason.partition("\n  deployed ")
+    assert "compiled against testing:fibo/fibo.fibo: func(n: u8) -> result<u64>" in before
+    assert "func(n: u" in after
+    assert after not in before
+
+
+async def test_a_child_that_waited_while_its_signature_changed_is_rejected_when_it_would_start(
+    site: Any, workflow: Any, eventually: Any
+) -> None:
+    service = await site.start(workflow("fibo_workflow_tiny"), fibo(ENDLESS))
+    submitted = await service.submit(FIBOA, [10, 1])
+    await eventually(lambda: len(site.attempts("fibo.fibo")) == 1)
+    await eventually(lambda: is_locked(site, ExecutionId(f"{submitted.id}.o:1_1")))
+    site.die(service)
+    service = await site.start(sleeper(), fibo(OTHER_RESULT))
+    assert await service.wait(ExecutionId(f"{submitted.id}.o:1_1"))
+    await assert_rejected(site, submitted.id, "o:1")
+
+
+async def is_locked(site: Any, execution_id: ExecutionId) -> bool:
+    return isinstance((await site.store.get(execution_id)).status, proj.Locked)
+
+
+# Reload
+
+
+async def test_a_workflow_whose_function_is_no_longer_deployed_goes_on_and_new_ones_are_refused(
+    site: Any, sleeping: Any, activity: Any
+) -> None:
+    service, id_ = await sleeping()
+    service._node.workflows[id_].evict()
+    assert await service.deploy([activity("fibo_tiny")]) == []
+    with pytest.raises(FunctionNotFound):
+        await service.submit(SLEEP, [1])
+    await service.cancel(delay_of(id_), "wake up")
+    assert await service.wait(id_) == ev.Err(None)
+
+
+async def test_an_attempt_takes_the_digest_deployed_when_it_starts_and_a_running_one_keeps_its_own(
+    site: Any, eventually: Any
+) -> None:
+    slow = variant("fibo_tiny", ENDLESS)
+    settings = ComponentSettings("fibo", ComponentKind.ACTIVITY, "fibo.wasm", attempt_timeout=300_000, retries=SOON)
+    service = await site.start((settings, slow))
+    submitted = await service.submit(FIBO, [10])
+    await eventually(lambda: is_locked(site, submitted.id))
+    assert await service.deploy([fibo()]) == []
+    assert await service.wait(submitted.id) == ev.Ok("89")
+    locks = [event for event in await site.log(submitted.id) if isinstance(event, ev.Locked)]
+    assert [lock.digest for lock in locks] == [digest_of(slow), digest_of(fibo()[1])]
+
+
+async def test_a_broken_deployment_changes_nothing(site: Any, sleeping: Any) -> None:
+    service, id_ = await sleeping()
+    before = service.components, service.functions
+    settings, _ = sleeper()
+    problems = await service.deploy([(settings, b"no component")])
+    assert "sleeper" in str(problems[0])
+    assert (service.components, service.functions) == before
+    await service.cancel(delay_of(id_), "wake up")
+    assert await service.wait(id_) == ev.Err(None)
+
+
+async def test_other_limits_are_taken_while_work_runs(site: Any, sleeping: Any, activity: Any) -> None:
+    service, _ = await sleeping()
+    service.limit(replace(service._node.limits, activities_max=1, workflows_max=1))
+    assert await service.deploy([sleeper(), activity("fibo_tiny")]) == []
+    submitted = await service.submit(FIBO, [10])
+    assert await service.wait(submitted.id) == ev.Ok("89")
+
+
+# Nondeterminism
+
+
+class ForgedEngine:
+    """An engine that runs other code than the bytes say: a host whose behaviour changed under a recorded history."""
+
+    def __init__(self, engine: Any, forged: dict[bytes, bytes]) -> None:
+        self._engine = engine
+        self._forged = forged
+
+    async def compile(self, wasm: bytes) -> Any:
+        return Forged(await self._engine.compile(self._forged.get(wasm, wasm)), digest_of(wasm))
+
+    async def close(self) -> None:
+        pass
+
+
+class Forged:
+    def __init__(self, compiled: Any, digest: str) -> None:
+        self._compiled = compiled
+        self.digest = digest
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._compiled, name)
+
+
+@pytest.fixture
+def forge(site: Any) -> Any:
+    """From now on the bytes of `old` run as those of `new`."""
+    real = site.engine
+
+    def replace_engine(old: bytes, new: bytes) -> None:
+        site.engine = ForgedEngine(real, {old: new})
+        site.engine.engine, site.engine.begun = real.engine, real.begun
+
+    yield replace_engine
+    site.engine = real
+
+
+async def test_nondeterminism_on_resume_pauses_with_the_diff_and_after_a_repaired_deployment_resume_goes_on(
+    site: Any, sleeping: Any, eventually: Any, forge: Any
+) -> None:
+    service, id_ = await sleeping()
+    site.die(service)
+    forge(sleeper()[1], variant("sleeper", SLEEPS_SECONDS))
+    service = await site.start(sleeper())
+    await eventually(lambda: paused(site, id_))
+    (reason,) = [event.reason for event in await site.log(id_) if isinstance(event, ev.Paused)]
+    assert "nondeterminism at version 2" in reason
+    assert "the log recorded delay-submitted(join_set=o:1, asked=3600000000," in reason
+    assert "the workflow asked for delay-submitted(join_set=o:1, asked=3600000000000," in reason
+    assert ", at " in reason
+    assert await site.store.responses(id_) == [], "nothing is cancelled"
+    await service.resume(id_, "try again")
+    await eventually(lambda: paused(site, id_))
+    assert await service.deploy([sleeper(SLEEPS_TWICE)]) == []
+    await service.resume(id_, "repaired")
+    await eventually(lambda: held_asleep(site, id_))
+    assert (await site.store.get(id_)).digest == digest_of(sleeper(SLEEPS_TWICE)[1])
+    await service.cancel(delay_of(id_), "wake up")
+    await eventually(lambda: sleeps_on(site, id_, "o:2"))
+
+
+async def held_asleep(site: Any, id_: ExecutionId) -> bool:
+    projection = await site.store.get(id_)
+    return isinstance(projection.status, proj.Blocked) and projection.holder is not None
+
+
+async def test_a_workflow_that_is_to_fail_on_nondeterminism_fails_with_the_diff(
+    site: Any, sleeping: Any, forge: Any
+) -> None:
+    service, id_ = await sleeping()
+    site.die(service)
+    forge(sleeper()[1], variant("sleeper", SLEEPS_SECONDS))
+    service = await site.start(sleeper(on_nondeterminism=OnNondeterminism.FAIL))
+    outcome = await service.wait(id_)
+    assert isinstance(outcome, ev.Failed)
+    assert outcome.kind is ev.FailureKind.NONDETERMINISM
+    assert "nondeterminism at version 2" in outcome.reason
+    assert outcome.backtrace
+
+
+# Poison
+
+
+async def test_a_workflow_that_ran_during_three_deaths_in_a_row_is_paused_with_that_reason(
+    site: Any, eventually: Any
+) -> None:
+    service = await site.start(sleeper(SPINS))
+    submitted = await service.submit(SLEEP, [1])
+    for _ in range(3):
+        assert not await paused(site, submitted.id)
+        await eventually(lambda: is_locked(site, submitted.id))
+        site.die(service)
+        service = await site.start(sleeper(SPINS))
+    await eventually(lambda: paused(site, submitted.id))
+    reasons = [event.reason for event in await site.log(submitted.id) if isinstance(event, ev.Paused)]
+    assert reasons == ["it was running when the process died, 3 times in a row; if it is not to blame, resume it"]
+    await service.resume(submitted.id, "it is not")
+    await eventually(lambda: is_locked(site, submitted.id))
+    site.die(service)
+    service = await site.start(sleeper(SPINS))
+    await eventually(lambda: is_locked(site, submitted.id))
+    assert not await paused(site, submitted.id)
+
+
+async def test_a_workflow_that_waited_during_any_number_of_deaths_goes_on(
+    site: Any, sleeping: Any, eventually: Any
+) -> None:
+    service, id_ = await sleeping()
+    for _ in range(5):
+        site.die(service)
+        service = await site.start(sleeper())
+        await eventually(lambda: held_asleep(site, id_))
+        await eventually(lambda: len(site.attempts("sleep")) > 1)
+    assert not await paused(site, id_)
+    await service.cancel(delay_of(id_), "wake up")
+    assert await service.wait(id_) == ev.Err(None)
+
+
+async def test_an_activity_that_ran_during_three_deaths_in_a_row_is_paused_with_that_reason(
+    site: Any, eventually: Any
+) -> None:
+    service = await site.start(fibo(ENDLESS))
+    submitted = await service.submit(FIBO, [10])
+    for attempt in range(1, 4):
+        await eventually(lambda attempt=attempt: len(site.attempts("fibo.fibo")) == attempt)
+        await eventually(lambda: is_locked(site, submitted.id))
+        site.die(service)
+        service = await site.start(fibo(ENDLESS))
+    await eventually(lambda: paused(site, submitted.id))
+    assert len(site.attempts("fibo.fibo")) == 3
+    assert await service.deploy([fibo()]) == []
+    await service.resume(submitted.id, "repaired")
+    assert await service.wait(submitted.id) == ev.Ok("89")
+
+
+async def test_shutdowns_are_no_deaths(site: Any, eventually: Any) -> None:
+    service = await site.start(sleeper(SPINS))
+    submitted = await service.submit(SLEEP, [1])
+    for _ in range(4):
+        await eventually(lambda: is_locked(site, submitted.id))
+        await service.stop()
+        site.services.remove(service)
+        service = await site.start(sleeper(SPINS))
+    await eventually(lambda: is_locked(site, submitted.id))
+    assert not await paused(site, submitted.id)

@@ -3,6 +3,7 @@
 Each is appended with the version of the projection it was made from; if that moved meanwhile, it is decided again.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -12,7 +13,10 @@ from obelisk_runtime.core.ids import Digest, ExecutorId, Instant
 from obelisk_runtime.core.retry import LOSSES_MAX, RetryPolicy
 
 LOST = "the executor was lost"
+SHUT_DOWN = "the executor was shut down"
 DEADLINE = "the deadline of the execution was reached"
+Free = Callable[[proj.Projection, Instant], ev.LifeEvent | None]
+"""`take_over` or `release`."""
 _PERMANENT = "permanent"
 
 
@@ -63,20 +67,25 @@ def _permanent(err: str | None) -> bool:
     return err.startswith(('"', '{"')) and len(case) > 1 and _PERMANENT in case[1]
 
 
-def take_over(projection: proj.Projection, now: Instant, reason: str = LOST) -> ev.LifeEvent | None:
+def take_over(projection: proj.Projection, now: Instant) -> ev.LifeEvent | None:
     """Free an execution whose executor is gone. A lost attempt counts against its own budget."""
+    died = isinstance(projection.status, proj.Locked)
+    return _free(projection, ev.Unlocked(LOST, died=died), ev.AttemptLost(LOST, now, died=True))
+
+
+def release(projection: proj.Projection, now: Instant) -> ev.LifeEvent | None:
+    """The holder lets go by its own will, at shutdown."""
+    return _free(projection, ev.Unlocked(SHUT_DOWN), ev.AttemptLost(SHUT_DOWN, now))
+
+
+def _free(projection: proj.Projection, unlocked: ev.Unlocked, lost: ev.AttemptLost) -> ev.LifeEvent | None:
     if projection.holder is None:
         return None
     if projection.kind is ev.ExecutionKind.WORKFLOW:
-        return ev.Unlocked(reason=reason)
+        return unlocked
     if projection.losses >= LOSSES_MAX:
-        return ev.Finished(outcome=ev.Failed(kind=ev.FailureKind.LOST, reason=reason))
-    return ev.AttemptLost(reason=reason, due=now)
-
-
-def release(projection: proj.Projection, now: Instant, reason: str) -> ev.LifeEvent | None:
-    """The holder lets go by its own will: at shutdown, or to evict a workflow from memory."""
-    return take_over(projection, now, reason)
+        return ev.Finished(outcome=ev.Failed(kind=ev.FailureKind.LOST, reason=lost.reason))
+    return lost
 
 
 def ending(projection: proj.Projection) -> bool:

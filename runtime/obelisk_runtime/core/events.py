@@ -94,6 +94,8 @@ class Unlocked(_Form, frozen=True, tag=3):
     reason: str
     parked: bool = False
     """True: it waits and nothing else is to be done for it until a response comes. False: somebody must take it up."""
+    died: bool = False
+    """It was running, not waiting, when its executor was lost."""
 
 
 class AttemptFailed(_Form, frozen=True, tag=4):
@@ -112,6 +114,8 @@ class AttemptLost(_Form, frozen=True, tag=6):
 
     reason: str
     due: Instant
+    died: bool = False
+    """The executor was lost; it did not let go of the attempt by its own will."""
 
 
 class Paused(_Form, frozen=True, tag=7):

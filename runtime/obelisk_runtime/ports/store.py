@@ -8,7 +8,7 @@ The contract of every adapter; `obelisk_runtime.testing.conformance` checks it. 
 - Reads see what was acknowledged. A write after `close` is StoreUnavailable.
 - The version is the fencing token: a writer whose expected version is not the stored one changes nothing.
 - Decisions are the core's. An adapter stores the projections it is given, and itself applies only
-  `core.projection.deliver` (a response to a parent), `core.decisions.lock` and `core.decisions.take_over`.
+  `core.projection.deliver` (a response to a parent), `core.decisions.lock`, `take_over` and `release`.
 - Events, responses and delays keep the times they are given; nothing is ordered by them but what is due. The clock may
   go backwards.
 - Lists answer at most `limit` rows, and never more than PAGE_MAX.
@@ -316,7 +316,7 @@ class WorkQueue(Protocol):
         ...
 
     def retire(self, executor: ExecutorId, now: Instant) -> Awaitable[Sequence[ExecutionId]]:
-        """Free everything this executor holds at once, like `take_over`: it was shut down or is known to be dead."""
+        """Free everything this executor holds at once, by `core.decisions.release`: it was shut down."""
         ...
 
 

@@ -9,15 +9,19 @@ from collections.abc import Mapping
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.deployment import RuntimeLimits
-from obelisk_runtime.core.ids import Instant, parent_of
+from obelisk_runtime.core.ids import Digest, ExecutionId, Instant, parent_of
 from obelisk_runtime.core.names import Ffqn
+from obelisk_runtime.core.poison import DEATHS_MAX, poisonous
 from obelisk_runtime.ports.store import Claim, Offer, StoreUnavailable
 from obelisk_runtime.service.attempt_record import LockedActivity
 from obelisk_runtime.service.attempts import Attempt, RejectedCall
 from obelisk_runtime.service.cancellation import expire
 from obelisk_runtime.service.deployment import Target
 from obelisk_runtime.service.node import Node, Startable, logger
+from obelisk_runtime.service.outside import append_outside
+from obelisk_runtime.service.replay import read_log
 from obelisk_runtime.service.signatures import mismatch_with_parent
+from obelisk_runtime.service.slots import Slots
 from obelisk_runtime.service.workflow_run import WorkflowRun
 
 TURN_SECONDS = 0.005
@@ -33,10 +37,7 @@ _NEVER = Instant(2**62)
 class Dispatcher:
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._free = {
-            ev.ExecutionKind.ACTIVITY: node.limits.activities_max,
-            ev.ExecutionKind.WORKFLOW: node.limits.workflows_max,
-        }
+        self.slots = Slots(_capacity(node.limits), node.deployment.concurrency_limit)
         self._starved = False
         """A slot was asked for and there was none, or a claim filled all of them."""
         self._queue: deque[Startable] = deque()
@@ -47,25 +48,27 @@ class Dispatcher:
 
     # Slots
 
-    def reserve(self, kind: ev.ExecutionKind, *, force: bool = False) -> bool:
-        if kind is ev.ExecutionKind.STUB or (self._node.stopping and not force):
+    def reserve(
+        self, kind: ev.ExecutionKind, execution_id: ExecutionId, function: Ffqn, *, force: bool = False
+    ) -> bool:
+        if force:
+            self.slots.hold(kind, execution_id, function)
+            return True
+        if kind is ev.ExecutionKind.STUB or self._node.stopping:
             return False
-        if self._free[kind] <= 0 and not force:
+        if not self.slots.take(kind, execution_id, function):
             self._starved = True
             return False
-        self._free[kind] -= 1
         return True
 
-    def release(self, kind: ev.ExecutionKind) -> None:
-        self._free[kind] += 1
+    def release(self, kind: ev.ExecutionKind, execution_id: ExecutionId, function: Ffqn) -> None:
+        self.slots.give_back(kind, execution_id, function)
         if self._starved:
             self.wake()
 
     def resize(self, limits: RuntimeLimits) -> None:
         """Other numbers of slots; what runs beyond the new ones ends first."""
-        old = self._node.limits
-        self._free[ev.ExecutionKind.ACTIVITY] += limits.activities_max - old.activities_max
-        self._free[ev.ExecutionKind.WORKFLOW] += limits.workflows_max - old.workflows_max
+        self.slots.capacity = _capacity(limits)
         self.wake()
 
     # Beginning what is locked
@@ -158,33 +161,54 @@ class Dispatcher:
         offers = self._offers(targets)
         if not offers:
             return False
+        slots = self.slots
+        slots.claimed.update({offer.kind: 0 for offer in offers})
         for offer in offers:
-            self._free[offer.kind] -= offer.limit
+            slots.claimed[offer.kind] += offer.limit
+        slots.claiming = frozenset(name for offer in offers for name in offer.functions if self._limited(name))
         claims: list[Claim] = []
         try:
             claims = list(await self._node.store.lock_pending(now, self._node.executor, offers))
         finally:
-            for offer in offers:
-                self._free[offer.kind] += offer.limit
+            slots.claimed.clear()
+            slots.claiming = frozenset()
         for claim in claims:
-            self._free[claim.created.kind] -= 1
+            slots.hold(claim.created.kind, claim.id, claim.created.function)
             self._take(claim, targets)
-        self._starved = any(free <= 0 for free in self._free.values())
+        self._starved = any(self.slots.room(kind) <= 0 for kind in self.slots.capacity) or any(
+            self.slots.function_room(name) == 0 for name in targets
+        )
         return bool(claims)
 
+    def _limited(self, function: Ffqn) -> bool:
+        return self.slots.function_room(function) is not None
+
     def _offers(self, targets: Mapping[Ffqn, Target]) -> list[Offer]:
+        """One for the functions of a kind without a limit of their own, one for each with one."""
+        return [] if self._node.stopping else [*self._workflow_offers(targets), *self._activity_offers(targets)]
+
+    def _workflow_offers(self, targets: Mapping[Ffqn, Target]) -> list[Offer]:
+        kind = ev.ExecutionKind.WORKFLOW
+        functions = dict[Ffqn, Digest | None].fromkeys(name for name, item in targets.items() if item.kind is kind)
+        functions |= dict.fromkeys(self._node.deployment.former_workflows)
+        room = min(self.slots.room(kind), CLAIMS_MAX)
+        return [Offer(kind, functions, room)] if room and functions else []
+
+    def _activity_offers(self, targets: Mapping[Ffqn, Target]) -> list[Offer]:
+        kind = ev.ExecutionKind.ACTIVITY
+        left = min(self.slots.room(kind), CLAIMS_MAX)
         offers: list[Offer] = []
-        for kind, free in self._free.items():
-            functions = {
-                name: target.component.digest if kind is ev.ExecutionKind.ACTIVITY else None
-                for name, target in targets.items()
-                if target.kind is kind
-            }
-            if kind is ev.ExecutionKind.WORKFLOW:
-                functions |= dict.fromkeys(self._node.deployment.former_workflows)
-            if free > 0 and functions and not self._node.stopping:
-                offers.append(Offer(kind, functions, min(free, CLAIMS_MAX)))
-        return offers
+        unlimited: dict[Ffqn, Digest | None] = {}
+        for name, target in targets.items():
+            if target.kind is not kind:
+                continue
+            room = self.slots.function_room(name)
+            if room is None:
+                unlimited[name] = target.component.digest
+            elif limit := min(room, left):
+                offers.append(Offer(kind, {name: target.component.digest}, limit))
+                left -= limit
+        return [*offers, Offer(kind, unlimited, left)] if unlimited and left else offers
 
     def _take(self, claim: Claim, targets: Mapping[Ffqn, Target]) -> None:
         """`targets`: what was deployed when it was claimed, whose digest the claim recorded."""
@@ -194,16 +218,30 @@ class Dispatcher:
             return
         target = targets[claim.created.function]
         activity = LockedActivity(claim.id, claim.created.params, claim.projection)
-        if parent_of(claim.id) is not None and claim.projection.created < node.deployment.since:
-            node.spawn(self._compare_and_begin(target, activity))
+        older = parent_of(claim.id) is not None and claim.projection.created < node.deployment.since
+        if older or claim.projection.losses >= DEATHS_MAX:
+            node.spawn(self._look_and_begin(target, activity, older=older))
         else:
             self._begin(target, activity, None)
 
-    async def _compare_and_begin(self, target: Target, activity: LockedActivity) -> None:
-        """Its parent submitted it under an earlier deployment."""
-        self._begin(target, activity, await mismatch_with_parent(self._node, activity.id, target))
+    async def _look_and_begin(self, target: Target, activity: LockedActivity, *, older: bool) -> None:
+        """`older`: its parent submitted it under an earlier deployment."""
+        node = self._node
+        log = await node.insist(lambda: read_log(node.store, activity.id))
+        poison = poisonous(log)
+        if poison is None:
+            self._begin(target, activity, await mismatch_with_parent(node, activity.id, target) if older else None)
+            return
+        logger.warning("an activity is paused", extra={"execution": activity.id, "reason": poison})
+        events = ev.Paused(poison), ev.Unlocked(poison)
+        await node.insist(lambda: append_outside(node, activity.id, activity.projection, events))
+        self.release(activity.id)
 
     def _begin(self, target: Target, activity: LockedActivity, mismatch: str | None) -> None:
         misfit = mismatch or target.misfit(activity.params)
         node = self._node
         self.enqueue(Attempt(node, target, activity) if misfit is None else RejectedCall(node, activity, misfit))
+
+
+def _capacity(limits: RuntimeLimits) -> dict[ev.ExecutionKind, int]:
+    return {ev.ExecutionKind.WORKFLOW: limits.workflows_max, ev.ExecutionKind.ACTIVITY: limits.activities_max}

@@ -10,8 +10,10 @@ from typing import assert_never
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
+from obelisk_runtime.core.deployment import OnNondeterminism
 from obelisk_runtime.core.history import History, Nondeterminism, Submission
 from obelisk_runtime.core.ids import Digest, ExecutionId, JoinSetId
+from obelisk_runtime.core.poison import poisonous
 from obelisk_runtime.core.values import FunctionCodec, InvalidValue, function_codec
 from obelisk_runtime.ports import engine as guest
 from obelisk_runtime.ports.store import ExecutionNotFound, NewExecution
@@ -92,6 +94,7 @@ class WorkflowRun:
         created = log[0].event
         assert isinstance(created, ev.Created)
         self.created = created
+        self._poison = poisonous(log)
         self._seed = children.seed_of(created)
         self.history = History(self.id, log, responses)
         owner = JournalEvents(self._bear, self._committed, self._take_responses, self._overtaken)
@@ -109,6 +112,8 @@ class WorkflowRun:
             self._begin_to_end(self._cut_short)
         elif self.history.projection.lifecycle.paused:
             self._let_go(PAUSED, parked=False)
+        elif self._poison is not None:
+            self._stop(self._poison)
         else:
             digest = self.history.projection.digest
             assert digest is not None
@@ -281,13 +286,22 @@ class WorkflowRun:
             return
         assert self._context is not None
         self._context.end()
+        self._waiting = None
         try:
             decided = self._outcome_of(outcome)
         except Nondeterminism as error:
-            self._stop(str(error))
-            return
-        self._waiting = None
-        self._finish(decided)
+            frames = outcome.backtrace if isinstance(outcome, guest.Trapped) else ()
+            self._differs(str(error), frames)
+        else:
+            self._finish(decided)
+
+    def _differs(self, difference: str, frames: tuple[str, ...]) -> None:
+        """The guest is not the one that made the history."""
+        if self.component.settings.on_nondeterminism is OnNondeterminism.FAIL:
+            self.history.run_to_end()
+            self._finish(ev.Failed(ev.FailureKind.NONDETERMINISM, difference, frames))
+        else:
+            self._stop(f"{difference}, at {frames[0]}" if frames else difference)
 
     def _outcome_of(self, outcome: guest.GuestOutcome) -> ev.Outcome:
         """Raises: Nondeterminism."""
@@ -446,7 +460,7 @@ class WorkflowRun:
         run = node.workflows.get(self.id)
         ours = projection.holder == node.executor or outcome is not None
         if run is None and ours and not isinstance(projection.status, proj.Finished):
-            node.scheduler.reserve(ev.ExecutionKind.WORKFLOW, force=True)
+            node.scheduler.reserve(projection.kind, self.id, projection.function, force=True)
             run = WorkflowRun(node, self.id, projection)
             run.begin()
         if run is not None and outcome is not None:
@@ -472,4 +486,4 @@ class WorkflowRun:
             del self.node.workflows[self.id]
         if not self.left.is_set():
             self.left.set()
-            self.node.scheduler.release(ev.ExecutionKind.WORKFLOW)
+            self.node.scheduler.release(ev.ExecutionKind.WORKFLOW, self.id, self._projection.function)

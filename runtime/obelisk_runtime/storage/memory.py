@@ -244,18 +244,18 @@ class _Tables:
         def lost(executor: ExecutorId) -> bool:
             return executor != living and (executor not in self.beats or self.beats[executor] < silent_since)
 
-        return self._free(now, lost)
+        return self._free(now, lost, decisions.take_over)
 
     def retire(self, executor: ExecutorId, now: Instant) -> list[ExecutionId]:
-        return self._free(now, lambda holder: holder == executor)
+        return self._free(now, lambda holder: holder == executor, decisions.release)
 
-    def _free(self, now: Instant, lost: Callable[[ExecutorId], bool]) -> list[ExecutionId]:
+    def _free(self, now: Instant, lost: Callable[[ExecutorId], bool], decide: decisions.Free) -> list[ExecutionId]:
         freed: list[ExecutionId] = []
         for execution in self.executions.values():
             holder = execution.projection.holder
             if holder is None or not lost(holder):
                 continue
-            event = decisions.take_over(execution.projection, now)
+            event = decide(execution.projection, now)
             assert event is not None
             execution.record(event, now)
             self.touched.add(execution.id)

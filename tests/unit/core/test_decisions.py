@@ -94,7 +94,7 @@ class TestEndAttempt:
 class TestTakeOver:
     def test_a_lost_attempt_is_due_at_once_and_counts_apart(self) -> None:
         lost = decisions.take_over(activity(failures=99, losses=LOSSES_MAX - 1), NOW)
-        assert lost == ev.AttemptLost(reason=decisions.LOST, due=NOW)
+        assert lost == ev.AttemptLost(reason=decisions.LOST, due=NOW, died=True)
 
     def test_an_attempt_lost_too_often_is_a_failure(self) -> None:
         ended = decisions.take_over(activity(losses=LOSSES_MAX), NOW)
@@ -102,11 +102,18 @@ class TestTakeOver:
 
     def test_a_workflow_is_unlocked_however_often(self) -> None:
         for status in (proj.Locked(ONE), proj.Blocked(JoinSetId("g:1"), 1, ONE)):
-            assert decisions.take_over(workflow(status, losses=LOSSES_MAX), NOW) == ev.Unlocked(reason=decisions.LOST)
+            assert decisions.take_over(workflow(status, losses=LOSSES_MAX), NOW) == ev.Unlocked(
+                reason=decisions.LOST, died=isinstance(status, proj.Locked)
+            )
+
+    def test_what_is_let_go_of_at_shutdown_did_not_die(self) -> None:
+        assert decisions.release(workflow(proj.Locked(ONE)), NOW) == ev.Unlocked(decisions.SHUT_DOWN)
+        assert decisions.release(activity(), NOW) == ev.AttemptLost(decisions.SHUT_DOWN, NOW)
 
     @pytest.mark.parametrize("status", [proj.Pending(NOW), proj.Finished("ok", NOW)])
     def test_what_nobody_holds_is_left_alone(self, status: proj.Status) -> None:
         assert decisions.take_over(activity(status), NOW) is None
+        assert decisions.release(activity(status), NOW) is None
 
 
 class TestCancel:

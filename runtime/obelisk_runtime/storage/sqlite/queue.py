@@ -129,20 +129,20 @@ def take_over(ledger: Ledger, now: Instant, silent_since: Instant, living: int) 
         " AND holder NOT IN (SELECT executor FROM executors WHERE beat >= ?) ORDER BY key",
         (living, silent_since),
     )
-    return _free(ledger, [key for (key,) in rows], now)
+    return _free(ledger, [key for (key,) in rows], now, decisions.take_over)
 
 
 def retire(ledger: Ledger, executor: int, now: Instant) -> list[ExecutionId]:
     ledger.flush()
     rows = ledger.select("SELECT key FROM executions WHERE holder = ? ORDER BY key", (executor,))
-    return _free(ledger, [key for (key,) in rows], now)
+    return _free(ledger, [key for (key,) in rows], now, decisions.release)
 
 
-def _free(ledger: Ledger, keys: Sequence[int], now: Instant) -> list[ExecutionId]:
+def _free(ledger: Ledger, keys: Sequence[int], now: Instant, decide: decisions.Free) -> list[ExecutionId]:
     freed: list[ExecutionId] = []
     for key in keys:
         held = ledger.by_key(key)
-        event = decisions.take_over(held.projection, now)
+        event = decide(held.projection, now)
         assert event is not None
         entry = _record(ledger, held, event, now)
         freed.append(held.id)

@@ -173,8 +173,8 @@ class TestTakeOver:
         await store.create(locked(activity(numbered(1)), ONE))
         await store.create(locked(workflow(numbered(2)), ONE))
         assert await self.take_over(store) == [numbered(1), numbered(2)]
-        assert (await store.log(numbered(1)))[-1].event == ev.AttemptLost(reason=LOST, due=LATER)
-        assert (await store.log(numbered(2)))[-1].event == ev.Unlocked(reason=LOST)
+        assert (await store.log(numbered(1)))[-1].event == ev.AttemptLost(reason=LOST, due=LATER, died=True)
+        assert (await store.log(numbered(2)))[-1].event == ev.Unlocked(reason=LOST, died=True)
         assert sorted(await lock(store, TWO, LATER)) == [numbered(1), numbered(2)]
 
     async def test_what_a_beating_executor_holds_is_not_freed(self, store: Store) -> None:
