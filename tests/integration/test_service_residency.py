@@ -363,7 +363,9 @@ async def test_slots_are_given_back_when_nothing_could_be_created(
             with pytest.raises(StoreUnavailable):
                 await service.submit(Ffqn.parse(function), params, id=chosen)
     store.refusals.clear()
-    await eventually(lambda: set(service._dispatcher._free.values()) == {2})
+    await eventually(
+        lambda: {service._dispatcher.slots.free(kind) for kind in service._dispatcher.slots.capacity} == {2}
+    )
     assert site.engine.engine.guests == 0
     assert await end(service, "testing:fibo/fibo.fibo", [10]) == ev.Ok("89")
 

@@ -68,7 +68,7 @@ class Attempt:
     def _leave(self) -> None:
         self._context.end()
         self._node.attempts.pop(self._activity.id, None)
-        self._node.scheduler.release(ev.ExecutionKind.ACTIVITY)
+        self._node.scheduler.release(ev.ExecutionKind.ACTIVITY, self._activity.id, self._activity.projection.function)
 
     def _guest_ended(self, outcome: guest.GuestOutcome) -> None:
         self._leave()
@@ -123,6 +123,6 @@ class RejectedCall:
         self._reason = reason
 
     def begin(self) -> None:
-        self._node.scheduler.release(ev.ExecutionKind.ACTIVITY)
+        self._node.scheduler.release(ev.ExecutionKind.ACTIVITY, self._activity.id, self._activity.projection.function)
         event = ev.Finished(ev.Failed(ev.FailureKind.REJECTED, self._reason))
         AttemptRecord(self._node, self._activity).append(event, self._node.clock.now())

@@ -100,7 +100,7 @@ def _end_workflow(
 ) -> CancelResult:
     run = node.workflows.get(execution_id)
     if run is None:
-        node.scheduler.reserve(ev.ExecutionKind.WORKFLOW, force=True)
+        node.scheduler.reserve(projection.kind, execution_id, projection.function, force=True)
         run = WorkflowRun(node, execution_id, projection)
         run.end_early(outcome)
         run.begin()

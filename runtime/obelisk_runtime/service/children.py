@@ -92,7 +92,7 @@ def bear(
     created = created_by(target, event.params, child_seed(seed_of(parent), child), deadline=parent.deadline)
     if target.kind is ev.ExecutionKind.STUB:
         return Birth(waiting(created, child, submission.at), None, early=False)
-    if not node.scheduler.reserve(target.kind):
+    if not node.scheduler.reserve(target.kind, child, event.function):
         return Birth(waiting(created, child, submission.at), None, early=False)
     early = settled and not target.component.settings.start_after_commit
     if target.kind is ev.ExecutionKind.WORKFLOW:
@@ -119,7 +119,7 @@ def scheduled(node: Node, submission: Submission) -> NewExecution:
 
 
 def _rejected(node: Node, event: ev.ChildSubmitted, child: ExecutionId, now: Instant, reason: str) -> Birth:
-    node.scheduler.reserve(ev.ExecutionKind.ACTIVITY, force=True)
+    node.scheduler.reserve(ev.ExecutionKind.ACTIVITY, child, event.function, force=True)
     new = begun(node, ev.Created(ev.ExecutionKind.ACTIVITY, event.function, event.params), child, now, None)
     activity = LockedActivity(child, event.params, new.projection)
     return Birth(new, lambda _: RejectedCall(node, activity, reason), early=False)

@@ -216,7 +216,8 @@ class Journal:
                 if birth.early:
                     self._node.logs.born(birth.new.id, late=False)
                 elif birth.start is not None:
-                    self._node.scheduler.release(birth.new.created.kind)
+                    created = birth.new.created
+                    self._node.scheduler.release(created.kind, birth.new.id, created.function)
 
 
 def _pass_on(commit: "asyncio.Future[None]") -> None:

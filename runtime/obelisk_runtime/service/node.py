@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.deployment import RuntimeLimits
 from obelisk_runtime.core.ids import ExecutionId, ExecutorId, Instant, parent_of
+from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.ports.clock import Clock, IdSource
 from obelisk_runtime.ports.store import Store, StoreUnavailable
 from obelisk_runtime.service.deployment import Deployment
@@ -36,12 +37,14 @@ class Startable(Protocol):
 class Scheduler(Protocol):
     """What runs, and when: the part of the dispatcher that others ask."""
 
-    def reserve(self, kind: ev.ExecutionKind, *, force: bool = False) -> bool:
-        """Take a slot for one execution of this kind, if one is free or by `force`."""
+    def reserve(
+        self, kind: ev.ExecutionKind, execution_id: ExecutionId, function: Ffqn, *, force: bool = False
+    ) -> bool:
+        """Take a slot for this execution, if there is one for it or by `force`."""
         ...
 
-    def release(self, kind: ev.ExecutionKind) -> None:
-        """Give a slot back."""
+    def release(self, kind: ev.ExecutionKind, execution_id: ExecutionId, function: Ffqn) -> None:
+        """Give its slot back."""
         ...
 
     def enqueue(self, item: Startable) -> None:

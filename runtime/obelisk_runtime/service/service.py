@@ -288,7 +288,7 @@ class Service:
                 if failed:
                     item.forget()
             elif failed or done.result() is CreateOutcome.EXISTED:
-                node.scheduler.release(execution_id)
+                node.scheduler.release(target.kind, execution_id, target.name)
             else:
                 node.scheduler.enqueue(begin())
 
