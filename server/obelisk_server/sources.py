@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -19,7 +18,6 @@ from obelisk_runtime.registry import (
     is_reference,
     read_component,
 )
-from obelisk_runtime.system import SystemClock, SystemIds
 
 if TYPE_CHECKING:
     from obelisk_runtime.registry.oci import OciComponents
@@ -62,10 +60,9 @@ def open_registries(settings: RegistrySettings, environ: Mapping[str, str]) -> "
     """Components in registries, with the cache of this user."""
     # It takes a quarter of a second to import, which a server with local components alone need not wait for.
     from obelisk_runtime.registry.oci import OciComponents  # noqa: PLC0415
-    from obelisk_runtime.registry.pace import Pace  # noqa: PLC0415
+    from obelisk_runtime.registry.pace import real_pace  # noqa: PLC0415
 
-    pace = Pace(sleep=time.sleep, monotonic=SystemClock().monotonic, fraction=SystemIds().fraction)
-    return OciComponents(settings, cache_folder(environ) / "registry", environ, pace)
+    return OciComponents(settings, cache_folder(environ) / "registry", environ, real_pace())
 
 
 async def read_components(

@@ -75,6 +75,9 @@ class ContentCache:
             descriptor = os.open(self._folder("locks") / digest[7:], os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
+            with _usable(self.folder):  # what is unfinished now is of a process that died
+                for path in self._folder("blobs").glob(f"{PARTIAL}{self._blob(digest).name}-*"):
+                    path.unlink(missing_ok=True)
             yield
         finally:
             os.close(descriptor)
@@ -129,7 +132,7 @@ class ContentCache:
     @contextmanager
     def _writing(self, path: Path) -> Generator[IO[bytes]]:
         with _usable(self.folder):
-            descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=PARTIAL)
+            descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f"{PARTIAL}{path.name}-")
             try:
                 with os.fdopen(descriptor, "wb") as file:
                     yield file

@@ -142,6 +142,7 @@ class RegistryClient:
             while True:
                 with failures(what):
                     chunk = next(chunks, b"")
+                self._pace.check()
                 if not chunk:
                     return
                 received += len(chunk)

@@ -122,6 +122,10 @@ class ForeignArtifact(RegistryFailure):
     """What is there is no WebAssembly component."""
 
 
+class Abandoned(RegistryFailure):
+    """The caller has gone."""
+
+
 class SignatureMissing(RegistryFailure):
     """The policy wants a signature and there is none."""
 

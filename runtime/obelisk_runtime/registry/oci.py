@@ -1,10 +1,11 @@
 """Components in registries for the event loop: nothing here blocks it."""
 
 import asyncio
+import contextlib
+import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from obelisk_runtime.registry.cache import CacheEntry, ContentCache
 from obelisk_runtime.registry.pace import Pace
@@ -14,6 +15,7 @@ from obelisk_runtime.registry.reference import Reference
 from obelisk_runtime.registry.settings import RegistrySettings
 
 T = TypeVar("T")
+CLOSE_SECONDS_MAX = 1.0
 
 
 class OciComponents:
@@ -23,13 +25,18 @@ class OciComponents:
         self._settings = settings
         self._cache = ContentCache(cache)
         self._puller = Puller(settings, self._cache, environ, pace)
-        self._threads = ThreadPoolExecutor(settings.limits.transfers_max, thread_name_prefix="registry")
+        self._pace = pace
+        self._slots = asyncio.Semaphore(settings.limits.transfers_max)
+        self._running: set[asyncio.Future[Any]] = set()
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Work whose caller was cancelled stops at its next chunk; a registry that stalls is not waited for."""
+        self._pace.stopped.set()
+        if self._running:
+            await asyncio.wait(self._running, timeout=CLOSE_SECONDS_MAX)
 
     async def pull(self, reference: Reference, on_progress: OnProgress = no_progress) -> Pulled:
         """Verified bytes. Raises: ComponentUnavailable."""
@@ -64,4 +71,27 @@ class OciComponents:
         return await self._in_thread(lambda: self._cache.prune(unused_since, now))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        """In a thread that does not keep the process from ending, as those of a pool do."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[T] = loop.create_future()
+
+        def run() -> None:
+            settle: Callable[[], None]
+            try:
+                result = work()
+                settle = lambda: done.set_result(result)  # noqa: E731 - called in the loop
+            except BaseException as error:  # noqa: BLE001 - handed on to who awaits it
+                failure = error
+                settle = lambda: done.set_exception(failure)  # noqa: E731 - called in the loop
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+                loop.call_soon_threadsafe(settle)
+
+        async with self._slots:
+            self._running.add(done)
+            done.add_done_callback(self._end)
+            threading.Thread(target=run, name="registry", daemon=True).start()
+            return await asyncio.shield(done)
+
+    def _end(self, done: asyncio.Future[Any]) -> None:
+        self._running.discard(done)
+        done.exception()  # it is known, also if its caller was cancelled

@@ -1,10 +1,13 @@
 """When a request is tried again."""
 
+import secrets
+import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
-from obelisk_runtime.registry.errors import RegistryFailure
+from obelisk_runtime.registry.errors import Abandoned, RegistryFailure
 from obelisk_runtime.registry.settings import RegistryLimits
 
 T = TypeVar("T")
@@ -19,12 +22,29 @@ class Pace:
     """Nanoseconds."""
     fraction: Callable[[], float]
     """Uniform in [0, 1)."""
+    stopped: threading.Event = field(default_factory=threading.Event)
+    """Set when nobody waits for the work any more."""
+
+    def check(self) -> None:
+        """Raises: Abandoned."""
+        if self.stopped.is_set():
+            raise Abandoned("nobody waits for the registry any more")
+
+
+def real_pace() -> Pace:
+    stopped = threading.Event()
+
+    def sleep(seconds: float) -> None:
+        stopped.wait(seconds)
+
+    return Pace(sleep, time.monotonic_ns, lambda: secrets.randbelow(1 << 20) / (1 << 20), stopped)
 
 
 def retrying(operation: Callable[[], T], limits: RegistryLimits, pace: Pace) -> T:
     """The operation until it succeeds, fails for good, or has failed too often. Raises: RegistryFailure."""
     attempt = 1
     while True:
+        pace.check()
         try:
             return operation()
         except RegistryFailure as failure:

@@ -164,3 +164,13 @@ def test_a_cache_that_is_no_folder_is_said(tmp_path: Path) -> None:
     (tmp_path / "cache").touch()
     with pytest.raises(CacheUnusable, match="cannot be used"):
         ContentCache(tmp_path / "cache").read(digest_of(b""))
+
+
+def test_what_a_process_that_died_left_unfinished_is_removed(tmp_path: Path) -> None:
+    cache = ContentCache(tmp_path / "cache")
+    digest = digest_of(b"x")
+    assert cache.read(digest) is None
+    folder = tmp_path / "cache" / "blobs"
+    (folder / f"{PARTIAL}{digest.replace(':', '-')}-abc").write_bytes(b"half")
+    with cache.alone(digest):
+        assert list(folder.iterdir()) == []

@@ -3,7 +3,9 @@
 import asyncio
 import json
 import subprocess
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -104,3 +106,56 @@ async def test_twenty_pulls_at_once_download_once(
     assert {each.wasm for each in pulled} == {publication.wasm}
     assert proxy.count("GET", f"/blobs/{digest_of(publication.wasm)}") == 1
     assert sum(each.from_network for each in pulled) == 1
+
+
+async def test_several_components_are_pulled_at_the_same_time(
+    registries: Any, oci: OciComponents, proxy: Any, location: Location, publication: Publication
+) -> None:
+    first, second = location(proxy.address).at("a"), location(proxy.address).at("b")
+    await oci.push(first, publication)
+    await oci.push(second, replace(publication, wasm=publication.wasm + b"\0\1\0"))
+    both = threading.Barrier(2)
+
+    def wait_for_the_other(seen: Any, _answer: Any) -> None:
+        if seen.method == "GET" and "/blobs/" in seen.path:
+            both.wait(4)
+
+    proxy.fault = wait_for_the_other
+    pulled = await asyncio.gather(oci.pull(first), oci.pull(second))
+    assert [len(each.wasm) for each in pulled] == [len(publication.wasm), len(publication.wasm) + 3]
+
+
+async def test_progress_is_told_while_a_component_comes(
+    oci: OciComponents, anonymous: str, location: Location, publication: Publication
+) -> None:
+    reference, size = location(anonymous), len(publication.wasm)
+    await oci.push(reference, publication)
+    told: list[tuple[int, int]] = []
+    await oci.pull(reference, lambda received, total: told.append((received, total)))
+    assert told[0] == (0, size)
+    assert told[-1] == (size, size)
+
+
+async def test_a_pull_that_is_cancelled_stops_and_leaves_nothing(
+    registries: Any, proxy: Any, location: Location, publication: Publication
+) -> None:
+    reference = location(proxy.address)
+    asked, may_answer = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def hold(seen: Any, _answer: Any) -> None:
+        if seen.method == "GET" and "/blobs/" in seen.path:
+            loop.call_soon_threadsafe(asked.set)
+            assert may_answer.wait(4)
+
+    async with registries.components() as oci:
+        await oci.push(reference, publication)
+        proxy.fault = hold
+        pulling = asyncio.create_task(oci.pull(reference))
+        await asked.wait()
+        pulling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await pulling
+        oci._pace.stopped.set()
+        may_answer.set()
+    assert len(registries.cached) == 1  # the manifest
