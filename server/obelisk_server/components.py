@@ -47,6 +47,8 @@ class Inspection:
     """The toolchain."""
     declared: bool
     """Whether all of this is what the publisher says; the component itself was not looked at."""
+    offline: str | None = None
+    """As in `Read`."""
     layers: tuple[Mapping[str, Any], ...] = ()
     annotations: Mapping[str, str] = field(default_factory=dict[str, str])
 
@@ -56,13 +58,22 @@ class Inspection:
         return tuple(name for name in self.imports if name.startswith(_WASI))
 
 
-async def read(location: str, oci: OciComponents, on_progress: OnProgress) -> tuple[str, bytes]:
-    """(the location with the digest that was taken, the bytes). Raises: ComponentUnavailable."""
+@dataclass(frozen=True, slots=True)
+class Read:
+    location: str
+    """With the digest that was taken, if it is in a registry."""
+    wasm: bytes
+    offline: str | None = None
+    """Why the registry could not be asked, so that what was known of it was taken."""
+
+
+async def read(location: str, oci: OciComponents, on_progress: OnProgress) -> Read:
+    """Raises: ComponentUnavailable."""
     if is_reference(location):
         pulled = await oci.pull(Reference.parse(location), on_progress)
-        return str(pulled.reference), pulled.wasm
+        return Read(str(pulled.reference), pulled.wasm, pulled.offline)
     path = find_component(location, Path())
-    return location, await asyncio.to_thread(read_component, path)
+    return Read(location, await asyncio.to_thread(read_component, path))
 
 
 async def surface(wasm: bytes, environ: Mapping[str, str]) -> Surface:
@@ -94,8 +105,7 @@ async def inspect(location: str, oci: OciComponents, environ: Mapping[str, str])
 
 async def wit(location: str, oci: OciComponents, environ: Mapping[str, str], on_progress: OnProgress) -> str:
     """The component's world as WIT text. Raises: ComponentUnavailable."""
-    _, wasm = await read(location, oci, on_progress)
-    found = await surface(wasm, environ)
+    found = await surface((await read(location, oci, on_progress)).wasm, environ)
     return world_text(found.imports, found.exports)
 
 
@@ -168,6 +178,7 @@ def _told(described: Described) -> Inspection:
         functions=tuple(details.exports),
         producers=details.producers,
         declared=True,
+        offline=described.offline,
         layers=tuple(
             {"media_type": layer.media_type, "digest": layer.digest, "size": layer.size} for layer in manifest.layers
         ),

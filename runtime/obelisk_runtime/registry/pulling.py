@@ -69,6 +69,8 @@ class Described:
     manifest: Manifest
     config: WasmConfig
     section: ProposedSection
+    offline: str | None
+    """As in `Pulled`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ class Puller:
         layer = component_layer(manifest, what)
         pinned = reference.pinned(resolved.digest)
         config = parse_config(self._small(pinned, manifest.config, f"the config of {what}"), what)
-        return Described(pinned, layer, manifest, config, parse_section(manifest, what))
+        return Described(pinned, layer, manifest, config, parse_section(manifest, what), resolved.offline)
 
     def check_signature(self, pinned: Reference) -> None:
         """Whether a signature by a key of the policy vouches for the digest. Raises: ComponentUnavailable."""

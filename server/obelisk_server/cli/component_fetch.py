@@ -15,8 +15,8 @@ from obelisk_server import components
 from obelisk_server.cli.failure import Exit, Failure
 from obelisk_server.cli.output import json_option, print_fields, print_json, visible
 from obelisk_server.cli.progress import Bars
-from obelisk_server.cli.registries import Registries, registry_command
-from obelisk_server.components import Inspection
+from obelisk_server.cli.registries import Registries, registry_command, say_offline
+from obelisk_server.components import Inspection, Read
 from obelisk_server.config import read_config
 from obelisk_server.config.edit import locations
 from obelisk_server.files import replace_file
@@ -51,6 +51,7 @@ def _print(found: Inspection) -> None:
     producers = [
         f"{what}: {name} {version}" for what, made in found.producers.items() for name, version in made.items()
     ]
+    say_offline(found.offline)
     _print_list("exports", found.functions or found.exports)
     _print_list("imports", found.imports)
     _print_list("toolchain", producers)
@@ -96,15 +97,17 @@ def pull(registries: Registries, *, locations: tuple[str, ...], output: Path | N
     with Bars(sys.stderr) as bars:
         pulled = registries.use(lambda oci: _pull_all(oci, wanted, bars))
     if output is not None:
-        replace_file(output, pulled[0][1])
+        replace_file(output, pulled[0].wasm)
+    for each in pulled:
+        say_offline(each.offline)
     if as_json:
-        print_json([{"location": location, "bytes": len(wasm)} for location, wasm in pulled])
+        print_json([{"location": each.location, "bytes": len(each.wasm)} for each in pulled])
     else:
-        for location, _ in pulled:
-            click.echo(location)
+        for each in pulled:
+            click.echo(each.location)
 
 
-async def _pull_all(oci: OciComponents, wanted: tuple[str, ...], bars: Bars) -> list[tuple[str, bytes]]:
+async def _pull_all(oci: OciComponents, wanted: tuple[str, ...], bars: Bars) -> list[Read]:
     """All of them, or the problems of all that failed."""
     results = await asyncio.gather(
         *(components.read(location, oci, bars.bar(location)) for location in wanted), return_exceptions=True
@@ -147,12 +150,13 @@ def verify(registries: Registries, *, location: str, key: Path | None, as_json: 
 
 
 async def _verify(oci: OciComponents, location: str, registries: Registries, bars: Bars) -> dict[str, Any]:
-    pinned, wasm = await components.read(location, oci, bars.bar(location))
-    found = await components.surface(wasm, registries.environ)
-    required = is_reference(pinned) and registries.settings.policy.requires(Reference.parse(pinned))
+    read = await components.read(location, oci, bars.bar(location))
+    say_offline(read.offline)
+    found = await components.surface(read.wasm, registries.environ)
+    required = is_reference(location) and registries.settings.policy.requires(Reference.parse(location))
     return {
-        "location": pinned,
-        "component": digest_of(wasm),
+        "location": read.location,
+        "component": digest_of(read.wasm),
         "signature": "verified" if required else "not required",
         "exports": len(found.exports),
     }

@@ -11,7 +11,7 @@ from obelisk_runtime.registry.pulling import Described
 from obelisk_server import components
 from obelisk_server.cli.failure import Exit, Failure
 from obelisk_server.cli.output import json_option, print_json, visible
-from obelisk_server.cli.registries import Registries, registry_command
+from obelisk_server.cli.registries import Registries, registry_command, say_offline
 from obelisk_server.config import InvalidConfig, parse_config, read_config
 from obelisk_server.config.edit import NewSection, locations, with_locations, with_section
 from obelisk_server.files import replace_file
@@ -30,6 +30,7 @@ def add(registries: Registries, *, location: str, name: str, kind: str | None) -
     What its author asks for, hosts and environment, is written down for review.
     """
     described = registries.use(lambda oci: oci.describe(Reference.parse(location)))
+    say_offline(described.offline)
     before = _text(registries, "")
     section = NewSection(
         kind=kind or _known(components.kind_of(described)),

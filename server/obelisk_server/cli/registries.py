@@ -84,6 +84,11 @@ def registry_command(command: Command) -> Command:
     return with_registries
 
 
+def say_offline(reason: str | None) -> None:
+    if reason is not None:
+        click.echo(f"offline: what was known of the tag was taken ({reason})", err=True)
+
+
 def failure_of(error: ComponentUnavailable) -> Failure:
     code = next((code for kinds, code in _EXITS if isinstance(error, kinds)), Exit.INVALID_SETUP)
     return Failure(code, str(error))

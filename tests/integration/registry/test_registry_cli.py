@@ -236,3 +236,18 @@ def test_two_processes_download_a_component_once(shell: Shell, proxy: servers.Pr
     assert [process.returncode for process in processes] == [0, 0, 0], ended
     digest = json.loads(shell.run("component", "inspect", tag, "--json").stdout)["component"]
     assert proxy.count("GET", digest) == 1
+
+
+def test_offline_is_said(shell: Shell, anonymous: str, location: Location) -> None:
+    with servers.proxy(anonymous) as gone:
+        tag = str(location(gone.address))
+        (pinned,) = shell.lines("component", "push", "shapes.wasm", tag)
+        shell.run("component", "pull", tag)
+        shell.run("component", "inspect", tag)
+    for command in ("pull", "inspect", "verify"):
+        result = shell.run("component", command, tag)
+        assert pinned in result.stdout
+        assert "offline: what was known of the tag was taken" in result.stderr
+    assert shell.run("component", "pull", pinned).stderr.startswith(pinned)
+    shell.toml = f'[[activity]]\nname = "a"\nlocation = "{tag}"\n'
+    assert "no connection to the registry" in shell.refused("component", "lock", code=6)

@@ -20,7 +20,7 @@ from obelisk_runtime.registry.errors import (
 )
 from obelisk_runtime.registry.pace import delay_seconds
 from obelisk_runtime.registry.responses import failure_of
-from obelisk_runtime.registry.transport import redirect_target
+from obelisk_runtime.registry.transport import Transport, redirect_target
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,15 @@ SETTINGS = RegistrySettings(
 def test_where_tokens_may_be_asked_for(realm: str, registry: str, with_credentials: bool, allowed: bool) -> None:
     problem = SETTINGS.realm_problem(realm, registry, with_credentials=with_credentials)
     assert (problem is None) is allowed, problem
+
+
+@pytest.mark.parametrize(
+    ("registry", "scheme"), [("ghcr.io", "https"), ("lan:5000", "http"), ("lan", "https"), ("10.0.0.1:5000", "https")]
+)
+def test_tls_is_required_but_of_registries_named_insecure(registry: str, scheme: str) -> None:
+    transport = Transport(Reference(registry, "a"), SETTINGS, {})
+    assert transport.find_scheme() == scheme
+    transport.close()
 
 
 def test_redirects_are_relative_or_absolute_and_stay_protected() -> None:
