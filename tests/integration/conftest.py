@@ -177,7 +177,7 @@ class Site:
         node = service._node
         node.stopping = True
         service._unsubscribe()
-        service._dispatcher._queue.clear()
+        service._dispatcher._queues.clear()
         for task in node._tasks:
             task.cancel()
         for attempt in list(node.attempts.values()):

@@ -43,7 +43,7 @@ def end_attempt(
     match end:
         case ev.Ok():
             return ev.Finished(outcome=end)
-        case ev.Err() if _permanent(end.value):
+        case ev.Err() if _final(end.value, policy.final_errors):
             return ev.Finished(outcome=end)
         case ev.Err() | ev.Failed():
             due = policy.due(projection.failures + 1, now, fraction)
@@ -59,12 +59,12 @@ def end_attempt(
             assert_never(end)
 
 
-def _permanent(err: str | None) -> bool:
-    """Whether an err is a variant case whose name contains `permanent`: `"permanent-x"` or `{"permanent-x": …}`."""
-    if err is None:
+def _final(err: str | None, final_errors: frozenset[str]) -> bool:
+    """Whether an err is a case (`"permanent-x"` or `{"permanent-x": …}`) that contains `permanent` or is listed."""
+    if err is None or not err.startswith(('"', '{"')):
         return False
-    case = err.lstrip("{").split('"', 2)
-    return err.startswith(('"', '{"')) and len(case) > 1 and _PERMANENT in case[1]
+    case = err.lstrip("{").split('"', 2)[1]
+    return _PERMANENT in case or case in final_errors or case.replace("_", "-") in final_errors
 
 
 def take_over(projection: proj.Projection, now: Instant) -> ev.LifeEvent | None:

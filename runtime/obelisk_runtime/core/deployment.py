@@ -72,9 +72,13 @@ class RuntimeLimits:
     """Memory of waiting workflows; beyond it the least recently used are evicted."""
     resident_seconds: int = 3_600
     """A workflow that waits longer than this is evicted."""
+    backlog_max: int = 100_000
+    """Executions that wait in the store for a slot; beyond it submits are refused."""
     payload_bytes_max: int = 2 * MEBIBYTE
     events_per_write_max: int = 256
     """Buffered host calls of a workflow before they are written."""
+    deaths_max: int = 3
+    """An execution that was running when the process died so many times in a row is paused."""
     heartbeat: int = 2 * SECOND
     lease: int = 10 * SECOND
     """An executor that has not beaten for this long has lost what it held."""

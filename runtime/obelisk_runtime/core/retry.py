@@ -21,6 +21,9 @@ class RetryPolicy:
     jitter: float = 0.2
     """A share of the wait, 0 to 1: the wait is multiplied by something in [1 - jitter, 1 + jitter)."""
 
+    final_errors: frozenset[str] = frozenset()
+    """Cases of an err (or its whole text, if it is one) that are never tried again, in snake_case or kebab-case."""
+
     def wait(self, failures: int, fraction: float) -> int:
         """Microseconds to wait after this many failures (at least 1); `fraction` is uniform in [0, 1)."""
         wait = min(self.backoff * self._growth(failures - 1), float(self.backoff_max))

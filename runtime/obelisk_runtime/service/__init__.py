@@ -1,5 +1,6 @@
 """The shell around the core: load, decide, append. It knows the ports, never an adapter."""
 
+from obelisk_runtime.service.backlog import Overloaded
 from obelisk_runtime.service.cancellation import CancelResult, NotCancellable
 from obelisk_runtime.service.deployment import (
     BrokenBytes,
@@ -10,10 +11,11 @@ from obelisk_runtime.service.deployment import (
 )
 from obelisk_runtime.service.pausing import PauseResult
 from obelisk_runtime.service.replay import Differs, Matches, NotAWorkflow, Replayed, Unfit
-from obelisk_runtime.service.service import FunctionNotFound, Overloaded, Service, Submitted
+from obelisk_runtime.service.service import FunctionNotFound, Service, Submitted
 from obelisk_runtime.service.stubs import StubConflict, StubNotFound
 from obelisk_runtime.service.terms import Terms
 from obelisk_runtime.service.upgrading import ComponentNotFound, NotDeployed, Upgrade, UpgradePage, UpgradeResult
+from obelisk_runtime.service.why import Why
 
 __all__ = [
     "BrokenBytes",
@@ -41,4 +43,5 @@ __all__ = [
     "Upgrade",
     "UpgradePage",
     "UpgradeResult",
+    "Why",
 ]

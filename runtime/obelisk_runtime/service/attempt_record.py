@@ -9,6 +9,7 @@ from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.ids import ExecutionId, Instant, parent_of
 from obelisk_runtime.ports.store import Append, ExecutionNotFound, StoreUnavailable, VersionConflict
 from obelisk_runtime.service.node import STORE_RETRY_SECONDS, Node, logger
+from obelisk_runtime.service.slots import owner_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,10 @@ class LockedActivity:
     params: str
     projection: proj.Projection
     commit: "asyncio.Future[Any] | None" = None
+
+    @property
+    def owner(self) -> str:
+        return owner_of(self.id, self.projection.function)
 
 
 class AttemptRecord:

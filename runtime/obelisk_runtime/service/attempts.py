@@ -28,6 +28,10 @@ class Attempt:
         self._dropped = False
         node.attempts[activity.id] = self
 
+    @property
+    def owner(self) -> str:
+        return self._activity.owner
+
     def begin(self) -> None:
         if self._dropped:
             self._leave()
@@ -121,6 +125,10 @@ class RejectedCall:
         self._node = node
         self._activity = activity
         self._reason = reason
+
+    @property
+    def owner(self) -> str:
+        return self._activity.owner
 
     def begin(self) -> None:
         self._node.scheduler.release(ev.ExecutionKind.ACTIVITY, self._activity.id, self._activity.projection.function)

@@ -11,7 +11,7 @@ from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.deployment import RuntimeLimits
 from obelisk_runtime.core.ids import Digest, ExecutionId, Instant, parent_of
 from obelisk_runtime.core.names import Ffqn
-from obelisk_runtime.core.poison import DEATHS_MAX, poisonous
+from obelisk_runtime.core.poison import poisonous
 from obelisk_runtime.ports.store import Claim, Offer, StoreUnavailable
 from obelisk_runtime.service.attempt_record import LockedActivity
 from obelisk_runtime.service.attempts import Attempt, RejectedCall
@@ -40,7 +40,8 @@ class Dispatcher:
         self.slots = Slots(_capacity(node.limits), node.deployment.concurrency_limit)
         self._starved = False
         """A slot was asked for and there was none, or a claim filled all of them."""
-        self._queue: deque[Startable] = deque()
+        self._queues: dict[str, deque[Startable]] = {}
+        """What is to begin, by who answers for it: they take turns, so that nobody waits for all of a flood."""
         self._begin_scheduled = False
         self._woken = asyncio.Event()
         self._next_due = _NEVER
@@ -74,7 +75,7 @@ class Dispatcher:
     # Beginning what is locked
 
     def enqueue(self, item: Startable) -> None:
-        self._queue.append(item)
+        self._queues.setdefault(item.owner, deque()).append(item)
         if not self._begin_scheduled:
             self._begin_scheduled = True
             asyncio.get_running_loop().call_soon(self._begin_some)
@@ -82,17 +83,26 @@ class Dispatcher:
     def _begin_some(self) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + TURN_SECONDS
-        while self._queue:
+        while self._queues:
             try:
-                self._queue.popleft().begin()
+                self._next_in_turn().begin()
             except Exception:  # noqa: BLE001 - a bug; the others shall begin all the same
                 logger.exception("an execution could not begin")
             if loop.time() > deadline:
                 break
-        if self._queue:
+        if self._queues:
             loop.call_soon(self._begin_some)
         else:
             self._begin_scheduled = False
+
+    def _next_in_turn(self) -> Startable:
+        """The first of the owner whose turn it is, who is then the last one."""
+        owner = next(iter(self._queues))
+        queue = self._queues.pop(owner)
+        item = queue.popleft()
+        if queue:
+            self._queues[owner] = queue
+        return item
 
     # Looking into the store
 
@@ -219,7 +229,7 @@ class Dispatcher:
         target = targets[claim.created.function]
         activity = LockedActivity(claim.id, claim.created.params, claim.projection)
         older = parent_of(claim.id) is not None and claim.projection.created < node.deployment.since
-        if older or claim.projection.losses >= DEATHS_MAX:
+        if older or claim.projection.losses >= node.limits.deaths_max:
             node.spawn(self._look_and_begin(target, activity, older=older))
         else:
             self._begin(target, activity, None)
@@ -228,14 +238,14 @@ class Dispatcher:
         """`older`: its parent submitted it under an earlier deployment."""
         node = self._node
         log = await node.insist(lambda: read_log(node.store, activity.id))
-        poison = poisonous(log)
+        poison = poisonous(log, node.limits.deaths_max)
         if poison is None:
             self._begin(target, activity, await mismatch_with_parent(node, activity.id, target) if older else None)
             return
         logger.warning("an activity is paused", extra={"execution": activity.id, "reason": poison})
         events = ev.Paused(poison), ev.Unlocked(poison)
         await node.insist(lambda: append_outside(node, activity.id, activity.projection, events))
-        self.release(activity.id)
+        self.release(ev.ExecutionKind.ACTIVITY, activity.id, activity.projection.function)
 
     def _begin(self, target: Target, activity: LockedActivity, mismatch: str | None) -> None:
         misfit = mismatch or target.misfit(activity.params)

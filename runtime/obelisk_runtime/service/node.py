@@ -31,6 +31,11 @@ logger = logging.getLogger("obelisk.service")
 class Startable(Protocol):
     """An execution that is locked for this process and waits for its turn to run."""
 
+    @property
+    def owner(self) -> str:
+        """Who answers for it (`slots.owner_of`): owners take turns."""
+        ...
+
     def begin(self) -> None: ...
 
 

@@ -17,9 +17,10 @@ from obelisk_runtime.core.wiring import ExportedFunction, Problem
 from obelisk_runtime.ports.clock import Clock, IdSource
 from obelisk_runtime.ports.engine import Engine
 from obelisk_runtime.ports.store import Changed, CreateOutcome, Store, StoreUnavailable
-from obelisk_runtime.service import cancellation, host_functions, pausing, replay, stubs, upgrading
+from obelisk_runtime.service import cancellation, host_functions, pausing, replay, stubs, upgrading, why
 from obelisk_runtime.service.attempt_record import LockedActivity
 from obelisk_runtime.service.attempts import Attempt
+from obelisk_runtime.service.backlog import Backlog
 from obelisk_runtime.service.children import begun, created_by
 from obelisk_runtime.service.deployment import BrokenComponent, DeployedComponent, Deployment, GuestLibrary, Target
 from obelisk_runtime.service.dispatcher import Dispatcher
@@ -43,10 +44,6 @@ class FunctionNotFound(ObeliskError):
         super().__init__(f"no deployed component exports {function}{hint}")
         self.function = function
         self.closest = tuple(closest)
-
-
-class Overloaded(ObeliskError):
-    """More is asked than the server takes on now; try again later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +83,7 @@ class Service:
         self._node.cancel_open = self._cancel_open
         self._residents = Residents(self._node)
         self.trees = Trees(self._node)
+        self._backlog = Backlog(self._node)
         self._sole_executor = sole_executor
         self._value_limits = ValueLimits(payload_bytes=limits.payload_bytes_max)
         self._running: list[asyncio.Task[None]] = []
@@ -139,6 +137,7 @@ class Service:
             node.spawn(self._dispatcher.run()),
             node.spawn(self._beat()),
             node.spawn(self._residents.run()),
+            node.spawn(self._backlog.run()),
             node.spawn(self.trees.retention.run()),
         ]
 
@@ -195,7 +194,7 @@ class Service:
     ) -> Submitted:
         """Create a top-level execution; it is durable when this returns.
 
-        Raises: FunctionNotFound, InvalidValue, IdConflict, StoreUnavailable.
+        Raises: FunctionNotFound, InvalidValue, IdConflict, Overloaded, StoreUnavailable.
         """
         execution_id = self._node.ids.execution_id(self._node.clock.now()) if id is None else id
         return await self._submit(function, params, execution_id, terms, chosen=id is not None)
@@ -251,9 +250,11 @@ class Service:
             raise FunctionNotFound(function, difflib.get_close_matches(function.text, names, CLOSEST_MAX))
         checked = target.codec.check_params(params, self._value_limits)
         now = node.clock.now()
+        self._backlog.admit()
         created = terms.imposed(created_by(target, checked, node.ids.random_bytes(16)), now)
         if terms.waits or not node.scheduler.reserve(target.kind, execution_id, function):
             outcome = await self.store.create(terms.waiting(created, execution_id, now))
+            self._backlog.added()
             node.scheduler.wake()
         else:
             outcome = await self._create_and_begin(target, created, execution_id, now, early=not chosen)
@@ -353,6 +354,10 @@ class Service:
     async def resume(self, id: ExecutionId | DelayId, reason: str) -> pausing.PauseResult:  # noqa: A002
         """Go on with what was paused. Idempotent. Raises: ExecutionNotFound, StoreUnavailable."""
         return await pausing.resume(self._node, id, reason)
+
+    async def why(self, id: ExecutionId) -> why.Why:  # noqa: A002 - the product's word
+        """Why it does not run now. Raises: ExecutionNotFound, StoreUnavailable."""
+        return await why.why(self._node, self._dispatcher.slots, id)
 
     # Versions
 

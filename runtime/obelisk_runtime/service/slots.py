@@ -34,7 +34,7 @@ class Slots:
         """A slot for an execution that begins now; False: there is none for it."""
         if function in self.claiming or self.function_room(function) == 0:
             return False
-        owner = _owner(execution_id, function)
+        owner = owner_of(execution_id, function)
         free = self.free(kind)
         kept = self._kept(kind)
         if free <= 0 or (free <= kept and self._of_owner[owner] >= min(FEW, max(kept // 2, 1))):
@@ -50,7 +50,7 @@ class Slots:
         self._count(execution_id, kind, function, -1)
 
     def _count(self, execution_id: ExecutionId, kind: ev.ExecutionKind, function: Ffqn, change: int) -> None:
-        owner = _owner(execution_id, function)
+        owner = owner_of(execution_id, function)
         self._of_kind[kind] += change
         self._of_function[function] += change
         self._of_owner[owner] += change
@@ -73,7 +73,7 @@ class Slots:
         return self.capacity[kind] // KEPT_SHARE
 
 
-def _owner(execution_id: ExecutionId, function: Ffqn) -> str:
+def owner_of(execution_id: ExecutionId, function: Ffqn) -> str:
     """Who answers for it: for a child the uppermost execution, for what a client submitted its function."""
     root, dot, _ = execution_id.partition(".")
     return root if dot else function.text

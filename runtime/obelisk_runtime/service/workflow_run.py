@@ -22,6 +22,7 @@ from obelisk_runtime.service.deployment import BrokenBytes, BytesMissing, Deploy
 from obelisk_runtime.service.journal import Journal, JournalEvents
 from obelisk_runtime.service.node import Node, logger
 from obelisk_runtime.service.replay import read_log, read_responses
+from obelisk_runtime.service.slots import owner_of
 from obelisk_runtime.service.workflow_context import Answer, WorkflowContext
 
 EVICTED = "evicted from memory"
@@ -72,6 +73,10 @@ class WorkflowRun:
         )
         return run
 
+    @property
+    def owner(self) -> str:
+        return owner_of(self.id, self._projection.function)
+
     # Beginning
 
     def begin(self) -> None:
@@ -94,7 +99,7 @@ class WorkflowRun:
         created = log[0].event
         assert isinstance(created, ev.Created)
         self.created = created
-        self._poison = poisonous(log)
+        self._poison = poisonous(log, self.node.limits.deaths_max)
         self._seed = children.seed_of(created)
         self.history = History(self.id, log, responses)
         owner = JournalEvents(self._bear, self._committed, self._take_responses, self._overtaken)

@@ -1,7 +1,7 @@
 """Operations that steer executions and delays: cancel, terminate, pause, resume."""
 
 from obelisk_runtime.core.ids import DELAY_PREFIX, DelayId, ExecutionId, parse_delay_id, parse_execution_id
-from obelisk_server.api import wire
+from obelisk_server.api import render, wire
 from obelisk_server.api.operations import AnyOperation, Call, Context, Operation, Reply
 
 _PATH = "/v1/executions/{id}"
@@ -41,6 +41,13 @@ async def resume(context: Context, call: Ask) -> Reply:
     return _answer(target, await context.service.resume(target, call.body.reason or "resumed by a client"))
 
 
+async def why(context: Context, call: Call[wire.Nothing, wire.Nothing]) -> Reply:
+    """Why an execution does not run now."""
+    found = await context.service.why(parse_execution_id(call.path["id"]))
+    until = None if found.until is None else render.instant(found.until)
+    return Reply(200, wire.WhyAnswer(because=found.because, text=found.text, until=until, waits_for=[*found.waits_for]))
+
+
 async def stub(context: Context, call: Call[wire.Nothing, wire.Stub]) -> Reply:
     """Supply the result of a stub execution. The same result again is fine."""
     target = parse_execution_id(call.path["id"])
@@ -53,5 +60,6 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     Operation("terminate", "POST", _PATH + "/terminate", terminate, wire.Nothing, wire.Control),
     Operation("pause", "POST", _PATH + "/pause", pause, wire.Nothing, wire.Control),
     Operation("resume", "POST", _PATH + "/resume", resume, wire.Nothing, wire.Control),
+    Operation("why", "GET", _PATH + "/why", why, wire.Nothing, wire.Nothing),
     Operation("stub", "POST", _PATH + "/stub", stub, wire.Nothing, wire.Stub),
 )

@@ -118,3 +118,11 @@ class TailPage(Answer, frozen=True):
 class ControlAnswer(Answer, frozen=True):
     id: str
     outcome: str
+
+
+class WhyAnswer(Answer, frozen=True):
+    because: str
+    text: str
+    until: str | None
+    """When that changes by itself."""
+    waits_for: list[str]

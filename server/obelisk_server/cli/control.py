@@ -5,7 +5,7 @@ import json
 import click
 
 from obelisk_server.cli.client import Client, segment
-from obelisk_server.cli.output import client_command, print_json
+from obelisk_server.cli.output import client_command, print_fields, print_json
 from obelisk_server.cli.params import result_text
 
 
@@ -41,10 +41,23 @@ def stub(client: Client, *, execution_id: str, result: str, as_json: bool) -> No
         click.echo(answer["outcome"])
 
 
+@click.command("why")
+@click.argument("execution_id")
+@client_command
+def why(client: Client, *, execution_id: str, as_json: bool) -> None:
+    """Say why an execution does not run now."""
+    found = client.get(f"/v1/executions/{segment(execution_id)}/why")
+    if as_json:
+        print_json(found)
+    else:
+        print_fields(found.items())
+
+
 COMMANDS = (
     _steer("cancel", "Cancel an activity, a delay, or a workflow whose name ends in -cancellable."),
     _steer("terminate", "End an execution, also a workflow that is not cancellable."),
     _steer("pause", "Let nothing take up an execution or a delay until it is resumed."),
     _steer("resume", "Go on with an execution or a delay that is paused."),
+    why,
     stub,
 )

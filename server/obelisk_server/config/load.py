@@ -172,6 +172,7 @@ def _activity(table: ActivityTable) -> ComponentSettings:
             factor=retries.factor,
             backoff_max=retries.max_backoff,
             jitter=retries.jitter,
+            final_errors=frozenset(retries.final_errors),
         ),
         concurrency_max=table.concurrency_max,
         start_after_commit=table.start is Start.AFTER_COMMIT,
@@ -180,6 +181,4 @@ def _activity(table: ActivityTable) -> ComponentSettings:
 
 
 def _workflow(table: WorkflowTable) -> ComponentSettings:
-    return ComponentSettings(
-        kind=ComponentKind.WORKFLOW, on_nondeterminism=table.on_nondeterminism, **_common(table)
-    )
+    return ComponentSettings(kind=ComponentKind.WORKFLOW, on_nondeterminism=table.on_nondeterminism, **_common(table))

@@ -69,11 +69,17 @@ class LimitsTable(Table):
     resident_seconds: Annotated[Positive, Field(description="A workflow that waits longer is evicted")] = (
         _LIMITS.resident_seconds
     )
+    backlog_max: Annotated[Positive, Field(description="Executions that wait; beyond it submits are refused")] = (
+        _LIMITS.backlog_max
+    )
     payload_bytes_max: Annotated[Positive, Field(description="JSON of parameters, or of a result")] = (
         _LIMITS.payload_bytes_max
     )
     events_per_write_max: Annotated[Positive, Field(description="Buffered host calls of a workflow")] = (
         _LIMITS.events_per_write_max
+    )
+    deaths_max: Annotated[Positive, Field(description="Deaths of the server during which an execution may run")] = (
+        _LIMITS.deaths_max
     )
     heartbeat: Annotated[Duration, Field(description="How often the server says that it lives")] = _LIMITS.heartbeat
     lease: Annotated[Duration, Field(description="Silence after which a server has lost what it held")] = _LIMITS.lease
@@ -96,6 +102,9 @@ class RetriesTable(Table):
     backoff: DurationOrZero = _RETRIES.backoff
     factor: Annotated[float, Field(ge=1, le=1_000)] = _RETRIES.factor
     max_backoff: DurationOrZero = _RETRIES.backoff_max
+    final_errors: Annotated[
+        tuple[str, ...], Field(strict=False, description="Cases of an err that are never tried again")
+    ] = ()
     jitter: Annotated[float, Field(ge=0, le=1)] = _RETRIES.jitter
 
 
