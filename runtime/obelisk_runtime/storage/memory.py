@@ -1,375 +1,36 @@
 """The store in plain dictionaries: the reference that other stores are compared with. Nothing outlives the process.
 
-`_Tables` is the whole model, synchronous; `MemoryStore` gives it the order and the timing of a store on a disk: writes
+`Tables` is the whole model, synchronous; `MemoryStore` gives it the order and the timing of a store on a disk: writes
 wait in a queue, are applied together on the next turn of the loop, and are acknowledged after that.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from obelisk_runtime.core import decisions
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
-from obelisk_runtime.core.errors import InvalidName
 from obelisk_runtime.core.ids import (
     DelayId,
     Digest,
     ExecutionId,
     ExecutorId,
     Instant,
-    join_set_of,
-    parent_of,
-    top_of,
 )
 from obelisk_runtime.ports import store as port
 from obelisk_runtime.ports.trees import Grafted, OldTrees
+from obelisk_runtime.storage.memory_tables import Tables, bounded
 
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class _Execution:
-    id: ExecutionId
-    sequence: int
-    """In the order of creation, from 1."""
-    log: list[ev.Recorded]
-    projection: proj.Projection
-    responses: list[ev.Response] = field(default_factory=list[ev.Response])
-
-    @property
-    def created(self) -> ev.Created:
-        created = self.log[0].event
-        assert isinstance(created, ev.Created)
-        return created
-
-    def append(self, events: Iterable[ev.Recorded], projection: proj.Projection) -> None:
-        self.log.extend(events)
-        assert [entry.version for entry in self.log] == list(range(projection.version))
-        assert projection.responses == len(self.responses)
-        self.projection = projection
-
-    def record(self, event: ev.LifeEvent, now: Instant) -> None:
-        entry = ev.Recorded(version=self.projection.version, at=now, event=event)
-        self.append([entry], proj.apply(self.projection, event, now))
-
-
-class _Tables:
-    """What the store holds. Each write checks everything before it changes anything."""
-
-    def __init__(self) -> None:
-        self.executions: dict[ExecutionId, _Execution] = {}
-        self._sequence = 0
-        self.delays: dict[DelayId, Instant] = {}
-        """Every delay there ever was, in order of creation, and when it wakes."""
-        self.held: set[DelayId] = set()
-        """Those of them that are paused."""
-        self.answered: set[str] = set()
-        """Executions and delays that have responded to their parents."""
-        self.kept: set[ExecutionId] = set()
-        """Trees that are not to be pruned."""
-        self.beats: dict[ExecutorId, Instant] = {}
-        self.components: dict[Digest, bytes] = {}
-        self.logs: dict[tuple[ExecutionId, int, int], port.LogRecord] = {}
-        """In the order they were written, by their identity."""
-        self.touched: set[ExecutionId] = set()
-        """Executions that writes changed since this was last emptied."""
-
-    def find(self, execution_id: ExecutionId) -> _Execution:
-        execution = self.executions.get(execution_id)
-        if execution is None:
-            raise port.ExecutionNotFound(execution_id)
-        return execution
-
-    # Executions
-
-    def create(self, new: port.NewExecution) -> port.CreateOutcome:
-        if self._existed(new):
-            return port.CreateOutcome.EXISTED
-        self._add(new)
-        return port.CreateOutcome.CREATED
-
-    def _existed(self, new: port.NewExecution) -> bool:
-        existing = self.executions.get(new.id)
-        if existing is None:
-            return False
-        if existing.created.function != new.created.function:
-            raise port.IdConflict(new.id, f"the function {existing.created.function}")
-        if existing.created.params != new.created.params:
-            raise port.IdConflict(new.id, "other parameters")
-        return True
-
-    def append(self, append: port.Append) -> ev.Response | None:
-        execution = self.find(append.id)
-        self._check_fence(execution, append)
-        self._check_ids(append)
-        scheduled = [new for new in append.scheduled if not self._existed(new)]
-        execution.append(append.events, append.projection)
-        self.touched.add(append.id)
-        for new in (*append.children, *scheduled):
-            self._add(new)
-        for delay in append.delays:
-            self.delays[delay.id] = delay.wakes
-        return None if append.response is None else self._respond(append.response)
-
-    def _check_fence(self, execution: _Execution, append: port.Append) -> None:
-        found = execution.projection
-        if found.version != append.expected_version or isinstance(found.status, proj.Finished):
-            raise port.VersionConflict(append.id, append.expected_version, found.version)
-        if append.expected_responses not in (None, found.responses):
-            raise port.ResponsesMoved(append.id, append.expected_responses, found.responses)
-
-    def _check_ids(self, append: port.Append) -> None:
-        new = [child.id for child in append.children] + [delay.id for delay in append.delays]
-        for id_ in new:
-            if id_ in self.executions or id_ in self.delays or new.count(id_) > 1:
-                raise port.IdConflict(id_, "other content")
-        if append.response is not None:
-            if append.response.id in self.answered:
-                raise port.IdConflict(append.response.id, "a response")
-            self._parent(append.response.id)
-
-    def _add(self, new: port.NewExecution) -> None:
-        self._sequence += 1
-        execution = _Execution(new.id, self._sequence, [], new.projection)
-        execution.append(new.events, new.projection)
-        self.executions[new.id] = execution
-        self.touched.add(new.id)
-
-    def _parent(self, response_id: str) -> _Execution:
-        parent = parent_of(ExecutionId(response_id))
-        assert parent is not None
-        return self.find(parent)
-
-    def _respond(self, response: ev.Response) -> ev.Response:
-        """Deliver at the parent's next position."""
-        parent = self._parent(response.id)
-        located = join_set_of(ExecutionId(response.id))
-        assert located is not None
-        delivered = ev.Response(
-            position=len(parent.responses) + 1, at=response.at, id=response.id, result=response.result
-        )
-        parent.responses.append(delivered)
-        parent.projection = proj.deliver(parent.projection, located[0])
-        self.answered.add(response.id)
-        self.touched.add(parent.id)
-        return delivered
-
-    def page(self, where: port.ExecutionFilter, cursor: str | None, limit: int) -> port.Page:
-        before = _parse_cursor(cursor)
-        newest = sorted(self.executions.values(), key=lambda execution: -execution.sequence)
-        found = [e for e in newest if (before is None or e.sequence < before) and _matches(e, where)]
-        page = found[: _bounded(limit)]
-        items = [port.Summary(execution.id, execution.projection) for execution in page]
-        return port.Page(items, str(page[-1].sequence) if len(found) > len(page) else None)
-
-    # The work queue
-
-    def lock_pending(self, now: Instant, executor: ExecutorId, offers: Sequence[port.Offer]) -> list[port.Claim]:
-        return [claim for offer in offers for claim in self._lock_offer(now, executor, offer)]
-
-    def _lock_offer(self, now: Instant, executor: ExecutorId, offer: port.Offer) -> Iterable[port.Claim]:
-        lockable = [
-            (execution, event)
-            for execution in sorted(self.executions.values(), key=_longest_due_first)
-            if execution.projection.kind is offer.kind and execution.projection.function in offer.functions
-            if (
-                event := decisions.lock(
-                    execution.projection, executor, offer.functions[execution.projection.function], now
-                )
-            )
-        ]
-        for execution, event in lockable[: offer.limit]:
-            execution.record(event, now)
-            self.touched.add(execution.id)
-            yield port.Claim(execution.id, execution.created, execution.projection)
-
-    def next_due(self) -> Instant | None:
-        delays = [wakes for delay, wakes in self.delays.items() if self._fires(delay)]
-        due = [execution.projection.due for execution in self.executions.values()]
-        due += [execution.projection.expires for execution in self.executions.values()]
-        return min(delays + [instant for instant in due if instant is not None], default=None)
-
-    def fire_delays(self, now: Instant, limit: int) -> list[port.DelayFired]:
-        due = [delay for delay, wakes in self.delays.items() if wakes <= now and self._fires(delay)]
-        due.sort(key=lambda delay: self.delays[delay])
-        return [self._answer(delay, ev.DelayDue(), now) for delay in due[:limit]]
-
-    def cancel_delay(self, delay_id: DelayId, now: Instant) -> port.DelayFired | None:
-        if delay_id not in self.delays:
-            raise port.ExecutionNotFound(delay_id)
-        return None if delay_id in self.answered else self._answer(delay_id, ev.DelayCancelled(), now)
-
-    def _fires(self, delay: DelayId) -> bool:
-        return delay not in self.answered and delay not in self.held
-
-    def hold_delay(self, delay_id: DelayId, *, paused: bool) -> bool | None:
-        if delay_id not in self.delays:
-            raise port.ExecutionNotFound(delay_id)
-        if delay_id in self.answered:
-            return None
-        changed = paused != (delay_id in self.held)
-        self.held = self.held | {delay_id} if paused else self.held - {delay_id}
-        return changed
-
-    def open_delays(self, parent: ExecutionId, limit: int) -> list[port.OpenDelay]:
-        self.find(parent)
-        found = [
-            port.OpenDelay(delay, wakes, paused=delay in self.held)
-            for delay, wakes in self.delays.items()
-            if delay not in self.answered and parent_of(delay) == parent
-        ]
-        return found[: _bounded(limit)]
-
-    def overdue(self, now: Instant, limit: int) -> list[ExecutionId]:
-        expiring = [(e.projection.expires, e.sequence, e.id) for e in self.executions.values()]
-        due = sorted((at, sequence, id_) for at, sequence, id_ in expiring if at is not None and at <= now)
-        return [id_ for _, _, id_ in due[: _bounded(limit)]]
-
-    def backlog(self, now: Instant, limit: int) -> int:
-        due = [execution.projection.due for execution in self.executions.values()]
-        return min(limit, sum(1 for at in due if at is not None and at <= now))
-
-    def _answer(self, delay: DelayId, result: ev.DelayDue | ev.DelayCancelled, now: Instant) -> port.DelayFired:
-        response = self._respond(ev.Response(position=0, at=now, id=delay, result=result))
-        return port.DelayFired(delay, self._parent(delay).id, response)
-
-    def beat(self, executor: ExecutorId, now: Instant) -> None:
-        self.beats[executor] = now
-
-    def take_over(self, now: Instant, silent_since: Instant, living: ExecutorId) -> list[ExecutionId]:
-        def lost(executor: ExecutorId) -> bool:
-            return executor != living and (executor not in self.beats or self.beats[executor] < silent_since)
-
-        return self._free(now, lost, decisions.take_over)
-
-    def retire(self, executor: ExecutorId, now: Instant) -> list[ExecutionId]:
-        return self._free(now, lambda holder: holder == executor, decisions.release)
-
-    def _free(self, now: Instant, lost: Callable[[ExecutorId], bool], decide: decisions.Free) -> list[ExecutionId]:
-        freed: list[ExecutionId] = []
-        for execution in self.executions.values():
-            holder = execution.projection.holder
-            if holder is None or not lost(holder):
-                continue
-            event = decide(execution.projection, now)
-            assert event is not None
-            execution.record(event, now)
-            self.touched.add(execution.id)
-            freed.append(execution.id)
-            if isinstance(event, ev.Finished) and parent_of(execution.id) is not None:
-                result = ev.ChildFinished(outcome=event.outcome)
-                self._respond(ev.Response(position=0, at=now, id=execution.id, result=result))
-        return freed
-
-    # Trees
-
-    def graft(self, tree: Sequence[Grafted]) -> None:
-        if tree[0].id in self.executions:
-            raise port.IdConflict(tree[0].id, "another history")
-        for grafted in tree:
-            self._sequence += 1
-            execution = _Execution(grafted.id, self._sequence, [], grafted.projection, list(grafted.responses))
-            execution.append(grafted.log, grafted.projection)
-            self.executions[grafted.id] = execution
-            self.touched.add(grafted.id)
-            self.delays.update({delay.id: delay.wakes for delay in grafted.delays})
-            self.held |= {delay.id for delay in grafted.delays if delay.paused}
-            self.answered |= {response.id for response in grafted.responses}
-            self.write_logs(grafted.logs)
-
-    def hold(self, execution_id: ExecutionId, *, held: bool) -> bool:
-        self.find(execution_id)
-        changed = held != (execution_id in self.kept)
-        self.kept = self.kept | {execution_id} if held else self.kept - {execution_id}
-        return changed
-
-    def old_trees(self, before: Instant) -> OldTrees:
-        return OldTrees([id_ for id_ in self.executions if self._is_old(id_, before)], None)
-
-    def _is_old(self, execution_id: ExecutionId, before: Instant) -> bool:
-        execution = self.executions.get(execution_id)
-        if execution is None or parent_of(execution_id) is not None or execution_id in self.kept:
-            return False
-        status = execution.projection.status
-        return isinstance(status, proj.Finished) and status.at < before
-
-    def prune(self, trees: Sequence[ExecutionId], before: Instant) -> list[ExecutionId]:
-        pruned = [id_ for id_ in dict.fromkeys(trees) if self._is_old(id_, before)]
-        tops = set(pruned)
-        for id_ in [id_ for id_ in self.executions if top_of(id_) in tops]:
-            del self.executions[id_]
-        for delay in [delay for delay in self.delays if top_of(delay) in tops]:
-            del self.delays[delay]
-        self.held = {delay for delay in self.held if top_of(delay) not in tops}
-        self.answered = {id_ for id_ in self.answered if top_of(ExecutionId(id_)) not in tops}
-        self.logs = {place: record for place, record in self.logs.items() if top_of(place[0]) not in tops}
-        return pruned
-
-    # The catalog
-
-    def put_component(self, digest: Digest, wasm: bytes) -> None:
-        self.components.setdefault(digest, wasm)
-
-    def write_logs(self, records: Sequence[port.LogRecord]) -> None:
-        for record in records:
-            if record.execution_id in self.executions:
-                self.logs.setdefault((record.execution_id, record.run, record.ordinal), record)
-
-    def read_logs(self, execution_id: ExecutionId, after: int, limit: int) -> list[tuple[int, port.LogRecord]]:
-        written = enumerate(self.logs.values(), start=1)
-        found = [
-            (cursor, record) for cursor, record in written if cursor > after and record.execution_id == execution_id
-        ]
-        return found[: _bounded(limit)]
-
-
-def _bounded(limit: int) -> int:
-    return min(limit, port.PAGE_MAX)
-
-
-def _parse_cursor(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
-    if not (cursor.isascii() and cursor.isdecimal()):
-        raise InvalidName("cursor", cursor, "a `next_cursor` of this list")
-    return int(cursor)
-
-
-def _longest_due_first(execution: _Execution) -> tuple[int, int]:
-    return execution.projection.due or 0, execution.sequence
-
-
-def _status_words(projection: proj.Projection) -> set[str]:
-    words = {type(projection.status).__name__.lower()}
-    if not isinstance(projection.status, proj.Finished):
-        words |= {word for word in ("paused", "cancelling") if getattr(projection.lifecycle, word)}
-    return words
-
-
-def _matches(execution: _Execution, where: port.ExecutionFilter) -> bool:
-    projection = execution.projection
-    status = projection.status
-    parent = parent_of(execution.id)
-    tags = execution.created.tags or {}
-    return all((
-        where.function_prefix is None or projection.function.text.startswith(where.function_prefix),
-        not where.statuses or bool(where.statuses & _status_words(projection)),
-        not where.results or (isinstance(status, proj.Finished) and status.result in where.results),
-        where.id_prefix is None or execution.id.startswith(where.id_prefix),
-        parent == where.parent if where.parent is not None else parent is None or not where.top_level_only,
-        where.tags is None or where.tags.items() <= tags.items(),
-    ))  # fmt: skip
 
 
 class MemoryStore:
     """`ports.store.Store` in this process's memory."""
 
     def __init__(self) -> None:
-        self._tables = _Tables()
+        self._tables = Tables()
         self._writes: deque[tuple[Callable[[], Any], asyncio.Future[Any]]] = deque()
         self._listeners: list[Callable[[port.Changed], None]] = []
         self._closed = False
@@ -462,12 +123,12 @@ class MemoryStore:
     async def log(
         self, execution_id: ExecutionId, *, start: int = 0, limit: int = port.PAGE_MAX
     ) -> Sequence[ev.Recorded]:
-        return self._tables.find(execution_id).log[start : start + _bounded(limit)]
+        return self._tables.find(execution_id).log[start : start + bounded(limit)]
 
     async def responses(
         self, execution_id: ExecutionId, *, after: int = 0, limit: int = port.PAGE_MAX
     ) -> Sequence[ev.Response]:
-        return self._tables.find(execution_id).responses[after : after + _bounded(limit)]
+        return self._tables.find(execution_id).responses[after : after + bounded(limit)]
 
     async def list(self, where: port.ExecutionFilter, *, cursor: str | None = None, limit: int = 50) -> port.Page:
         return self._tables.page(where, cursor, limit)

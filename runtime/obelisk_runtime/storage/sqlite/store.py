@@ -13,7 +13,8 @@ from obelisk_runtime.core.ids import DelayId, Digest, ExecutionId, ExecutorId, I
 from obelisk_runtime.ports import store as port
 from obelisk_runtime.ports.trees import Grafted, OldTrees
 from obelisk_runtime.storage.codec import EventCodec, Interned
-from obelisk_runtime.storage.sqlite import queue, trees, writes
+from obelisk_runtime.storage.sqlite import queue, writes
+from obelisk_runtime.storage.sqlite import trees as whole_trees
 from obelisk_runtime.storage.sqlite.ledger import Hook, Ledger
 from obelisk_runtime.storage.sqlite.lock_file import LockFile
 from obelisk_runtime.storage.sqlite.opening import open_connection, opening_error
@@ -156,11 +157,11 @@ class SqliteStore:
     # Trees
 
     def graft(self, tree: Sequence[Grafted]) -> Awaitable[None]:
-        encoded = [trees.EncodedGraft.of(grafted, self._codec) for grafted in tree]
-        return self._writer.submit(lambda ledger: trees.graft(ledger, encoded))
+        encoded = [whole_trees.EncodedGraft.of(grafted, self._codec) for grafted in tree]
+        return self._writer.submit(lambda ledger: whole_trees.graft(ledger, encoded))
 
     def hold(self, execution_id: ExecutionId, *, held: bool) -> Awaitable[bool]:
-        return self._writer.submit(lambda ledger: trees.hold(ledger, execution_id, held=held))
+        return self._writer.submit(lambda ledger: whole_trees.hold(ledger, execution_id, held=held))
 
     async def is_held(self, execution_id: ExecutionId) -> bool:
         return await self._reader.is_held(execution_id)
@@ -168,11 +169,12 @@ class SqliteStore:
     async def old_trees(self, before: Instant, *, cursor: str | None = None) -> OldTrees:
         return await self._reader.old_trees(before, cursor)
 
-    def prune(self, pruned: Sequence[ExecutionId], before: Instant) -> Awaitable[Sequence[ExecutionId]]:
-        return self._writer.submit(lambda ledger: trees.prune(ledger, pruned, before))
+    def prune(self, trees: Sequence[ExecutionId], before: Instant) -> Awaitable[Sequence[ExecutionId]]:
+        pruned = tuple(trees)
+        return self._writer.submit(lambda ledger: whole_trees.prune(ledger, pruned, before))
 
     def sweep(self, limit: int) -> Awaitable[int]:
-        return self._writer.submit(lambda ledger: trees.sweep(ledger, limit))
+        return self._writer.submit(lambda ledger: whole_trees.sweep(ledger, limit))
 
     # Signals
 

@@ -4,22 +4,20 @@ What is pruned is first cut off: its top-level row gets minus its own key as par
 below is deleted later, leaves first, so that what is left always hangs together.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.ids import ExecutionId, Instant, parent_of
-from obelisk_runtime.core.projection import Finished
 from obelisk_runtime.ports.store import ExecutionNotFound, IdConflict, NewExecution
 from obelisk_runtime.ports.trees import Grafted
-from obelisk_runtime.storage.codec import EventCodec, Segment, body, packed_segment
+from obelisk_runtime.storage.codec import FINISHED, EventCodec, Segment, body, packed_segment
 from obelisk_runtime.storage.sqlite.ledger import Held, Ledger
 from obelisk_runtime.storage.sqlite.queue import ANSWER_CANCELLED, ANSWER_DUE
 
 ENTRIES_MAX = 64
 """Entries of a grafted log in a row."""
-TOPS_MAX = 64
-"""Pruned trees looked up at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,74 +132,65 @@ def hold(ledger: Ledger, execution_id: ExecutionId, *, held: bool) -> bool:
 
 def prune(ledger: Ledger, trees: Sequence[ExecutionId], before: Instant) -> list[ExecutionId]:
     ledger.flush()
-    found: dict[ExecutionId, int] = {}
-    for id_ in trees:
-        try:
-            held = ledger.find(id_)
-        except ExecutionNotFound:
-            continue
-        status = held.projection.status
-        if not held.parent and isinstance(status, Finished) and status.at < before:
-            found[id_] = held.key
-    marks = ", ".join(map(str, found.values()))
-    kept = {key for (key,) in ledger.select(f"SELECT execution FROM holds WHERE execution IN ({marks})")}  # noqa: S608
-    pruned = {id_: key for id_, key in found.items() if key not in kept}
-    ledger.forget_trees(found.keys())
-    cut = ", ".join(map(str, pruned.values()))
-    ledger.execute("prune", f"UPDATE executions SET parent = -key WHERE key IN ({cut})")  # noqa: S608 - integers
+    segments = {id_.partition("_")[2]: id_ for id_ in trees if parent_of(id_) is None}
+    rows = ledger.select(_OLD_OF_THESE, (json.dumps(list(segments)), before))
+    pruned = {segments[segment]: key for key, segment in rows}
+    ledger.forget_trees(pruned.keys())
+    ledger.execute("prune", _CUT, (json.dumps(list(pruned.values())),))
     return list(pruned)
 
 
 def sweep(ledger: Ledger, limit: int) -> int:
+    """Goes down level by level, a part of each, and deletes the lowest part: nothing is below that."""
     ledger.flush()
-    freed = 0
-    while freed < limit:
-        tops = ledger.select("SELECT key FROM executions WHERE parent < 0 LIMIT ?", (TOPS_MAX,))
-        if not tops:
-            break
-        freed += _sweep([key for (key,) in tops], ledger, limit - freed)
-    return freed
+    lowest = ledger.select("SELECT key FROM executions WHERE parent < 0 LIMIT ?", (limit,))
+    below = lowest
+    while below:
+        lowest = below
+        below = ledger.select(_BELOW, (_keys(lowest), limit))
+    return _delete(ledger, _keys(lowest), limit) if lowest else 0
 
 
-def _sweep(keys: list[int], ledger: Ledger, limit: int) -> int:
-    """Delete what is below these executions, then themselves; stops after so many rows."""
-    freed = 0
-    while keys and freed < limit:
-        children = ledger.select("SELECT key FROM executions WHERE parent = ? LIMIT ?", (keys[-1], limit - freed))
-        if children:
-            keys += [key for (key,) in children]
-        else:
-            rows = _delete(ledger, keys[-1], limit - freed)
-            freed += abs(rows)
-            if rows > 0:
-                keys.pop()
-    return freed
+def _keys(rows: Sequence[Sequence[int]]) -> str:
+    return json.dumps([row[0] for row in rows])
 
 
-def _delete(ledger: Ledger, key: int, limit: int) -> int:
-    """How many rows it was; as a negative number if it stopped before the end."""
-    freed = 0
+def _delete(ledger: Ledger, keys: str, limit: int) -> int:
+    """Delete rows of these executions, and if they have no others the executions themselves; how many rows."""
+    left = limit
     for sql in _DELETES:
-        freed += ledger.execute("sweep", sql, (key, limit - freed)).rowcount
-        if freed >= limit:
-            return -freed
-    ((log, created),) = ledger.select("SELECT log, created FROM executions WHERE key = ?", (key,))
-    first = ledger.codec.decode(log, created, 0)[0].event
-    assert isinstance(first, ev.Created)
-    for name, value in (first.tags or {}).items():
-        ledger.execute("sweep", "DELETE FROM tags WHERE name = ? AND value = ? AND execution = ?", (name, value, key))
-    ledger.execute("sweep", "DELETE FROM executions WHERE key = ?", (key,))
-    return freed + 1
+        left -= ledger.execute("sweep", sql, (keys, left)).rowcount
+        if not left:
+            return limit
+    rows = ledger.select(
+        "SELECT key, log, created FROM executions WHERE key IN (SELECT value FROM json_each(?))", (keys,)
+    )
+    for key, log, created in rows[:left]:
+        first = ledger.codec.decode(log, created, 0)[0].event
+        assert isinstance(first, ev.Created)
+        for name, value in (first.tags or {}).items():
+            ledger.execute("sweep", _DELETE_TAG, (name, value, key))
+    ledger.execute("sweep", _DELETE, (_keys(rows[:left]),))
+    return limit - left + len(rows[:left])
 
 
 def _delete_some(table: str, owner: str, place: str) -> str:
-    some = f"SELECT {place} FROM {table} WHERE {owner} = ?1 LIMIT ?2"  # noqa: S608 - constants
-    return f"DELETE FROM {table} WHERE {owner} = ?1 AND {place} IN ({some})"  # noqa: S608 - constants
+    some = f"SELECT {place} FROM {table} WHERE {owner} IN (SELECT value FROM json_each(?1)) LIMIT ?2"  # noqa: S608
+    return f"DELETE FROM {table} WHERE ({place}) IN ({some})"  # noqa: S608 - constants
 
 
+_OLD_OF_THESE = f"""
+SELECT key, segment FROM executions
+WHERE parent = 0 AND segment IN (SELECT value FROM json_each(?)) AND status = {FINISHED} AND created + finished < ?
+    AND key NOT IN (SELECT execution FROM holds)
+ORDER BY key"""  # noqa: S608 - constants
+_CUT = "UPDATE executions SET parent = -key WHERE key IN (SELECT value FROM json_each(?))"
+_BELOW = "SELECT key FROM executions WHERE parent IN (SELECT value FROM json_each(?)) LIMIT ?"
 _DELETES = (
-    _delete_some("events", "execution", "version"),
-    _delete_some("responses", "parent", "position"),
+    _delete_some("events", "execution", "execution, version"),
+    _delete_some("responses", "parent", "parent, position"),
     _delete_some("logs", "execution", "key"),
     _delete_some("delays", "parent", "key"),
 )
+_DELETE_TAG = "DELETE FROM tags WHERE name = ? AND value = ? AND execution = ?"
+_DELETE = "DELETE FROM executions WHERE key IN (SELECT value FROM json_each(?))"
