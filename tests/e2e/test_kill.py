@@ -123,7 +123,9 @@ def site(tmp_path: Path, cache: Path) -> Iterator[Site]:
         for kind, names in COMPONENTS.items()
         for name in names
     ]
-    (tmp_path / "obelisk.toml").write_text('[server]\nlisten = "127.0.0.1:0"\n' + "".join(tables))
+    (tmp_path / "obelisk.toml").write_text(
+        '[server]\nlisten = "127.0.0.1:0"\n[limits]\ndeaths_max = 1000\n' + "".join(tables)
+    )
     site = Site(tmp_path, cache)
     yield site
     for life in site.lives:

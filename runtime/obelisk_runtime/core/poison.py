@@ -4,11 +4,8 @@ from collections.abc import Sequence
 
 from obelisk_runtime.core import events as ev
 
-DEATHS_MAX = 3
-"""So many deaths in a row, without progress in the log between them, and it runs no more by itself."""
 
-
-def poisonous(log: Sequence[ev.Recorded]) -> str | None:
+def poisonous(log: Sequence[ev.Recorded], deaths_max: int) -> str | None:
     """Why an execution with this log is not to be run until somebody resumes it; None: it may run."""
     deaths = 0
     for entry in reversed(log):
@@ -19,6 +16,6 @@ def poisonous(log: Sequence[ev.Recorded]) -> str | None:
                 pass
             case _:
                 break
-    if deaths < DEATHS_MAX:
+    if deaths < deaths_max:
         return None
     return f"it was running when the process died, {deaths} times in a row; if it is not to blame, resume it"

@@ -20,12 +20,12 @@ def log(*events: ev.Event) -> list[ev.Recorded]:
 
 
 def test_three_deaths_in_a_row_while_it_ran_are_told() -> None:
-    assert "3 times" in (poisonous(log(*DIES, *DIES, *DIES, LOCKED)) or "")
-    assert "4 times" in (poisonous(log(*(LOCKED, LOST) * 4)) or "")
+    assert "3 times" in (poisonous(log(*DIES, *DIES, *DIES, LOCKED), 3) or "")
+    assert "4 times" in (poisonous(log(*(LOCKED, LOST) * 4), 3) or "")
 
 
 def test_two_deaths_are_not_enough() -> None:
-    assert poisonous(log(*DIES, *DIES, LOCKED)) is None
+    assert poisonous(log(*DIES, *DIES, LOCKED), 3) is None
 
 
 @pytest.mark.parametrize(
@@ -43,4 +43,4 @@ def test_two_deaths_are_not_enough() -> None:
     ids=ev.event_name,
 )
 def test_deaths_before_any_progress_or_an_operators_decision_do_not_count(progress: ev.Event) -> None:
-    assert poisonous(log(*DIES, *DIES, LOCKED, progress, *DIES, *DIES, LOCKED)) is None
+    assert poisonous(log(*DIES, *DIES, LOCKED, progress, *DIES, *DIES, LOCKED), 3) is None
