@@ -226,6 +226,23 @@ async def test_numbers_of_64_bits_are_exact(api: Api) -> None:
     assert answer.body["params"] == [largest]
 
 
+@pytest.mark.parametrize("milliseconds", [2**64 - 1, 2**63 // 1000])
+async def test_a_sleep_beyond_all_calendars_is_a_sleep(api: Api, milliseconds: int) -> None:
+    answer = await api.post("/v1/executions", {"function": SLEEP, "params": [milliseconds]})
+    path = f"/v1/executions/{answer.body['id']}"
+    events = await api.get(f"{path}/events?cursor=2&wait=30")
+    assert events.body["items"][0]["wakes"] == "9999-12-31T23:59:59.999999Z"
+    assert (await api.get(path)).body["status"] != "finished"
+
+
+@pytest.mark.parametrize("name", ["due", "deadline"])
+async def test_a_time_beyond_all_calendars_is_never(api: Api, name: str) -> None:
+    answer = await api.post("/v1/executions", {"function": SLEEP, "params": [60_000], name: "99999999999h"})
+    assert answer.status == 201
+    described = await api.get(f"/v1/executions/{answer.body['id']}")
+    assert described.body["status"] != "finished"
+
+
 async def test_a_client_that_goes_away_does_not_cancel(api: Api) -> None:
     chosen = "E_01J00000000000000000000000"
     body = {"function": SLEEP, "params": [100], "id": chosen, "wait": 30}

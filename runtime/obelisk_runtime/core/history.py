@@ -434,12 +434,20 @@ class Submission:
     event: ev.ChildSubmitted | ev.DelaySubmitted | ev.Scheduled
 
 
+FAR_FUTURE = 2**62
+"""Microseconds: some 146,000 years. What is asked for later is meant for never, and a store keeps times in 64 bits."""
+
+
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """When: a duration from now (`relative`) or an instant, in microseconds. WIT's `schedule-at`."""
 
     asked: int
+    """At most `FAR_FUTURE`."""
     relative: bool
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "asked", min(self.asked, FAR_FUTURE))
 
     def instant(self, now: Instant) -> Instant:
         return Instant(now + self.asked) if self.relative else Instant(self.asked)
