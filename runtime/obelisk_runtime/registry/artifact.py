@@ -157,13 +157,13 @@ def component_layer(manifest: Manifest, what: str) -> Descriptor:
         raise ForeignArtifact(f"{what} is a container image, expected a WebAssembly component")
     if kind not in (CONFIG_TYPE, LEGACY_CONFIG_TYPE):
         raise ForeignArtifact(
-            f"{what} has a config of type {kind}, expected {CONFIG_TYPE}: it is another kind of artifact"
+            f"{what} has a config of type {kind!r}, expected {CONFIG_TYPE}: it is another kind of artifact"
         )
     if len(manifest.layers) != 1:
         raise ForeignArtifact(f"{what} has {len(manifest.layers)} layers, expected exactly one of type {LAYER_TYPE}")
     (layer,) = manifest.layers
     if layer.media_type not in (LAYER_TYPE, LEGACY_LAYER_TYPE):
-        raise ForeignArtifact(f"{what} has a layer of type {layer.media_type}, expected {LAYER_TYPE}")
+        raise ForeignArtifact(f"{what} has a layer of type {layer.media_type!r}, expected {LAYER_TYPE}")
     check_sha256(layer, what)
     return layer
 

@@ -20,6 +20,20 @@ from obelisk_server.cli import root
 REPOSITORY = Path(__file__).parents[3]
 COMPONENTIZE_PY = "import sys; from componentize_py import script; sys.exit(script())"
 Location = Callable[[str], Reference]
+STREAMS = """
+(component
+  (import "wasi:io/error@0.2.9" (instance $errors (export "error" (type (sub resource)))))
+  (alias export $errors "error" (type $error))
+  (import "wasi:io/streams@0.2.9" (instance
+    (export "output-stream" (type $stream (sub resource)))
+    (alias outer 1 $error (type $outer))
+    (export "error" (type $own-error (eq $outer)))
+    (type $variant (variant (case "last-operation-failed" (own $own-error)) (case "closed")))
+    (export "stream-error" (type $stream-error (eq $variant)))
+    (type $result (result u64 (error $stream-error)))
+    (export "[method]output-stream.check-write" (func (param "self" (borrow $stream)) (result $result))))))
+"""
+"""Resources, some of another interface of the package."""
 
 
 @dataclass
@@ -110,12 +124,18 @@ def test_inspect_shows_the_same_of_a_file_and_of_a_reference(shell: Shell, pushe
     assert "testing:fibo/fibo.fibo: func(n: u8) -> result<u64>" in shell.run("component", "inspect", tag).stdout
 
 
-@pytest.mark.parametrize("name", ["fibo_tiny", "racer", "shapes"])
+@pytest.mark.parametrize("name", ["fibo_tiny", "racer", "shapes", "streams"])
 def test_wit_is_text_that_other_tools_accept(shell: Shell, name: str) -> None:
+    (shell.folder / "streams.wasm").write_bytes(wat2wasm(STREAMS))
     (shell.folder / "world.wit").write_text(shell.run("component", "wit", f"{name}.wasm").stdout)
     command = [sys.executable, "-c", COMPONENTIZE_PY, "-d", "world.wit", "-w", "root", "bindings", "bindings"]
     done = subprocess.run(command, cwd=shell.folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_a_component_wants_of_wasi_is_shown(shell: Shell) -> None:
+    (shell.folder / "streams.wasm").write_bytes(wat2wasm(STREAMS))
+    assert "wasi       wasi:io@0.2.9\n" in shell.run("component", "inspect", "streams.wasm").stdout
 
 
 def test_lock_writes_digests_and_keeps_the_rest(shell: Shell, pushed: tuple[str, str]) -> None:

@@ -239,7 +239,7 @@ def config_of(kind: str) -> Callable[[dict[str, Any]], Any]:
     [
         (lambda m: m["layers"].append(m["layers"][0]), "has 2 layers, expected exactly one"),
         (lambda m: m["layers"].clear(), "has 0 layers"),
-        (lambda m: m["layers"][0].update(mediaType="application/tar"), "layer of type application/tar"),
+        (lambda m: m["layers"][0].update(mediaType="application/tar"), "layer of type 'application/tar'"),
         (config_of("application/vnd.oci.image.config.v1+json"), "is a container image"),
         (config_of("application/vnd.cncf.helm.config.v1+json"), "another kind of artifact"),
         (lambda m: m["layers"][0].update(digest="md5:1"), "expected a sha256 digest"),
