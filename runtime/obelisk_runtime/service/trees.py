@@ -1,7 +1,10 @@
 """What is done with whole trees of executions: fork, export, import, hold, prune."""
 
+from collections.abc import Sequence
+
 from obelisk_runtime.core.ids import Digest, ExecutionId, Instant, top_of
-from obelisk_runtime.service import forking
+from obelisk_runtime.core.transfer import line_of, tree_of
+from obelisk_runtime.service import forking, transfer
 from obelisk_runtime.service.node import Node
 from obelisk_runtime.service.retention import Pruned, Retention
 
@@ -20,6 +23,21 @@ class Trees:
         Raises: ExecutionNotFound, NotAWorkflow, CannotFork, BytesMissing, BrokenBytes, StoreUnavailable.
         """
         return await forking.fork_execution(self._node, origin, version, component)
+
+    async def export(self, execution_id: ExecutionId) -> list[bytes]:
+        """The tree an execution belongs to, a line of JSON for each execution, parents first.
+
+        The lines hold the seeds of workflows: they are as secret as the store.
+        Raises: ExecutionNotFound, TreeTooLarge, TreeBusy, StoreUnavailable.
+        """
+        return [line_of(exported) for exported in await transfer.export_tree(self._node.store, execution_id)]
+
+    async def import_(self, lines: Sequence[bytes]) -> transfer.Imported:
+        """Take in a tree as `export` gave it, all of it or nothing; what is unfinished arrives paused.
+
+        An equal tree that is here is left as it is. Raises: InvalidExport, IdConflict, StoreUnavailable.
+        """
+        return await transfer.import_tree(self._node, tree_of(lines))
 
     async def hold(self, execution_id: ExecutionId, *, held: bool) -> bool:
         """Keep the tree of an execution from being deleted when it is old, or no longer; False: it was so already.

@@ -10,6 +10,7 @@ from obelisk_runtime.core import values
 from obelisk_runtime.core.errors import InvalidName, ObeliskError
 from obelisk_runtime.core.forking import CannotFork
 from obelisk_runtime.core.short_names import AmbiguousFunction, UnknownFunction
+from obelisk_runtime.core.transfer import InvalidExport
 from obelisk_runtime.ports import store
 from obelisk_runtime.service import (
     BrokenBytes,
@@ -23,6 +24,7 @@ from obelisk_runtime.service import (
     StubConflict,
     StubNotFound,
 )
+from obelisk_runtime.service.transfer import TreeBusy, TreeTooLarge
 from obelisk_server.api import refusals, waits
 from obelisk_server.setup import InvalidSetup
 
@@ -81,6 +83,9 @@ PROBLEMS: dict[type[ObeliskError], ProblemType] = {
     store.ExecutionNotFound: ProblemType(404, "execution-not-found", "No such execution"),
     store.IdConflict: ProblemType(409, "id-conflict", "The id is taken by another execution"),
     NotCancellable: ProblemType(409, "not-cancellable", "This execution cannot be cancelled"),
+    InvalidExport: ProblemType(400, "invalid-export", "This is no export of executions"),
+    TreeTooLarge: ProblemType(409, "tree-too-large", "The tree has too many executions"),
+    TreeBusy: ProblemType(503, "tree-busy", "The tree changes all the time", headers=_RETRY),
     CannotFork: ProblemType(409, "cannot-fork", "This execution cannot be forked there"),
     NotAWorkflow: ProblemType(409, "not-a-workflow", "Only workflows have a history"),
     NotDeployed: ProblemType(409, "not-deployed", "No deployed component exports this function"),

@@ -2,9 +2,11 @@
 
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta
 
 from obelisk_runtime.core.ids import Digest, parse_execution_id, top_of
+from obelisk_runtime.service.transfer import ImportResult
 from obelisk_server.api import wire
 from obelisk_server.api.executions import EXECUTIONS
 from obelisk_server.api.operations import AnyOperation, Call, Context, Operation, Reply
@@ -38,6 +40,24 @@ class Prune(wire.Request, frozen=True):
     cursor: wire.Text | None = None
 
 
+class Import(wire.Request, frozen=True):
+    lines: Annotated[list[msgspec.Raw], Meta(min_length=1)]
+    """A tree as it was exported."""
+
+
+async def export(context: Context, call: Call[wire.Nothing, wire.Nothing]) -> Reply:
+    """A tree of executions with logs and responses, to be imported elsewhere."""
+    lines = await context.service.trees.export(parse_execution_id(call.path["id"]))
+    return Reply(200, {"lines": [msgspec.Raw(line) for line in lines]})
+
+
+async def import_tree(context: Context, call: Call[wire.Nothing, Import]) -> Reply:
+    """Take in a tree of executions that was exported; what is unfinished arrives paused."""
+    imported = await context.service.trees.import_([bytes(line) for line in call.body.lines])
+    status = 201 if imported.result is ImportResult.IMPORTED else 200
+    return Reply(status, {"id": imported.id, "outcome": imported.result.value, "missing_components": imported.missing})
+
+
 async def hold(context: Context, call: Call[wire.Nothing, wire.Nothing]) -> Reply:
     """Keep the tree of an execution from being deleted when it is old."""
     return await _hold(context, call, held=True)
@@ -69,5 +89,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     Operation("fork", "POST", EXECUTIONS + "/{id}/fork", fork, wire.Nothing, Fork, BODY_BYTES_MAX),
     Operation("hold", "POST", EXECUTIONS + "/{id}/hold", hold, wire.Nothing, wire.Nothing),
     Operation("release", "POST", EXECUTIONS + "/{id}/release", release, wire.Nothing, wire.Nothing),
+    Operation("export", "GET", EXECUTIONS + "/{id}/export", export, wire.Nothing, wire.Nothing),
+    Operation("import", "POST", "/v1/import", import_tree, wire.Nothing, Import, BODY_BYTES_MAX),
     Operation("prune", "POST", "/v1/prune", prune, wire.Nothing, Prune),
 )

@@ -3,13 +3,15 @@
 import base64
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import click
 
 from obelisk_server.cli.client import Client, Json, segment
 from obelisk_server.cli.failure import Exit, Failure
-from obelisk_server.cli.output import client_command, print_json
+from obelisk_server.cli.output import client_command, compact, print_json
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -64,4 +66,56 @@ def _print_outcome(answer: Json, *, as_json: bool) -> None:
         click.echo(answer["outcome"])
 
 
-COMMANDS = (fork, hold, release)
+@click.command("export")
+@click.argument("execution_ids", nargs=-1, required=True)
+@click.option(
+    "-o", "--output", type=click.File("w", encoding="utf-8", atomic=True), default="-", help="Default: stdout."
+)
+@client_command
+def export(client: Client, *, execution_ids: tuple[str, ...], output: TextIO, as_json: bool) -> None:  # noqa: ARG001
+    """Write whole trees of executions as JSON Lines, to be imported elsewhere.
+
+    Keep the file as secret as the store. The bytes of components are not in it.
+    """
+    for execution_id in execution_ids:
+        exported = client.get(f"/v1/executions/{segment(execution_id)}/export")
+        output.writelines(compact(line) + "\n" for line in exported["lines"])
+
+
+@click.command("import")
+@click.argument("file", type=click.File("r", encoding="utf-8"))
+@client_command
+def import_file(client: Client, *, file: TextIO, as_json: bool) -> None:
+    """Take in what `export` wrote; - is standard input. What is unfinished arrives paused.
+
+    Each tree is taken in as a whole. One that is here already is left as it is if it is equal, else refused.
+    """
+    for tree in _trees(file):
+        answer = client.post("/v1/import", f'{{"lines": [{",".join(tree)}]}}')
+        if as_json:
+            print_json(answer)
+            continue
+        click.echo(f"{answer['id']}  {answer['outcome']}")
+        for digest in answer["missing_components"]:
+            click.echo(f"deploy the component {digest} before this is resumed", err=True)
+
+
+def _trees(file: TextIO) -> Iterator[list[str]]:
+    """The lines of each tree: it begins with an execution that is below none."""
+    tree: list[str] = []
+    for number, line in enumerate(file, 1):
+        if not line.strip():
+            continue
+        try:
+            top = "." not in json.loads(line)["id"]
+        except (ValueError, LookupError, TypeError) as error:
+            raise Failure(Exit.USAGE, f"line {number} of {file.name} is no exported execution: {error}") from error
+        if top and tree:
+            yield tree
+            tree = []
+        tree.append(line)
+    if tree:
+        yield tree
+
+
+COMMANDS = (fork, export, import_file, hold, release)

@@ -1,0 +1,140 @@
+"""Trees of executions as lines of JSON: one for each execution, parents first.
+
+Events, responses and outcomes have their persisted form, with functions as text. The form is for ever: `FORMAT` counts
+changes of what is around them.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from obelisk_runtime.core import events as ev
+from obelisk_runtime.core import projection as proj
+from obelisk_runtime.core.errors import ObeliskError
+from obelisk_runtime.core.history import fold
+from obelisk_runtime.core.ids import DelayId, Digest, ExecutionId, Instant, parent_of, parse_execution_id
+from obelisk_runtime.core.names import Ffqn
+
+FORMAT = 1
+IMPORTED = "imported"
+"""The reason in the events with which an unfinished execution arrives."""
+
+
+class InvalidExport(ObeliskError):
+    """These lines are not what an export writes."""
+
+
+class ExportedDelay(msgspec.Struct, frozen=True, array_like=True):
+    id: DelayId
+    wakes: Instant
+    paused: bool = False
+
+
+class ExportedLine(msgspec.Struct, frozen=True, array_like=True):
+    """What a guest wrote: run, ordinal, time, level, source, message."""
+
+    run: int
+    ordinal: int
+    at: Instant
+    level: str
+    source: str
+    message: str
+
+
+class Exported(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One execution, as one line."""
+
+    format: int = FORMAT
+    id: ExecutionId
+    log: list[ev.Recorded]
+    responses: list[ev.Response] = []
+    delays: list[ExportedDelay] = []
+    """Of the log's delays, those that have not answered."""
+    logs: list[ExportedLine] = []
+    components: list[Digest] = []
+    """Digests that the log refers to; their bytes are not here."""
+
+
+def _text(value: Any) -> str:
+    return value.text
+
+
+def _parsed(_: type, text: Any) -> Ffqn:
+    return Ffqn.parse(text)
+
+
+_encode = msgspec.json.Encoder(enc_hook=_text).encode
+_decode = msgspec.json.Decoder(Exported, dec_hook=_parsed).decode
+
+
+def line_of(exported: Exported) -> bytes:
+    """Without a line end."""
+    return _encode(exported)
+
+
+def tree_of(lines: Sequence[bytes]) -> list[Exported]:
+    """The executions of one tree. Raises: InvalidExport saying in which line what is wrong."""
+    tree: list[Exported] = []
+    seen: set[ExecutionId] = set()
+    for number, line in enumerate(lines, 1):
+        try:
+            exported = _decode(line)
+            parse_execution_id(exported.id)
+            _check(exported, seen)
+        except (msgspec.MsgspecError, ObeliskError, AssertionError, LookupError, ValueError) as error:
+            raise InvalidExport(f"execution {number} of the tree is not as an export writes it: {error}") from error
+        seen.add(exported.id)
+        tree.append(exported)
+    if not tree:
+        raise InvalidExport("the tree has no executions")
+    return tree
+
+
+def _check(exported: Exported, seen: set[ExecutionId]) -> None:
+    """Raises: InvalidExport; and whatever folding a log that no workflow wrote runs into."""
+    if exported.format != FORMAT:
+        raise InvalidExport(f"its format is {exported.format}, this release knows {FORMAT}")
+    parent = parent_of(exported.id)
+    if (parent is None) is bool(seen) or (parent is not None and parent not in seen):
+        raise InvalidExport(f"{exported.id} is not below what comes before it")
+    if exported.id in seen or not exported.log or not isinstance(exported.log[0].event, ev.Created):
+        raise InvalidExport(f"{exported.id} comes twice, or has no beginning")
+    if [entry.version for entry in exported.log] != list(range(len(exported.log))):
+        raise InvalidExport(f"{exported.id} has a log with gaps")
+    if [response.position for response in exported.responses] != list(range(1, len(exported.responses) + 1)):
+        raise InvalidExport(f"{exported.id} has responses with gaps")
+    fold(exported.id, exported.log, exported.responses)
+
+
+def referenced(log: Sequence[ev.Recorded]) -> list[Digest]:
+    """The components that a log refers to, in order."""
+    found: dict[Digest, None] = {}
+    for entry in log:
+        if isinstance(entry.event, ev.Created | ev.Locked | ev.Upgraded) and entry.event.digest is not None:
+            found[entry.event.digest] = None
+    return list(found)
+
+
+def arrival(exported: Exported, now: Instant) -> list[ev.Recorded]:
+    """With which events it arrives: nobody here holds it, and what is unfinished is paused."""
+    projection = fold(exported.id, exported.log, exported.responses)
+    if isinstance(projection.status, proj.Finished):
+        return []
+    events: list[ev.LifeEvent] = []
+    if projection.holder is not None:
+        workflow = projection.kind is ev.ExecutionKind.WORKFLOW
+        events.append(ev.Unlocked(IMPORTED) if workflow else ev.AttemptLost(IMPORTED, now))
+    if not projection.lifecycle.paused:
+        events.append(ev.Paused(IMPORTED))
+    first = len(exported.log)
+    return [ev.Recorded(version, now, event) for version, event in enumerate(events, first)]
+
+
+def arrived(exported: Exported, found: Sequence[ev.Recorded]) -> bool:
+    """Whether a log is the exported one, as it was or as it arrives."""
+    count = len(exported.log)
+    if list(found[:count]) != exported.log:
+        return False
+    rest = list(found[count:])
+    return not rest or [entry.event for entry in rest] == [entry.event for entry in arrival(exported, rest[0].at)]

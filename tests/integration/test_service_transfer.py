@@ -1,0 +1,152 @@
+"""Executions leave one server as lines of JSON and arrive at another with the same history."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from obelisk_runtime.core import events as ev
+from obelisk_runtime.core.history import fold
+from obelisk_runtime.core.ids import ExecutionId
+from obelisk_runtime.core.names import Ffqn
+from obelisk_runtime.core.transfer import InvalidExport
+from obelisk_runtime.ports.store import ExecutionFilter, IdConflict
+from obelisk_runtime.service.replay import Matches
+from obelisk_runtime.service.transfer import ImportResult
+from obelisk_runtime.storage.memory import MemoryStore
+
+CONCURRENT = "testing:fibo-workflow/workflow.fiboa-concurrent"
+SLEEP = "testing:sleeper/sleeper.sleep"
+EVERYTHING = ExecutionFilter(top_level_only=False)
+
+
+@pytest.fixture
+def fibo(workflow: Any, activity: Any) -> tuple[Any, ...]:
+    return activity("fibo_tiny"), workflow("fibo_workflow_tiny"), workflow("sleeper")
+
+
+async def rows(store: Any) -> list[Any]:
+    """All that a store holds, times included."""
+    found: list[Any] = []
+    for item in (await store.list(EVERYTHING, limit=1_000)).items:
+        log, responses = await store.log(item.id), await store.responses(item.id)
+        assert item.projection == fold(item.id, log, responses)
+        found.append((item.id, list(log), list(responses), await store.read_logs(item.id)))
+    return sorted(found)
+
+
+async def test_a_finished_tree_arrives_with_the_same_history_and_replays_there(site: Any, fibo: Any, run: Any) -> None:
+    here = await site.start(*fibo)
+    id_, _ = await run(here, CONCURRENT, [10, 4])
+    lines = await here.trees.export(ExecutionId(id_))
+    other = MemoryStore()
+    there = await site.start(*fibo, store=other)
+    imported = await there.trees.import_(lines)
+    assert imported.result is ImportResult.IMPORTED
+    assert not imported.missing
+    assert await rows(other) == await rows(site.store)
+    assert isinstance(await there.replay(ExecutionId(id_)), Matches)
+    assert await there.trees.export(ExecutionId(id_)) == lines
+
+
+async def test_an_unfinished_execution_arrives_paused_and_goes_on_when_it_is_resumed(
+    site: Any, fibo: Any, eventually: Any
+) -> None:
+    here = await site.start(*fibo)
+    submitted = await here.submit(Ffqn.parse(SLEEP), [300])
+    await eventually(lambda: _blocked(site.store, submitted.id))
+    lines = await here.trees.export(submitted.id)
+    await site.die_and_reopen(here)
+    other = MemoryStore()
+    there = await site.start(*fibo, store=other)
+    await there.trees.import_(lines)
+    assert (await other.get(submitted.id)).lifecycle.paused
+    assert (await other.get(submitted.id)).holder is None
+    await there.resume(submitted.id, "a test")
+    async with asyncio.timeout(20):
+        assert isinstance(await there.wait(submitted.id), ev.Ok)
+
+
+async def _blocked(store: Any, id_: ExecutionId) -> bool:
+    return bool(await store.open_delays(id_))
+
+
+async def test_an_equal_tree_is_left_as_it_is_and_another_one_is_refused(site: Any, fibo: Any, run: Any) -> None:
+    here = await site.start(*fibo)
+    id_, _ = await run(here, CONCURRENT, [10, 2])
+    lines = await here.trees.export(ExecutionId(id_))
+    before = await rows(site.store)
+    assert (await here.trees.import_(lines)).result is ImportResult.EXISTED
+    other = json.loads(lines[0])
+    other["log"][-1][2] = [11, [1, "90"]]
+    with pytest.raises(IdConflict):
+        await here.trees.import_([json.dumps(other).encode(), *lines[1:]])
+    with pytest.raises(IdConflict):
+        await here.trees.import_(lines[:-1])
+    assert await rows(site.store) == before
+
+
+async def test_what_arrived_paused_is_equal_when_it_is_imported_again(site: Any, fibo: Any, eventually: Any) -> None:
+    here = await site.start(*fibo)
+    submitted = await here.submit(Ffqn.parse(SLEEP), [60_000])
+    await eventually(lambda: _blocked(site.store, submitted.id))
+    lines = await here.trees.export(submitted.id)
+    other = MemoryStore()
+    there = await site.start(*fibo, store=other)
+    assert (await there.trees.import_(lines)).result is ImportResult.IMPORTED
+    assert (await there.trees.import_(lines)).result is ImportResult.EXISTED
+
+
+async def test_a_missing_component_is_named(site: Any, fibo: Any, run: Any) -> None:
+    here = await site.start(*fibo)
+    id_, _ = await run(here, CONCURRENT, [10, 2])
+    lines = await here.trees.export(ExecutionId(id_))
+    there = await site.start(store=MemoryStore())
+    digests = {component.digest for component in here.components if "sleeper" not in component.settings.name}
+    assert set((await there.trees.import_(lines)).missing) == digests
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda _: [b"{}"],
+        lambda lines: [b"not JSON", *lines[1:]],
+        lambda lines: lines[1:],
+        lambda lines: [lines[0], lines[1], lines[1]],
+        lambda lines: [lines[0].replace(b'"format":1', b'"format":2'), *lines[1:]],
+        lambda lines: [lines[0].replace(b"[[0,", b"[[1,", 1), *lines[1:]],
+        lambda _: [],
+    ],
+)
+async def test_what_is_no_export_is_refused_and_nothing_is_written(site: Any, fibo: Any, run: Any, damage: Any) -> None:
+    here = await site.start(*fibo)
+    id_, _ = await run(here, CONCURRENT, [10, 2])
+    lines = await here.trees.export(ExecutionId(id_))
+    other = MemoryStore()
+    there = await site.start(store=other)
+    with pytest.raises(InvalidExport):
+        await there.trees.import_(damage(lines))
+    assert await rows(other) == []
+
+
+@pytest.mark.parametrize("made", [False, True], ids=["last write lost", "last write made"])
+async def test_a_killed_process_imports_a_tree_as_a_whole_or_not_at_all(
+    site: Any, fibo: Any, run: Any, dying_at: Any, made: bool
+) -> None:
+    source = MemoryStore()
+    here = await site.start(*fibo, store=source)
+    id_, _ = await run(here, CONCURRENT, [10, 3])
+    lines = await here.trees.export(ExecutionId(id_))
+    store = dying_at(site.store, "graft", made=made)
+    dying = await site.start(*fibo, store=store)
+    importing = asyncio.ensure_future(dying.trees.import_(lines))
+    async with asyncio.timeout(20):
+        await store.died.wait()
+    importing.cancel()
+    await asyncio.gather(importing, return_exceptions=True)
+    await site.die_and_reopen(dying)
+    assert await rows(site.store) == (await rows(source) if made else [])
+    again = await site.start(*fibo)
+    expected = ImportResult.EXISTED if made else ImportResult.IMPORTED
+    assert (await again.trees.import_(lines)).result is expected
