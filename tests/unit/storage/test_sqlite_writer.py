@@ -4,8 +4,10 @@ import asyncio
 import itertools
 import resource
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -102,6 +104,17 @@ async def test_a_write_with_a_bug_fails_alone(store: SqliteStore) -> None:
     bug, fine = await asyncio.gather(store.append(wrong), store.create(activity(2)), return_exceptions=True)
     assert isinstance(bug, AssertionError)
     assert fine is CreateOutcome.CREATED
+
+
+async def test_a_write_whose_rows_cannot_be_written_fails_alone(store: SqliteStore) -> None:
+    projection = msgspec.structs.replace(activity(2).projection, deadline=Instant(2**63))
+    wrong = replace(activity(2), projection=projection)
+    first, bug, last = await asyncio.gather(
+        store.create(activity(1)), store.create(wrong), store.create(activity(3)), return_exceptions=True
+    )
+    assert first == last == CreateOutcome.CREATED
+    assert isinstance(bug, OverflowError)
+    assert (await store.get(activity(3).id)).function == FIBO
 
 
 async def test_a_full_disk_is_told_and_the_store_recovers_with_it(store: SqliteStore) -> None:

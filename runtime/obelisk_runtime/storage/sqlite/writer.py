@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar, cast
 
 from obelisk_runtime.core.errors import ObeliskError
+from obelisk_runtime.core.ids import ExecutionId
 from obelisk_runtime.ports.store import Changed, StoreUnavailable
 from obelisk_runtime.storage.sqlite.ledger import Ledger
 
@@ -141,10 +142,18 @@ class Writer:
             failure: BaseException = StoreUnavailable(f"the store cannot write: {error}; nothing was written")
             failure.__cause__ = error
         except BaseException as error:  # noqa: BLE001 - the boundary of the thread: a bug must reach those who wait
+            if len(writes) > 1:
+                return self._run_apart(writes)
             failure = error
         for write in writes:
             write.error = failure
         return None
+
+    def _run_apart(self, writes: Sequence[Write[Any]]) -> Changed | None:
+        """What failed did so when all rows were written, so nobody knows whose fault it is: a transaction for each."""
+        changes = [changed for write in writes if (changed := self._run_transaction([write])) is not None]
+        executions = frozenset[ExecutionId]().union(*(changed.executions for changed in changes))
+        return Changed(executions, any(changed.pending for changed in changes)) if changes else None
 
     def _run_once(self, writes: Sequence[Write[Any]], *, careful: bool) -> Changed | None:
         ledger = self._ledger
