@@ -10,6 +10,7 @@ from wasmtime import wat2wasm
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings, OnNondeterminism
+from obelisk_runtime.core.history import fold
 from obelisk_runtime.core.ids import DelayId, ExecutionId
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.retry import RetryPolicy
@@ -539,3 +540,54 @@ async def test_shutdowns_are_no_deaths(site: Any, eventually: Any) -> None:
         service = await site.start(sleeper(SPINS))
     await eventually(lambda: is_locked(site, submitted.id))
     assert not await paused(site, submitted.id)
+
+
+# Upgrades of what runs
+
+
+def steps(*changes: tuple[str, str]) -> tuple[ComponentSettings, bytes]:
+    wasm = variant("fibo_workflow_tiny", *changes)
+    return ComponentSettings("fibo-workflow", ComponentKind.WORKFLOW, "fibo_workflow.wasm"), wasm
+
+
+MORE_MEMORY = ('(memory (export "mem") 1)', '(memory (export "mem") 2)')
+
+
+@pytest.mark.parametrize(("function", "iterations"), [(FIBOA, 150), (Ffqn.parse(FIBOA.text + "-concurrent"), 1_500)])
+async def test_a_running_workflow_is_upgraded_back_and_forth_and_ends_once_with_its_result(
+    site: Any, activity: Any, function: Ffqn, iterations: int
+) -> None:
+    versions = steps(), steps(MORE_MEMORY)
+    service = await site.start(versions[1], activity("fibo_tiny"))
+    assert await service.deploy([versions[0], activity("fibo_tiny")]) == []
+    submitted = await service.submit(function, [10, iterations])
+    results: list[UpgradeResult] = []
+    for number in range(1, 100):
+        await service.pause(submitted.id, "steady")
+        assert await service.deploy([versions[number % 2], activity("fibo_tiny")]) == []
+        results.append((await service.upgrade(submitted.id)).result)
+        if results[-1] is UpgradeResult.ALREADY_FINISHED:
+            break
+        await service.resume(submitted.id, "go on")
+        assert await service.deploy([versions[(number + 1) % 2], activity("fibo_tiny")]) == []
+        results.append((await service.upgrade(submitted.id)).result)
+    assert await service.wait(submitted.id) == ev.Ok("89")
+    assert UpgradeResult.UPGRADED in results
+    story = await read_story(site.store, submitted.id)
+    log = [entry.event for entry in story.log]
+    assert sum(isinstance(event, ev.Finished) for event in log) == 1
+    assert sum(isinstance(event, ev.Upgraded) for event in log) == results.count(UpgradeResult.UPGRADED)
+    assert fold(submitted.id, story.log, story.responses) == story.projection
+    assert isinstance(await service.replay(submitted.id), Matches)
+
+
+async def test_reloads_under_load_lose_nothing_and_pause_nothing(site: Any) -> None:
+    versions = (steps(), fibo()), (steps(MORE_MEMORY), fibo(("(memory (export", "(memory $more (export")))
+    service = await site.start(*versions[0])
+    submitted: list[Any] = []
+    for number in range(1, 30):
+        submitted += [await service.submit(FIBOA, [10, 5]), await service.submit(FIBO, [10])]
+        assert await service.deploy(versions[number % 2]) == []
+    for item in submitted:
+        assert await service.wait(item.id) == ev.Ok("89")
+        assert not any(isinstance(event, ev.Paused) for event in await site.log(item.id))

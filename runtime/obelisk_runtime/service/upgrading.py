@@ -15,6 +15,8 @@ from obelisk_runtime.service.node import Node
 from obelisk_runtime.service.outside import append_outside
 from obelisk_runtime.service.replay import Differs, Matches, Unfit, read_story, rehearse
 
+TRIES_MAX = 5
+"""How often a history is replayed that grew meanwhile."""
 UNFINISHED = frozenset({"pending", "locked", "blocked"})
 
 
@@ -62,7 +64,7 @@ async def upgrade(node: Node, execution_id: ExecutionId) -> Upgrade:
 
     Raises: ExecutionNotFound, NotAWorkflow, NotDeployed, StoreUnavailable.
     """
-    while True:
+    for _ in range(TRIES_MAX):
         story = await read_story(node.store, execution_id)
         projection = story.projection
         component = _deployed(node, projection.function)
@@ -80,6 +82,8 @@ async def upgrade(node: Node, execution_id: ExecutionId) -> Upgrade:
             if run is not None:
                 run.read_again()
             return Upgrade(execution_id, UpgradeResult.UPGRADED, component.digest)
+    busy = Unfit(component.digest, "it runs on faster than its history is replayed; pause it, upgrade it, resume it")
+    return Upgrade(execution_id, UpgradeResult.STAYS, projection.digest, busy)
 
 
 def _deployed(node: Node, function: Ffqn) -> DeployedComponent:
