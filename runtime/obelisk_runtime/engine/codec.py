@@ -167,7 +167,7 @@ def spend(transfer: Transfer, size: int) -> None:
     if transfer.payload_left < 0:
         limit = transfer.limits.payload_bytes
         raise PayloadTooLarge(
-            f"a payload of {limit - transfer.payload_left} bytes or more; the limit is {limit} bytes (payload_bytes)"
+            f"a payload of {limit - transfer.payload_left} bytes or more; the limit is {limit} (payload_bytes_max)"
         )
 
 

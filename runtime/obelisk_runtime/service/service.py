@@ -172,8 +172,8 @@ class Service:
                 silent_since = Instant(now - node.limits.lease)
                 if await self.store.take_over(now, silent_since=silent_since, living=node.executor):
                     self._dispatcher.wake()
-            except StoreUnavailable:
-                logger.warning("the heartbeat could not be written")
+            except StoreUnavailable as error:
+                logger.warning("the heartbeat could not be written", extra={"reason": str(error)})
 
     def _changed(self, changed: Changed) -> None:
         if changed.pending:

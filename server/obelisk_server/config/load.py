@@ -115,6 +115,8 @@ def _parse(text: str, file: Path) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidConfig([ConfigProblem(file, None, (), f"this is not TOML: {error}")]) from None
+    except RecursionError:
+        raise InvalidConfig([ConfigProblem(file, None, (), "this is nested too deep")]) from None
 
 
 def _validate(

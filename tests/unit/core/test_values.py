@@ -114,7 +114,7 @@ def test_payload_is_bounded_as_it_comes_and_as_it_is_stored():
     function = codec("func(b: list<u8>) -> result<string, string>")
     limits = ValueLimits(payload_bytes=20)
     assert function.check_params('["AAAAAAAA"]', limits) == "[[0,0,0,0,0,0]]"
-    with pytest.raises(PayloadTooLarge, match="parameters: 21 bytes of JSON; the limit payload_bytes is 20"):
+    with pytest.raises(PayloadTooLarge, match="parameters: 21 bytes of JSON; the limit payload_bytes_max is 20"):
         function.check_params("[" + " " * 17 + "[]]", limits)
     with pytest.raises(PayloadTooLarge, match="27 bytes"):
         function.check_params('["////////"]', limits)

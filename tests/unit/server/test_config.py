@@ -178,6 +178,11 @@ def test_a_wrong_section_is_said(folder: Path, text: str, expected: str) -> None
     assert expected in problem
 
 
+def test_text_that_is_nested_too_deep_is_refused(folder: Path) -> None:
+    (problem,) = problems(folder, "a = " + "[" * 5_000 + "]" * 5_000)
+    assert "nested too deep" in problem
+
+
 def test_text_that_is_no_toml_names_its_line(folder: Path) -> None:
     (problem,) = problems(folder, "[server]\nlisten = \n")
     assert "not TOML" in problem

@@ -98,7 +98,7 @@ class TypeMismatch(InvalidValue):
 
 class PayloadTooLarge(InvalidValue):
     def __init__(self, subject: Subject, size: int, limit: int) -> None:
-        super().__init__(subject, f"{size} bytes of JSON; the limit payload_bytes is {limit}")
+        super().__init__(subject, f"{size} bytes of JSON; the limit payload_bytes_max is {limit}")
         self.size = size
         self.limit = limit
 
