@@ -17,6 +17,8 @@ def find_component(location: str, folder: Path) -> Path:
         raise ComponentUnavailable(f"{path} is a folder; give the path of a .wasm file")
     if not path.exists():
         raise ComponentUnavailable(f"{path} does not exist; build the component or correct the path")
+    if not path.is_file():
+        raise ComponentUnavailable(f"{path} is not a file; give the path of a .wasm file")
     return path
 
 

@@ -14,7 +14,7 @@ def test_a_relative_location_is_relative_to_the_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("location", "said"),
-    [("missing.wasm", "does not exist"), (".", "is a folder")],
+    [("missing.wasm", "does not exist"), (".", "is a folder"), ("/dev/zero", "is not a file")],
 )
 def test_a_location_without_a_component_is_refused(tmp_path: Path, location: str, said: str) -> None:
     with pytest.raises(ComponentUnavailable, match=said):
