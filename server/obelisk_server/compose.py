@@ -23,10 +23,11 @@ from obelisk_runtime.ports.guest import GuestWorld
 from obelisk_runtime.ports.store import Store
 from obelisk_runtime.service import Service
 from obelisk_runtime.storage.memory import MemoryStore
-from obelisk_runtime.storage.sqlite import SqliteStore
+from obelisk_runtime.storage.sqlite import Checked, SqliteStore, check_store
+from obelisk_runtime.storage.sqlite import back_up as copy_store
 from obelisk_runtime.system import SystemClock, SystemIds
 from obelisk_server.api import Context, Listener, Waits
-from obelisk_server.config import Listen, ServerConfig
+from obelisk_server.config import InvalidConfig, Listen, ServerConfig, load_config
 from obelisk_server.log_lines import configure_log
 from obelisk_server.setup import InvalidSetup, Reload, Setup, deploy
 from obelisk_server.sources import Pulling, cache_folder
@@ -35,7 +36,7 @@ SWITCH_INTERVAL_SECONDS = 0.0002
 """How long a thread keeps the interpreter while others want it: at the default of 5 ms one that computes makes every
 host call and every commit wait for it."""
 
-__all__ = ["CannotServe", "InvalidSetup", "Verified", "run", "verify"]
+__all__ = ["CannotServe", "InvalidSetup", "Verified", "back_up", "check", "run", "verify"]
 
 _log = logging.getLogger(__name__)
 
@@ -171,6 +172,25 @@ def _bind(listen: Listen) -> socket.socket:
         hint = "stop what uses it, or choose another port" if error.errno == errno.EADDRINUSE else "choose another"
         raise CannotServe(f"cannot listen on {listen}: {error.strerror}; {hint} ([server] listen)") from error
     return bound
+
+
+def back_up(config_file: Path, environ: Mapping[str, str], target: Path) -> int:
+    """Copy the store of this configuration to a new file; its bytes. Raises: InvalidSetup, CannotServe."""
+    try:
+        copy_store(load_config(config_file, environ).database, target)
+        return target.stat().st_size
+    except InvalidConfig as error:
+        raise InvalidSetup([str(problem) for problem in error.problems]) from error
+    except ObeliskError as error:
+        raise CannotServe(str(error)) from error
+
+
+def check(file: Path) -> Checked:
+    """Read a whole store and compare what is in it. Raises: CannotServe if it cannot be read at all."""
+    try:
+        return asyncio.run(check_store(file))
+    except ObeliskError as error:
+        raise CannotServe(str(error)) from error
 
 
 async def _open_store(database: Path) -> Store:

@@ -1,5 +1,7 @@
 """The store in one SQLite file: one writer thread with group commit, readers beside it."""
 
+from obelisk_runtime.storage.sqlite.backup import back_up
+from obelisk_runtime.storage.sqlite.checking import Checked, check_store
 from obelisk_runtime.storage.sqlite.store import SqliteStore
 
-__all__ = ["SqliteStore"]
+__all__ = ["Checked", "SqliteStore", "back_up", "check_store"]
