@@ -100,6 +100,9 @@ class CheckedStore:
     def cancel_delay(self, delay_id: DelayId, now: Instant) -> Awaitable[port.DelayFired | None]:
         return self._checked(self._store.cancel_delay(delay_id, now))
 
+    def hold_delay(self, delay_id: DelayId, *, paused: bool) -> Awaitable[bool | None]:
+        return self._checked(self._store.hold_delay(delay_id, paused=paused))
+
     def beat(self, executor: ExecutorId, now: Instant) -> Awaitable[None]:
         return self._checked(self._store.beat(executor, now))
 
@@ -151,6 +154,18 @@ class CheckedStore:
 
     async def next_due(self) -> Instant | None:
         return await self._store.next_due()
+
+    async def overdue(self, now: Instant, limit: int) -> Sequence[ExecutionId]:
+        return await self._store.overdue(now, limit)
+
+    async def backlog(self, now: Instant, limit: int) -> int:
+        return await self._store.backlog(now, limit)
+
+    async def open_delays(self, parent: ExecutionId, *, limit: int = port.PAGE_MAX) -> Sequence[port.OpenDelay]:
+        return await self._store.open_delays(parent, limit=limit)
+
+    async def last_beat(self, executor: ExecutorId) -> Instant | None:
+        return await self._store.last_beat(executor)
 
     async def get_component(self, digest: Digest) -> bytes | None:
         return await self._store.get_component(digest)

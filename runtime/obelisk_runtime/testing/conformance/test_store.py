@@ -3,6 +3,7 @@
 from obelisk_runtime.testing.conformance.atomicity import TestAtomicity
 from obelisk_runtime.testing.conformance.catalog import TestComponents, TestGuestLogs, TestSignals
 from obelisk_runtime.testing.conformance.claiming import TestClaimants
+from obelisk_runtime.testing.conformance.control import TestDeadlines, TestHeldDelays, TestWaiting
 from obelisk_runtime.testing.conformance.durability import TestReopening
 from obelisk_runtime.testing.conformance.executions import TestAppend, TestCreate, TestPayloads
 from obelisk_runtime.testing.conformance.fencing import TestFencing
@@ -18,12 +19,14 @@ __all__ = [
     "TestClaimants",
     "TestComponents",
     "TestCreate",
+    "TestDeadlines",
     "TestDelays",
     "TestDifferential",
     "TestFencing",
     "TestFilters",
     "TestGraft",
     "TestGuestLogs",
+    "TestHeldDelays",
     "TestLock",
     "TestModel",
     "TestPages",
@@ -34,4 +37,5 @@ __all__ = [
     "TestResponseOrder",
     "TestSignals",
     "TestTakeOver",
+    "TestWaiting",
 ]

@@ -1,0 +1,327 @@
+"""The scenarios of control, over HTTP against a real server and real components."""
+
+import http.client
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+OBELISK = [sys.executable, "-c", "from obelisk_server.cli import main; main()"]
+SCRIPT = "testing:script-workflow/script.run"
+CANCELLABLE = "testing:script-workflow/script.run-cancellable"
+FLAKY = "testing:flaky/flaky.run"
+RECOVER = "testing:recovering/recovering.run"
+SLEEP = "testing:sleeper/sleeper.sleep"
+LONG = 3_600_000
+FLOOD = 10_000
+ROUNDS = 40
+"""Short workflows beside the load; a quarter of them may be disturbed by whatever else this machine does."""
+CONFIG = """
+[server]
+listen = "127.0.0.1:0"
+[limits]
+shutdown = "0s"
+[[activity]]
+name = "fibo"
+location = "{components}/fibo_tiny.wasm"
+[[activity]]
+name = "flaky"
+location = "{components}/flaky.wasm"
+attempt_timeout = "300ms"
+retries = {{ max = 0 }}
+[[activity]]
+name = "recovering"
+location = "{components}/recovering.wasm"
+retries = {{ max = 2, backoff = "40ms", factor = 3.0, jitter = 0.0 }}
+[[workflow]]
+name = "racer"
+location = "{components}/racer.wasm"
+[[workflow]]
+name = "sleeper"
+location = "{components}/sleeper.wasm"
+[[workflow]]
+name = "script"
+location = "{components}/script_workflow.wasm"
+[[stub]]
+function = "testing:approval/desk.decide"
+params = "func(order: u64) -> result<bool, string>"
+"""
+
+
+@dataclass
+class Server:
+    folder: Path
+    process: "subprocess.Popen[str] | None" = None
+    address: str = ""
+
+    def start(self) -> None:
+        command = [*OBELISK, "server", "run"]
+        self.process = subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line.startswith("serving on http://"), line
+        self.address = line.split()[-1].removeprefix("http://")
+
+    def kill(self) -> None:
+        assert self.process is not None
+        assert self.process.stdout is not None
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def ask(self, method: str, path: str, body: Any = None, connection: Any = None) -> Any:
+        used = connection or http.client.HTTPConnection(self.address, timeout=60)
+        content = None if body is None else json.dumps(body)
+        used.request(method, path, content, {"Content-Type": "application/json"})
+        answer = used.getresponse()
+        text = answer.read()
+        if connection is None:
+            used.close()
+        assert answer.status < 300, text
+        return json.loads(text)
+
+    def submit(self, function: str, params: Sequence[Any], **more: Any) -> Any:
+        return self.ask("POST", "/v1/executions", {"function": function, "params": params, **more})
+
+    def result(self, execution_id: str) -> Any:
+        return self.ask("GET", f"/v1/executions/{execution_id}/result?wait=30s")["result"]
+
+    def run(self, function: str, params: Sequence[Any]) -> tuple[str, Any]:
+        execution_id = self.submit(function, params)["id"]
+        return execution_id, self.result(execution_id)
+
+    def get(self, execution_id: str) -> Any:
+        return self.ask("GET", f"/v1/executions/{execution_id}")
+
+    def events(self, execution_id: str, kind: str | None = None) -> list[Any]:
+        items = self.ask("GET", f"/v1/executions/{execution_id}/events?limit=1000")["items"]
+        return [item for item in items if kind in (None, item["event"])]
+
+    def responses(self, execution_id: str) -> list[Any]:
+        return self.ask("GET", f"/v1/executions/{execution_id}/responses")["items"]
+
+    def steer(self, verb: str, target: str) -> str:
+        return self.ask("POST", f"/v1/executions/{target}/{verb}", {})["outcome"]
+
+    def until(self, execution_id: str, **fields: Any) -> Any:
+        for _ in range(3_000):
+            found = self.get(execution_id)
+            if all(found.get(name) == value for name, value in fields.items()):
+                return found
+            time.sleep(0.005)
+        raise AssertionError(found)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    names = ("fibo_tiny", "flaky", "recovering", "racer", "sleeper", "script_workflow")
+    subprocess.run([sys.executable, "components/build.py", *names], cwd=REPOSITORY, check=True, capture_output=True)
+    folder = tmp_path_factory.mktemp("control")
+    config = CONFIG.format(components=REPOSITORY / "build" / "components")
+    (folder / "obelisk.toml").write_text(config, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[Server]:
+    server = Server(folder)
+    server.start()
+    yield server
+    server.kill()
+
+
+def seconds(instant: str) -> float:
+    return datetime.fromisoformat(instant).timestamp()
+
+
+# 1
+
+
+def test_an_activity_that_errs_twice_waits_by_its_policy_and_then_succeeds(server: Server) -> None:
+    execution_id, result = server.run(RECOVER, [2])
+    assert result == {"ok": 3}
+    failed = server.events(execution_id, "attempt-failed")
+    waits = [round(seconds(event["due"]) - seconds(event["at"]), 3) for event in failed]
+    assert waits == [0.04, 0.12]
+
+
+def test_with_no_retries_left_the_last_err_is_the_result(server: Server) -> None:
+    assert server.run(RECOVER, [9])[1] == {"err": "not yet"}
+
+
+def test_a_permanent_err_is_not_tried_again(server: Server) -> None:
+    execution_id, result = server.run(FLAKY, ["permanent", 1])
+    assert result == {"err": {"permanent": "permanent"}}
+    assert server.get(execution_id)["attempts"] == 1
+
+
+@pytest.mark.parametrize(("mode", "kind"), [("trap", "trapped"), ("endless", "timed-out")])
+def test_a_trap_and_a_timeout_are_failures_of_their_kind_projected_into_the_parents_type(
+    server: Server, mode: str, kind: str
+) -> None:
+    assert server.run(FLAKY, [mode, 1])[1]["failure"]["kind"] == kind
+    call = f"support.call_json(Function('testing:flaky/flaky', 'run'), '[\"{mode}\", 1]')"
+    source = f"try:\n answer = {call}\nexcept Err as error:\n answer = error.value\n"
+    assert "execution_failed" in server.run(SCRIPT, [source])[1]["ok"]
+
+
+# 2
+
+
+def test_closing_the_set_of_a_race_cancels_the_slow_activity_within_a_second(server: Server) -> None:
+    begun = time.monotonic()
+    execution_id, result = server.run("testing:racer/racer.race", [1, "endless", 1, 20, "close"])
+    assert result == {"ok": "delay"}
+    assert time.monotonic() - begun < 1
+    assert server.get(f"{execution_id}.g:1_1")["outcome"] == "cancelled"
+
+
+# 3
+
+
+def test_a_parent_finishes_after_the_child_workflow_it_did_not_await(server: Server) -> None:
+    source = "support.submit_json(support.join_set_create(), Function('testing:sleeper/sleeper', 'sleep'), '[200]')"
+    execution_id, result = server.run(SCRIPT, [source])
+    assert result == {"ok": "None"}
+    child = server.get(f"{execution_id}.g:1_1")
+    assert child["outcome"] == "ok"
+    assert child["finished_at"] <= server.get(execution_id)["finished_at"]
+
+
+def test_what_a_parent_did_not_await_is_cancelled_in_reverse_order_of_creation(server: Server) -> None:
+    sleeper = "Function('testing:sleeper/sleeper', 'sleep-cancellable'), '[3600000]'"
+    source = f"""
+s = support.join_set_create()
+support.submit_delay(s, time.ScheduleAt_In(time.Duration_Hours(1)))
+support.submit_json(s, {sleeper})
+support.submit_delay(s, time.ScheduleAt_In(time.Duration_Hours(1)))
+"""
+    execution_id, result = server.run(SCRIPT, [source])
+    assert result == {"ok": "None"}
+    indices = [item["id"].rpartition("_")[2] for item in server.responses(execution_id)]
+    assert sorted(indices) == ["1", "2", "3"]
+    assert indices.index("3") < indices.index("1")
+
+
+# 4
+
+
+def tree(depth: int) -> str:
+    """A workflow that waits for a child, as deep as asked, down to a sleep."""
+    if depth == 0:
+        return "support.sleep(time.ScheduleAt_In(time.Duration_Hours(1)), None)"
+    params = json.dumps([tree(depth - 1)])
+    function = "Function('testing:script-workflow/script', 'run-cancellable')"
+    return f"support.call_json({function}, {params!r})"
+
+
+def test_a_cancelled_tree_ends_leaves_first_and_a_second_cancel_says_so(server: Server) -> None:
+    root = server.submit(CANCELLABLE, [tree(2)])["id"]
+    ids = [root, f"{root}.o:1_1", f"{root}.o:1_1.o:1_1"]
+    for _ in range(1_000):
+        if server.ask("GET", f"/v1/executions?id={ids[2]}&children=true")["items"]:
+            break
+        time.sleep(0.01)
+    server.until(ids[2], status="blocked")
+    assert server.steer("cancel", root) == "cancelling"
+    assert server.steer("cancel", root) in ("already cancelling", "already finished")
+    ends: list[str] = []
+    for execution_id in ids:
+        assert server.result(execution_id)["failure"]["kind"] == "cancelled"
+        assert server.events(execution_id, "cancel-requested")
+        ends.append(server.get(execution_id)["finished_at"])
+    assert ends == sorted(ends, reverse=True)
+    assert server.steer("cancel", root) == "already finished"
+
+
+def test_a_workflow_that_is_not_cancellable_refuses_and_can_be_terminated(server: Server) -> None:
+    execution_id = server.submit(SLEEP, [LONG])["id"]
+    with pytest.raises(AssertionError, match="not-cancellable"):
+        server.steer("cancel", execution_id)
+    assert server.steer("terminate", execution_id) == "cancelling"
+    assert server.result(execution_id)["failure"]["kind"] == "cancelled"
+
+
+# 5
+
+
+def test_a_sleep_across_a_restart_wakes_at_its_original_time_and_a_paused_one_when_it_is_resumed(
+    folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "obelisk.toml").write_text((folder / "obelisk.toml").read_text(), encoding="utf-8")
+    server = Server(tmp_path)
+    server.start()
+    sleeping, paused = [server.submit(SLEEP, [1_500])["id"] for _ in range(2)]
+    server.until(sleeping, status="blocked")
+    server.until(paused, status="blocked")
+    assert server.steer("pause", paused) == "paused"
+    (wakes,) = [event["wakes"] for event in server.events(sleeping, "delay-submitted")]
+    server.kill()
+    server.start()
+    try:
+        assert server.result(sleeping) == {"ok": None}
+        assert 0 <= seconds(server.responses(sleeping)[0]["at"]) - seconds(wakes) < 2
+        for _ in range(1_000):
+            if server.responses(paused):
+                break
+            time.sleep(0.005)
+        found = server.get(paused)
+        assert (found["responses"], found["lifecycle"], found["status"]) == (1, "paused", "pending")
+        assert "resume" in server.ask("GET", f"/v1/executions/{paused}/why")["text"]
+        assert server.steer("resume", paused) == "resumed"
+        assert server.result(paused) == {"ok": None}
+    finally:
+        server.kill()
+
+
+# 6
+
+
+def test_a_stub_awaited_by_a_workflow_is_answered_over_the_api_once(server: Server) -> None:
+    execution_id = server.submit(SCRIPT, ["answer = desk.decide(7)"])["id"]
+    server.until(execution_id, status="blocked")
+    stub = f"/v1/executions/{execution_id}.o:1_1/stub"
+    assert "result from outside" in server.ask("GET", f"/v1/executions/{execution_id}.o:1_1/why")["text"]
+    with pytest.raises(AssertionError, match="expected"):
+        server.ask("POST", stub, {"result": {"ok": "perhaps"}})
+    assert server.ask("POST", stub, {"result": {"ok": True}})["outcome"] == "supplied"
+    assert server.ask("POST", stub, {"result": {"ok": True}})["outcome"] == "already supplied"
+    with pytest.raises(AssertionError, match="stub-conflict"):
+        server.ask("POST", stub, {"result": {"ok": False}})
+    assert server.result(execution_id) == {"ok": "True"}
+
+
+# 7
+
+
+def test_a_busy_loop_a_poller_and_a_flood_leave_a_short_workflows_latency_under_a_second(server: Server) -> None:
+    poller = """
+s = support.join_set_create()
+support.submit_delay(s, time.ScheduleAt_In(time.Duration_Hours(1)))
+while True:
+    try:
+        support.join_next_try(s)
+    except Err:
+        pass
+"""
+    flood = f"""
+s = support.join_set_create()
+for n in range({FLOOD}):
+    support.submit_json(s, Function("testing:fibo/fibo", "fibo"), "[1]")
+"""
+    for source in ("while True: pass", poller, flood):
+        server.submit(CANCELLABLE, [source])
+    latencies: list[float] = []
+    for _ in range(ROUNDS):
+        begun = time.monotonic()
+        assert server.submit(SLEEP, [1], wait=30)["result"] == {"ok": None}
+        latencies.append(time.monotonic() - begun)
+    assert sorted(latencies)[ROUNDS * 3 // 4] < 1, latencies
