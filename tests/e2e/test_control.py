@@ -289,7 +289,7 @@ def test_a_stub_awaited_by_a_workflow_is_answered_over_the_api_once(server: Serv
     execution_id = server.submit(SCRIPT, ["answer = desk.decide(7)"])["id"]
     server.until(execution_id, status="blocked")
     stub = f"/v1/executions/{execution_id}.o:1_1/stub"
-    assert "result from outside" in server.ask("GET", f"/v1/executions/{execution_id}.o:1_1/why")["text"]
+    assert "somebody supplies" in server.ask("GET", f"/v1/executions/{execution_id}.o:1_1/why")["text"]
     with pytest.raises(AssertionError, match="expected"):
         server.ask("POST", stub, {"result": {"ok": "perhaps"}})
     assert server.ask("POST", stub, {"result": {"ok": True}})["outcome"] == "supplied"
