@@ -44,7 +44,7 @@ class Site:
     """A folder with obelisk.toml and a store; the command `obelisk` runs there."""
 
     folder: Path
-    servers: "list[subprocess.Popen[str]]" = field(default_factory=list)
+    servers: "list[subprocess.Popen[str]]" = field(default_factory=list["subprocess.Popen[str]"])
     url: str = "http://127.0.0.1:1"
 
     @property
@@ -265,6 +265,7 @@ def test_killed_during_an_upgrade_it_is_upgraded_or_not_and_finishes_either_way(
     old = site.get(id_)["digest"]
     end(process, signal.SIGKILL)
     site.deploy(SLEEPS_TWICE)
+    deaths = 0
     for commits in range(4, 20):
         process = site.start(str(commits), where)
         try:
@@ -274,6 +275,8 @@ def test_killed_during_an_upgrade_it_is_upgraded_or_not_and_finishes_either_way(
             end(process, signal.SIGKILL)
         if not died:
             break
+        deaths += 1
+    assert deaths, "it was never killed at a commit"
     site.start()
     found = site.get(id_)
     names = [event["event"] for event in site.events(id_)]

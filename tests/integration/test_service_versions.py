@@ -402,6 +402,8 @@ class ForgedEngine:
     def __init__(self, engine: Any, forged: dict[bytes, bytes]) -> None:
         self._engine = engine
         self._forged = forged
+        self.engine = engine.engine
+        self.begun = engine.begun
 
     async def compile(self, wasm: bytes) -> Any:
         return Forged(await self._engine.compile(self._forged.get(wasm, wasm)), digest_of(wasm))
@@ -426,7 +428,6 @@ def forge(site: Any) -> Any:
 
     def replace_engine(old: bytes, new: bytes) -> None:
         site.engine = ForgedEngine(real, {old: new})
-        site.engine.engine, site.engine.begun = real.engine, real.begun
 
     yield replace_engine
     site.engine = real

@@ -17,6 +17,7 @@ from obelisk_runtime.service.replay import Differs, Matches, Unfit, read_story, 
 
 TRIES_MAX = 5
 """How often a history is replayed that grew meanwhile."""
+_BUSY = "it runs on faster than its history is replayed; pause it, upgrade it, resume it"
 UNFINISHED = frozenset({"pending", "locked", "blocked"})
 
 
@@ -64,7 +65,9 @@ async def upgrade(node: Node, execution_id: ExecutionId) -> Upgrade:
 
     Raises: ExecutionNotFound, NotAWorkflow, NotDeployed, StoreUnavailable.
     """
-    for _ in range(TRIES_MAX):
+    tries = 0
+    while True:
+        tries += 1
         story = await read_story(node.store, execution_id)
         projection = story.projection
         component = _deployed(node, projection.function)
@@ -72,18 +75,28 @@ async def upgrade(node: Node, execution_id: ExecutionId) -> Upgrade:
         assert projection.digest is not None
         if done is not None:
             return Upgrade(execution_id, done, projection.digest)
+        if tries > TRIES_MAX:
+            return Upgrade(execution_id, UpgradeResult.STAYS, projection.digest, Unfit(component.digest, _BUSY))
         replayed = await rehearse(node, story, component)
         if not isinstance(replayed, Matches):
             return Upgrade(execution_id, UpgradeResult.STAYS, projection.digest, replayed)
         if component is not node.deployment.by_digest.get(component.digest):
             continue  # another one was deployed meanwhile
-        if await append_outside(node, execution_id, projection, (ev.Upgraded(component.digest),)):
+        if await _move(node, execution_id, projection, component.digest):
+            return Upgrade(execution_id, UpgradeResult.UPGRADED, component.digest)
+
+
+async def _move(node: Node, execution_id: ExecutionId, replayed: proj.Projection, digest: Digest) -> bool:
+    """Append `upgraded` to the log that was replayed; False if it grew. Responses may come: they change no history."""
+    projection = replayed
+    while projection.version == replayed.version:
+        if await append_outside(node, execution_id, projection, (ev.Upgraded(digest),)):
             run = node.workflows.get(execution_id)
             if run is not None:
                 run.read_again()
-            return Upgrade(execution_id, UpgradeResult.UPGRADED, component.digest)
-    busy = Unfit(component.digest, "it runs on faster than its history is replayed; pause it, upgrade it, resume it")
-    return Upgrade(execution_id, UpgradeResult.STAYS, projection.digest, busy)
+            return True
+        projection = await node.store.get(execution_id)
+    return False
 
 
 def _deployed(node: Node, function: Ffqn) -> DeployedComponent:
