@@ -150,13 +150,14 @@ async def holder_is(site: Any, execution_id: str, executor: str) -> bool:
 async def test_a_lost_attempt_is_repeated_and_does_not_use_up_the_retries(
     site: Any, activity: Any, eventually: Any
 ) -> None:
-    service = await site.start(activity("flaky"))
+    patient = replace(LIMITS, deaths_max=100)
+    service = await site.start(activity("flaky"), limits=patient)
     submitted = await service.submit(Ffqn.parse(RUN), ["endless", 1])
     for begun in range(1, 6):
         await eventually(lambda begun=begun: len(site.attempts("flaky.run")) == begun)
         await eventually(lambda: status_is(site, submitted.id, proj.Locked))
         site.die(service)
-        service = await site.start(activity("flaky"))
+        service = await site.start(activity("flaky"), limits=patient)
     projection = await site.store.get(submitted.id)
     assert (projection.failures, projection.losses) == (0, 5)
     await service.cancel(submitted.id, "enough")
