@@ -28,6 +28,7 @@ from obelisk_runtime.ports.engine import (
     Trapped,
     Value,
 )
+from obelisk_runtime.ports.prompt import when_done
 
 if TYPE_CHECKING:
     from obelisk_runtime.engine.linking import BoundImport, ExportedFunction, LinkedGuest
@@ -129,7 +130,7 @@ class FiberCall:
         if not isinstance(answer, asyncio.Future):
             answer = self._task = asyncio.ensure_future(answer)
         self._answer, self._on_answer = answer, partial(self._answered, bound, results)
-        answer.add_done_callback(self._on_answer)
+        when_done(answer, self._on_answer)
 
     def defer_drop(self, destructor: ResourceDestructor, rep: int) -> None:
         """A destructor called in a worker thread runs on the loop, before any later host function of the guest."""
@@ -155,7 +156,7 @@ class FiberCall:
 
     def _run(self) -> None:
         """Poll on the loop until the guest ends, waits or has used up its slice."""
-        self._started = again = True
+        again = self._started or self._begin()
         ticker = self._fibers.ticker
         while again:
             self._polling = True
@@ -164,6 +165,16 @@ class FiberCall:
             ticker.leave()
             self._polling = False
             again = self._settle(ended)
+
+    def _begin(self) -> bool:
+        """Instantiate, which is too short to give up the GIL for; True to poll. A start function yields at once."""
+        self._started = self._polling = True
+        native.context_set_epoch_deadline(self.store_context, 0)
+        ended = native.future_begin(self._future)
+        self._polling = False
+        if not ended and self.outcome is None and self.failure is None and self._answer is None:
+            return True
+        return self._settle(ended)
 
     def _run_in_thread(self) -> None:
         self._polling = self.on_thread = True

@@ -93,7 +93,7 @@ engine_increment_epoch = _holding("wasmtime_engine_increment_epoch", None, _ADDR
 store_new = _holding("wasmtime_store_new", _ADDRESS, _ADDRESS, _ADDRESS, _ADDRESS)
 store_context = _holding("wasmtime_store_context", _ADDRESS, _ADDRESS)
 store_limiter = _holding("wasmtime_store_limiter", None, _ADDRESS, _INT64, _INT64, _INT64, _INT64, _INT64)
-store_delete = _releasing("wasmtime_store_delete", None, _ADDRESS)
+store_delete = _holding("wasmtime_store_delete", None, _ADDRESS)
 context_set_fuel = _holding("wasmtime_context_set_fuel", _ADDRESS, _ADDRESS, ctypes.c_uint64)
 context_set_epoch_deadline = _holding("wasmtime_context_set_epoch_deadline", None, _ADDRESS, ctypes.c_uint64)
 context_yield_at_epoch_deadline = _holding(
@@ -109,7 +109,9 @@ call_async = _holding(
     "wasmtime_component_func_call_async", _ADDRESS, _ADDRESS, _ADDRESS, _ADDRESS, _ADDRESS, _ADDRESS, _ADDRESS, _ADDRESS
 )
 future_poll = _releasing("wasmtime_call_future_poll", ctypes.c_bool, _ADDRESS)
-future_delete = _releasing("wasmtime_call_future_delete", None, _ADDRESS)
+future_begin = _holding("wasmtime_call_future_poll", ctypes.c_bool, _ADDRESS)
+"""A poll in which no guest code runs: the epoch's deadline must be reached."""
+future_delete = _holding("wasmtime_call_future_delete", None, _ADDRESS)
 
 error_new = _holding("wasmtime_error_new", _ADDRESS, _TEXT)
 error_delete = _holding("wasmtime_error_delete", None, _ADDRESS)

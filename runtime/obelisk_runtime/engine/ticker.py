@@ -1,6 +1,7 @@
 """Time slices: guests are interrupted at ticks of wasmtime's epoch."""
 
 import threading
+import time
 from collections.abc import Callable
 
 TICK_SECONDS = 0.010
@@ -49,9 +50,9 @@ class Ticker:
             self._thread.join()
 
     def _tick(self) -> None:
-        pause, idle = threading.Event(), 0
+        idle = 0
         while not self._closed:
-            pause.wait(TICK_SECONDS)
+            time.sleep(TICK_SECONDS)
             self._advance()
             self.ticks += 1
             idle = 0 if self._running else idle + 1

@@ -7,6 +7,7 @@ from typing import Any
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.ids import ExecutionId, Instant, parent_of
+from obelisk_runtime.ports.prompt import when_done
 from obelisk_runtime.ports.store import Append, ExecutionNotFound, StoreUnavailable, VersionConflict
 from obelisk_runtime.service.node import STORE_RETRY_SECONDS, Node, logger
 from obelisk_runtime.service.slots import owner_of
@@ -51,17 +52,17 @@ class AttemptRecord:
         if self._parent is not None:
             self._parent.inbound += 1
         node.logs.flush()
-        written = asyncio.ensure_future(node.store.append(append))
-        written.add_done_callback(lambda done: self._appended(append, event, done))
+        when_done(node.store.append(append), lambda done: self._appended(append, event, done))
 
     def _appended(self, append: Append, event: ev.LifeEvent, done: "asyncio.Future[ev.Response | None]") -> None:
+        if self._parent is not None:
+            self._parent.inbound -= 1
         error = asyncio.CancelledError() if done.cancelled() else done.exception()
         if error is None:
             self._recorded(append, event, done.result())
         else:
             self._refused(append, event, error)
         if self._parent is not None:
-            self._parent.inbound -= 1
             self._parent.settle()
 
     def _recorded(self, append: Append, event: ev.LifeEvent, response: ev.Response | None) -> None:

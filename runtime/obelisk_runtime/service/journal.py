@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.history import History, Submission
 from obelisk_runtime.core.ids import DelayId, parent_of
+from obelisk_runtime.ports.prompt import when_done
 from obelisk_runtime.ports.store import (
     Append,
     ExecutionNotFound,
@@ -145,8 +146,7 @@ class Journal:
         )
         self._flying.append(batch)
         self._node.logs.flush()
-        written = asyncio.ensure_future(self._node.store.append(append))
-        written.add_done_callback(lambda done: self._answered(batch, done))
+        when_done(self._node.store.append(append), lambda done: self._answered(batch, done))
 
     def _answered(self, batch: _Batch, done: "asyncio.Future[ev.Response | None]") -> None:
         self._flying.remove(batch)

@@ -16,6 +16,7 @@ from obelisk_runtime.core.ids import Digest, ExecutionId, JoinSetId
 from obelisk_runtime.core.poison import poisonous
 from obelisk_runtime.core.values import FunctionCodec, InvalidValue, function_codec
 from obelisk_runtime.ports import engine as guest
+from obelisk_runtime.ports.prompt import Prompt
 from obelisk_runtime.ports.store import ExecutionNotFound, NewExecution
 from obelisk_runtime.service import children
 from obelisk_runtime.service.deployment import BrokenBytes, BytesMissing, DeployedComponent
@@ -194,7 +195,7 @@ class WorkflowRun:
             self.recorded()
             return answer(taken)
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[guest.Value] = loop.create_future()
+        future = Prompt[guest.Value](loop=loop)
         self._waiting = future, answer
         self.idle_since = loop.time()
         self.settle()
@@ -273,11 +274,11 @@ class WorkflowRun:
         if future.done():
             return
         try:
-            future.set_result(answer(taken))
-        except guest.GuestTrap as trap:
-            future.set_exception(trap)
+            value = answer(taken)
         except Exception as error:  # noqa: BLE001 - ends the guest's call, not that of whoever brought the response
             future.set_exception(error)
+        else:
+            future.set_result(value)
 
     def settle(self) -> None:
         """Write what was recorded, but not while a response is under way that will wake the guest anyway."""

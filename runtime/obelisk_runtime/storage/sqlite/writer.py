@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.core.ids import ExecutionId
+from obelisk_runtime.ports.prompt import Prompt
 from obelisk_runtime.ports.store import Changed, StoreUnavailable
 from obelisk_runtime.storage.sqlite.ledger import Ledger
 
@@ -67,7 +68,7 @@ class Writer:
 
     def submit(self, apply: Callable[[Ledger], T]) -> "asyncio.Future[T]":
         """Queue a write. All writes of one turn of the loop reach the thread together."""
-        done: asyncio.Future[T] = self._loop.create_future()
+        done = Prompt[T](loop=self._loop)
         if self._closed:
             done.set_exception(StoreUnavailable("the store is closed"))
             return done
