@@ -8,7 +8,6 @@ import pytest
 
 from obelisk_runtime.ports.prompt import Prompt, when_done
 
-
 ENDS: tuple[Callable[[Prompt[int]], object], ...] = (
     lambda future: future.set_result(1),
     lambda future: future.set_exception(ValueError()),
