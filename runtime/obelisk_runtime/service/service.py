@@ -69,6 +69,8 @@ class Service:
     ) -> None:
         """`sole_executor`: nobody else can hold this store, so whoever held executions before is dead."""
         self.store = store
+        self.store_trouble: str | None = None
+        """Why the latest heartbeat could not be written; None: it was."""
         now = clock.now()
         self._node = Node(
             store=store,
@@ -172,7 +174,9 @@ class Service:
                 silent_since = Instant(now - node.limits.lease)
                 if await self.store.take_over(now, silent_since=silent_since, living=node.executor):
                     self._dispatcher.wake()
+                self.store_trouble = None
             except StoreUnavailable as error:
+                self.store_trouble = str(error)
                 logger.warning("the heartbeat could not be written", extra={"reason": str(error)})
 
     def _changed(self, changed: Changed) -> None:

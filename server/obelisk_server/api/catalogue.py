@@ -40,6 +40,8 @@ async def ready(context: Context, _: Call[wire.Nothing, wire.Nothing]) -> Reply:
     """Executions are taken and run."""
     if not context.ready:
         raise NotReady("the server is starting or stopping")
+    if context.service.store_trouble is not None:
+        raise NotReady(context.service.store_trouble)
     return Reply(200, {"status": "ready"})
 
 

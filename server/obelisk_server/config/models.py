@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings, OnNondeterminism, RuntimeLimits
 from obelisk_runtime.core.retry import RetryPolicy
@@ -21,12 +21,16 @@ from obelisk_server.config.values import (
     Name,
     StorageUrl,
 )
+from obelisk_server.durations import duration_text
 
 _LIMITS = RuntimeLimits()
 _RETRIES = RetryPolicy()
 _ACTIVITY = ComponentSettings("", ComponentKind.ACTIVITY, "")
 MEMORY_MIB_MAX = 4096
 """What 32-bit WebAssembly can address."""
+
+PAYLOAD_BYTES_MAX = 64 * 1024 * 1024
+"""Above it one value would hold up everything else for seconds."""
 
 Positive = Annotated[int, Field(ge=1)]
 
@@ -72,9 +76,9 @@ class LimitsTable(Table):
     backlog_max: Annotated[Positive, Field(description="Executions that wait; beyond it submits are refused")] = (
         _LIMITS.backlog_max
     )
-    payload_bytes_max: Annotated[Positive, Field(description="JSON of parameters, or of a result")] = (
-        _LIMITS.payload_bytes_max
-    )
+    payload_bytes_max: Annotated[
+        int, Field(ge=1, le=PAYLOAD_BYTES_MAX, description="JSON of parameters, or of a result")
+    ] = _LIMITS.payload_bytes_max
     events_per_write_max: Annotated[Positive, Field(description="Buffered host calls of a workflow")] = (
         _LIMITS.events_per_write_max
     )
@@ -85,6 +89,15 @@ class LimitsTable(Table):
     lease: Annotated[Duration, Field(description="Silence after which a server has lost what it held")] = _LIMITS.lease
     shutdown: Annotated[DurationOrZero, Field(description="How long stopping waits for activities")] = _LIMITS.shutdown
     poll: Annotated[Duration, Field(description="How often the queue is read without a hint")] = _LIMITS.poll
+
+    @field_validator("lease")
+    @classmethod
+    def _outlasts_the_heartbeat(cls, lease: int, info: ValidationInfo) -> int:
+        heartbeat = info.data.get("heartbeat")
+        if heartbeat is not None and lease <= heartbeat:
+            text = duration_text(lease)
+            raise ValueError(f"found {text!r}, expected more than the heartbeat, which is {duration_text(heartbeat)!r}")
+        return lease
 
 
 class RetentionTable(Table):

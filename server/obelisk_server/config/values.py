@@ -19,6 +19,7 @@ from pydantic import (
 
 from obelisk_runtime.core.errors import InvalidName
 from obelisk_runtime.core.names import Ffqn
+from obelisk_runtime.core.retry import SECOND
 from obelisk_runtime.core.types import FunctionType
 from obelisk_runtime.core.wit_text import WitSyntaxError, parse_function
 from obelisk_runtime.registry import REGISTRY_PATTERN, ComponentUnavailable, Reference, find_component, is_reference
@@ -27,6 +28,7 @@ from obelisk_server.durations import PATTERN as DURATION_PATTERN
 
 STRICT = ConfigDict(frozen=True, strict=True, extra="forbid")
 """Of every table."""
+DURATION_MAX = 100 * 365 * 86_400 * SECOND
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _LISTEN = re.compile(r"(?:\[(?P<ipv6>[0-9a-fA-F:]+)\]|(?P<host>[A-Za-z0-9.-]+)):(?P<port>[0-9]{1,5})")
 _LOOPBACK = re.compile(r"localhost|127(?:\.[0-9]{1,3}){3}|::1")
@@ -66,7 +68,10 @@ def _interpolated(text: str, info: ValidationInfo) -> str:
 def _duration(value: Any) -> int:
     if not isinstance(value, str):
         raise NotADuration(value)
-    return parse_duration(value)
+    duration = parse_duration(value)
+    if duration > DURATION_MAX:
+        raise ValueError(f"found {value!r}, expected at most {duration_text(DURATION_MAX)}")
+    return duration
 
 
 def _duration_above_zero(value: int) -> int:
