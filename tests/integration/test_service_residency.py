@@ -539,3 +539,12 @@ async def test_a_workflow_that_finds_no_room_waits_without_a_trace_and_those_tha
     assert len(resting) == 64
     await service.stop()
     await engine.close()
+
+
+async def test_a_store_that_cannot_write_is_known_until_it_can_again(site: Any, workflow: Any, eventually: Any) -> None:
+    store = FaultyStore(site.store)
+    service = await site.start(workflow("sleeper"), store=store, limits=replace(LIMITS, heartbeat=5_000))
+    store.refusals.append(lambda name, _: StoreUnavailable("the disk is full") if name == "beat" else None)
+    await eventually(lambda: service.store_trouble == "the disk is full")
+    store.refusals.clear()
+    await eventually(lambda: service.store_trouble is None)
