@@ -23,7 +23,7 @@ SLEEP = "testing:sleeper/sleeper.sleep"
 LONG = 3_600_000
 FLOOD = 10_000
 ROUNDS = 40
-"""Short workflows beside the load; a quarter of them may be disturbed by whatever else this machine does."""
+"""Short workflows beside the load, one after the other."""
 CONFIG = """
 [server]
 listen = "127.0.0.1:0"
@@ -324,4 +324,4 @@ for n in range({FLOOD}):
         begun = time.monotonic()
         assert server.submit(SLEEP, [1], wait=30)["result"] == {"ok": None}
         latencies.append(time.monotonic() - begun)
-    assert sorted(latencies)[ROUNDS * 3 // 4] < 1, latencies
+    assert max(latencies) < 1, latencies

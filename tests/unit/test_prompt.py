@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from obelisk_runtime.ports.prompt import Prompt, when_done
+from obelisk_runtime.prompt import Prompt, when_done
 
 ENDS: tuple[Callable[[Prompt[int]], object], ...] = (
     lambda future: future.set_result(1),

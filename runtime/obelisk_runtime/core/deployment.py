@@ -77,6 +77,9 @@ class RuntimeLimits:
     payload_bytes_max: int = 2 * MEBIBYTE
     events_per_write_max: int = 256
     """Buffered host calls of a workflow before they are written."""
+    history_events_max: int = 100_000
+    history_bytes_max: int = 64 * MEBIBYTE
+    """Parameters and results in the history of one workflow. It is warned of either limit at 80 %."""
     deaths_max: int = 3
     """An execution that was running when the process died so many times in a row is paused."""
     heartbeat: int = 2 * SECOND

@@ -155,6 +155,13 @@ class Forked(_Form, frozen=True, tag=16):
     origin: ExecutionId
 
 
+class HistoryWarned(_Form, frozen=True, tag=17):
+    """The history nears its limits; beyond them the workflow ends with a failure."""
+
+    events: int
+    bytes: int
+
+
 # History of a workflow: one entry for each host call that replay must match.
 
 
@@ -270,6 +277,7 @@ LifeEvent = (
     | Finished
     | Upgraded
     | Forked
+    | HistoryWarned
 )
 Event = LifeEvent | HistoryEvent
 

@@ -15,7 +15,9 @@ import msgspec
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
+from obelisk_runtime.core.entries import describe, unanswered
 from obelisk_runtime.core.errors import ObeliskError
+from obelisk_runtime.core.history_size import entry_bytes, response_bytes
 from obelisk_runtime.core.ids import ExecutionId, Instant, JoinSetId, child_id, delay_id, join_set_of, path_of
 from obelisk_runtime.core.join_sets import JoinSet
 from obelisk_runtime.core.names import Ffqn
@@ -86,6 +88,8 @@ class History:
         self.responses: list[ev.Response] = []
         entries = list(log)
         self.now = entries[0].at
+        self.bytes = 0
+        self.warned = False
         self._parked = False
         """Whether it was let go of to rest (`Unlocked.parked`)."""
         self._origins: list[str] = []
@@ -173,6 +177,7 @@ class History:
         if join_set in self.sets:
             self.sets[join_set].open.pop(response.id, None)
         self._life = msgspec.structs.replace(self._life, responses=len(self.responses))
+        self.bytes += response_bytes(response)
 
     # Life of the execution
 
@@ -190,7 +195,10 @@ class History:
 
     def _live(self, entry: ev.Recorded) -> None:
         self._life = proj.apply(self._life, entry.event, entry.at)
-        if isinstance(entry.event, ev.Unlocked):
+        self.bytes += entry_bytes(entry.event)
+        if isinstance(entry.event, ev.HistoryWarned):
+            self.warned = True
+        elif isinstance(entry.event, ev.Unlocked):
             self._parked = entry.event.parked
         elif isinstance(entry.event, ev.OutcomeDecided):
             self.decided = entry.event.outcome
@@ -351,7 +359,7 @@ class History:
         """Whether two entries are the same call though they differ in what the call was answered."""
         if type(recorded) is not type(asked):
             return False
-        calls = _unanswered(recorded), _unanswered(asked)
+        calls = unanswered(recorded), unanswered(asked)
         return calls[0] == calls[1] or (bool(self._origins) and self._relative(calls[0]) == self._relative(calls[1]))
 
     def _relative(self, event: ev.Event) -> ev.Event:
@@ -459,33 +467,6 @@ class Schedule:
         self, execution_id: ExecutionId, function: str, params: str, now: Instant, *, generated: bool
     ) -> ev.Scheduled:
         return ev.Scheduled(execution_id, generated, function, params, self.asked, self.relative, self.instant(now))
-
-
-def _unanswered(event: ev.Event) -> ev.Event:
-    """The entry without what replay cannot recompute."""
-    replace = msgspec.structs.replace
-    match event:
-        case ev.DelaySubmitted():
-            return replace(event, wakes=Instant(0))
-        case ev.RandomDrawn():
-            return replace(event, value="")
-        case ev.TriedNext():
-            return replace(event, pending=False)
-        case ev.IdGenerated():
-            return replace(event, id=ExecutionId(""))
-        case ev.Scheduled():
-            id_ = ExecutionId("") if event.generated else event.id
-            return replace(event, id=id_, due=Instant(0), error="", message="")
-        case ev.Stubbed():
-            return replace(event, error="", message="")
-        case _:
-            return event
-
-
-def describe(event: ev.Event) -> str:
-    """A history entry for people: `child-submitted(join_set=g:1, function=…, params=[1])`."""
-    fields = ", ".join(f"{name}={value}" for name, value in msgspec.structs.asdict(event).items() if value is not None)
-    return f"{ev.event_name(event)}({fields})"
 
 
 def fold(execution_id: ExecutionId, log: Iterable[ev.Recorded], responses: Iterable[ev.Response]) -> proj.Projection:

@@ -166,6 +166,8 @@ def apply(projection: Projection, event: ev.Event, at: Instant) -> Projection:  
             return replace(projection, version=version, status=Finished(result_label(event.outcome), at))
         case ev.Upgraded():
             return replace(projection, version=version, digest=event.digest)
+        case ev.HistoryWarned():
+            return replace(projection, version=version)
         case ev.Forked():
             return replace(projection, version=version, status=Pending(projection.created), lifecycle=ACTIVE)
         case ev.Created():

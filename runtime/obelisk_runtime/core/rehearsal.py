@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from obelisk_runtime.core import events as ev
-from obelisk_runtime.core.history import History, HistoryForm, Nondeterminism, describe
+from obelisk_runtime.core.entries import describe
+from obelisk_runtime.core.history import History, HistoryForm, Nondeterminism
 from obelisk_runtime.core.ids import Instant
 
 _BY_THE_GUEST = frozenset({ev.FailureKind.TRAPPED, ev.FailureKind.OUT_OF_FUEL})

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from obelisk_runtime.engine import native
 from obelisk_runtime.engine.fibers import Fibers
 from obelisk_runtime.engine.native import VALUE_BYTES, WORDS, Address
-from obelisk_runtime.engine.ticker import SLICE_TICKS
+from obelisk_runtime.engine.ticker import PAUSE_SECONDS, SLICE_TICKS
 from obelisk_runtime.ports.engine import (
     Dropped,
     GuestLimits,
@@ -28,7 +28,7 @@ from obelisk_runtime.ports.engine import (
     Trapped,
     Value,
 )
-from obelisk_runtime.ports.prompt import when_done
+from obelisk_runtime.prompt import when_done
 
 if TYPE_CHECKING:
     from obelisk_runtime.engine.linking import BoundImport, ExportedFunction, LinkedGuest
@@ -228,7 +228,7 @@ class FiberCall:
             if self.limits.may_use_threads:
                 self._run_in_thread()
             else:
-                self._fibers.loop.call_soon(self._go_on)
+                self._fibers.loop.call_later(PAUSE_SECONDS, self._go_on)
         return False
 
     def _advance(self) -> bool:

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 
 TICK_SECONDS = 0.010
+PAUSE_SECONDS = 0.02
+"""How long a guest that used up its slice leaves the event loop to others: as long as a slice may last."""
 SLICE_TICKS = 2
 """A guest runs for one to two ticks before it yields."""
 _IDLE_TICKS_MAX = 10

@@ -7,8 +7,8 @@ from typing import Any
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.ids import ExecutionId, Instant, parent_of
-from obelisk_runtime.ports.prompt import when_done
 from obelisk_runtime.ports.store import Append, ExecutionNotFound, StoreUnavailable, VersionConflict
+from obelisk_runtime.prompt import when_done
 from obelisk_runtime.service.node import STORE_RETRY_SECONDS, Node, logger
 from obelisk_runtime.service.slots import owner_of
 

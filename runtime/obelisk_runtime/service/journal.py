@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.history import History, Submission
 from obelisk_runtime.core.ids import DelayId, parent_of
-from obelisk_runtime.ports.prompt import when_done
 from obelisk_runtime.ports.store import (
     Append,
     ExecutionNotFound,
@@ -23,6 +22,7 @@ from obelisk_runtime.ports.store import (
     StoreUnavailable,
     VersionConflict,
 )
+from obelisk_runtime.prompt import when_done
 from obelisk_runtime.service import children
 from obelisk_runtime.service.children import Birth
 from obelisk_runtime.service.node import STORE_RETRY_SECONDS, Node, logger

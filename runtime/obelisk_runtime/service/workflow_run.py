@@ -16,10 +16,11 @@ from obelisk_runtime.core.ids import Digest, ExecutionId, JoinSetId
 from obelisk_runtime.core.poison import poisonous
 from obelisk_runtime.core.values import FunctionCodec, InvalidValue, function_codec
 from obelisk_runtime.ports import engine as guest
-from obelisk_runtime.ports.prompt import Prompt
 from obelisk_runtime.ports.store import ExecutionNotFound, NewExecution
+from obelisk_runtime.prompt import Prompt
 from obelisk_runtime.service import children
 from obelisk_runtime.service.deployment import BrokenBytes, BytesMissing, DeployedComponent
+from obelisk_runtime.service.history_limits import keep_within_limits
 from obelisk_runtime.service.journal import Journal, JournalEvents
 from obelisk_runtime.service.node import Node, logger
 from obelisk_runtime.service.replay import read_log, read_responses
@@ -176,7 +177,8 @@ class WorkflowRun:
             self.history.unsettled_version = self.history.version - 1
 
     def recorded(self) -> None:
-        """A host call was recorded and answered at once: it is written soon."""
+        """A host call was recorded and answered at once: it is written soon. Raises: GuestTrap."""
+        keep_within_limits(self.history, self.node)
         fresh = len(self.history.fresh)
         if fresh >= self.node.limits.events_per_write_max:
             self.journal.flush()
@@ -194,6 +196,7 @@ class WorkflowRun:
         if taken is not None:
             self.recorded()
             return answer(taken)
+        keep_within_limits(self.history, self.node)
         loop = asyncio.get_running_loop()
         future = Prompt[guest.Value](loop=loop)
         self._waiting = future, answer

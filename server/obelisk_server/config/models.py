@@ -82,6 +82,12 @@ class LimitsTable(Table):
     events_per_write_max: Annotated[Positive, Field(description="Buffered host calls of a workflow")] = (
         _LIMITS.events_per_write_max
     )
+    history_events_max: Annotated[Positive, Field(description="Events of a workflow; then it fails")] = (
+        _LIMITS.history_events_max
+    )
+    history_bytes_max: Annotated[Positive, Field(description="Parameters and results in its history")] = (
+        _LIMITS.history_bytes_max
+    )
     deaths_max: Annotated[Positive, Field(description="Deaths of the server during which an execution may run")] = (
         _LIMITS.deaths_max
     )

@@ -56,6 +56,7 @@ LIFE = {
     "outcome decided": ev.OutcomeDecided(outcome=TRAPPED),
     "finished": ev.Finished(outcome=ev.Ok(value="89")),
     "upgraded": ev.Upgraded(digest=DIGEST),
+    "history warned": ev.HistoryWarned(events=80_000, bytes=1_000_000),
     "forked": ev.Forked(origin=TOP_LEVEL),
 }
 HISTORY = {

@@ -71,4 +71,4 @@ def test_where_address_space_is_short_fewer_guests_fit_and_one_too_many_is_press
 
 
 def test_the_public_surface_is_pinned() -> None:
-    assert public.__all__ == ["EngineSettings", "WasmtimeEngine", "digest_of"]
+    assert public.__all__ == ["EngineSettings", "Surface", "WasmtimeEngine", "digest_of"]

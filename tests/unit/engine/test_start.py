@@ -8,7 +8,7 @@ from wasmtime import wat2wasm
 from obelisk_runtime.engine import WasmtimeEngine
 from obelisk_runtime.ports.engine import GuestLimits, Returned
 
-ROUNDS = 50_000_000
+ROUNDS = 400_000_000
 """Iterations that take several slices."""
 COUNTS_AT_START = f"""(component
   (core module $m

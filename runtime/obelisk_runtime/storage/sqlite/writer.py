@@ -9,8 +9,8 @@ from typing import Any, Generic, TypeVar, cast
 
 from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.core.ids import ExecutionId
-from obelisk_runtime.ports.prompt import Prompt
 from obelisk_runtime.ports.store import Changed, StoreUnavailable
+from obelisk_runtime.prompt import Prompt
 from obelisk_runtime.storage.sqlite.ledger import Ledger
 
 QUEUED_MAX = 50_000
