@@ -80,8 +80,9 @@ async def list_executions(context: Context, call: Call[wire.List, wire.Nothing])
         top_level_only=not query.children and query.parent is None,
         tags=_tags(query.tag),
     )
-    page = await context.service.store.list(where, cursor=query.cursor, limit=query.limit)
-    items = [render.summary(item.id, item.projection) for item in page.items]
+    async with context.lists.turn():
+        page = await context.service.store.list(where, cursor=query.cursor, limit=query.limit)
+        items = [render.summary(item.id, item.projection) for item in page.items]
     return Reply(200, wire.Page(items=items, next_cursor=page.next_cursor))
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from obelisk_runtime.service import Service
 from obelisk_server.api import wire
+from obelisk_server.api.turns import Turns
 from obelisk_server.api.waits import Waits
 from obelisk_server.setup import Reloaded
 
@@ -24,6 +25,7 @@ class Context:
     reload: Callable[[], Awaitable[Reloaded]] | None = None
     """Take obelisk.toml again; None where there is none. Raises: InvalidSetup."""
     ready: bool = False
+    lists: Turns = field(default_factory=Turns)
 
 
 @dataclass(frozen=True, slots=True)
