@@ -99,7 +99,7 @@ async def test_a_result_beyond_the_payload_limit_is_a_failure_that_says_so(site:
     service = await site.start(activity("flaky"), limits=limits)
     outcome = await end(service, RUN, ["large", 100_000])
     assert isinstance(outcome, ev.Failed)
-    assert "1000 bytes" in outcome.reason
+    assert "the limit is 1000 (payload_bytes_max)" in outcome.reason
     assert await end(service, RUN, ["large", 900]) == ev.Ok(json.dumps("x" * 900))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from obelisk_runtime.core import events as ev
-from obelisk_runtime.core.deployment import StubSettings
+from obelisk_runtime.core.deployment import RuntimeLimits, StubSettings
 from obelisk_runtime.core.ids import ExecutionId
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.values import TypeMismatch
@@ -22,6 +22,8 @@ from obelisk_runtime.service.stubs import StubConflict, StubNotFound
 SCRIPT = "testing:script-workflow/script.run"
 DECIDE = Ffqn.parse("testing:approval/desk.decide")
 STUB = StubSettings(DECIDE, parse_function("func(order: u64) -> result<bool, string>"))
+DEATHLESS = RuntimeLimits(poll=20_000, shutdown=200_000, deaths_max=1_000)
+"""For workflows that die more often than a server lets them."""
 LATER = "time.ScheduleAt_In(time.Duration_Hours(1))"
 SOON = "time.ScheduleAt_In(time.Duration_Milliseconds(5))"
 
@@ -170,12 +172,12 @@ async def test_it_answers_as_the_interface_says(script: Any, source: str, expect
 async def test_it_answers_the_same_though_the_process_dies_again_and_again(
     site: Any, start: Any, mortal: Any, eventually: Any, source: str, expected: str, last_write_is_made: bool
 ) -> None:
-    service = await start()
+    service = await start(limits=DEATHLESS)
     submitted = await service.submit(Ffqn.parse(SCRIPT), [dedent(source)])
     site.die(service)
     for _ in range(30):
         store = mortal(site.store, 6, last_write_is_made=last_write_is_made)
-        service = await start(store=store)
+        service = await start(store=store, limits=DEATHLESS)
 
         async def over(service: Any = service, store: Any = store) -> bool:
             return store.died.is_set() or await service.outcome(submitted.id) is not None
