@@ -176,7 +176,7 @@ async def test_it_answers_the_same_though_the_process_dies_again_and_again(
     submitted = await service.submit(Ffqn.parse(SCRIPT), [dedent(source)])
     site.die(service)
     for _ in range(30):
-        store = mortal(site.store, 6, last_write_is_made=last_write_is_made)
+        store = mortal(site.store, 8, last_write_is_made=last_write_is_made)
         service = await start(store=store, limits=DEATHLESS)
 
         async def over(service: Any = service, store: Any = store) -> bool:

@@ -54,6 +54,7 @@ EVENTS: list[ev.Event] = [
     ev.RandomDrawn(call="random-u64(1, 7)", value="3"),
     ev.Upgraded(digest=DIGEST),
     ev.Forked(origin=ExecutionId("E_01JX0000000000000000000000")),
+    ev.HistoryWarned(events=80_000, bytes=1_000_000),
     ev.TriedNext(join_set=JOIN_SET, pending=True),
     ev.IdGenerated(id=top_level_id(1, 2)),
     ev.Scheduled(top_level_id(1, 2), generated=True, function="x", params="[]", asked=1, relative=True, due=AT),
