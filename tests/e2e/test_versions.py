@@ -1,4 +1,4 @@
-"""Code that changes under running executions: black-box, a real server and real components, through the CLI."""
+"""Code that changes under running executions, and deaths in the middle of control: black-box, through the CLI."""
 
 import json
 import os
@@ -257,19 +257,13 @@ def test_sighup_reloads(site: Site) -> None:
 # Crashes
 
 
-@pytest.mark.parametrize("where", ["before", "after"])
-def test_killed_during_an_upgrade_it_is_upgraded_or_not_and_finishes_either_way(site: Site, where: str) -> None:
-    process = site.start()
-    id_ = site.submit(3_600_000)
-    until(lambda: site.asleep(id_))
-    old = site.get(id_)["digest"]
-    end(process, signal.SIGKILL)
-    site.deploy(SLEEPS_TWICE)
+def killed_during(site: Site, where: str, *command: str) -> None:
+    """Give the command to servers that die at a later and later commit, until one outlives it."""
     deaths = 0
     for commits in range(4, 20):
         process = site.start(str(commits), where)
         try:
-            site.run("execution", "upgrade", id_)
+            site.run(*command)
         finally:
             died = process.poll() is not None
             end(process, signal.SIGKILL)
@@ -278,6 +272,49 @@ def test_killed_during_an_upgrade_it_is_upgraded_or_not_and_finishes_either_way(
         deaths += 1
     assert deaths, "it was never killed at a commit"
     site.start()
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_killed_during_a_cancel_it_is_cancelled_once_and_nothing_stays_open(site: Site, where: str) -> None:
+    process = site.start()
+    id_ = site.submit(3_600_000, SLEEP + "-cancellable")
+    until(lambda: site.asleep(id_))
+    end(process, signal.SIGKILL)
+    killed_during(site, where, "execution", "cancel", id_)
+    site.run("execution", "cancel", id_)
+    until(lambda: site.get(id_)["status"] == "finished")
+    assert site.get(id_)["result"]["failure"]["kind"] == "cancelled"
+    names = [event["event"] for event in site.events(id_)]
+    assert (names.count("cancel-requested"), names.count("finished")) == (1, 1)
+    responses = site.run("execution", "responses", id_, "--json").stdout.splitlines()
+    assert [json.loads(line)["response"] for line in responses] == ["delay-cancelled"]
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_killed_during_a_pause_it_is_paused_or_not_and_finishes_either_way(site: Site, where: str) -> None:
+    process = site.start()
+    id_ = site.submit(3_600_000)
+    until(lambda: site.asleep(id_))
+    end(process, signal.SIGKILL)
+    killed_during(site, where, "execution", "pause", id_)
+    names = [event["event"] for event in site.events(id_)]
+    assert names.count("paused") <= 1
+    assert ("paused" in names) == (site.get(id_)["lifecycle"] == "paused")
+    site.run("execution", "resume", id_)
+    site.wake(id_)
+    until(lambda: site.get(id_)["status"] == "finished")
+    assert site.get(id_)["result"] == {"err": None}
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_killed_during_an_upgrade_it_is_upgraded_or_not_and_finishes_either_way(site: Site, where: str) -> None:
+    process = site.start()
+    id_ = site.submit(3_600_000)
+    until(lambda: site.asleep(id_))
+    old = site.get(id_)["digest"]
+    end(process, signal.SIGKILL)
+    site.deploy(SLEEPS_TWICE)
+    killed_during(site, where, "execution", "upgrade", id_)
     found = site.get(id_)
     names = [event["event"] for event in site.events(id_)]
     assert names.count("upgraded") <= 1
