@@ -175,7 +175,7 @@ async def test_it_answers_the_same_though_the_process_dies_again_and_again(
     service = await start(limits=DEATHLESS)
     submitted = await service.submit(Ffqn.parse(SCRIPT), [dedent(source)])
     site.die(service)
-    for _ in range(30):
+    for _ in range(200):
         store = mortal(site.store, 8, last_write_is_made=last_write_is_made)
         service = await start(store=store, limits=DEATHLESS)
 
