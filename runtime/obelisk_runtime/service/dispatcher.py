@@ -124,8 +124,8 @@ class Dispatcher:
             while True:
                 try:
                     busy = await self._look()
-                except StoreUnavailable:
-                    logger.warning("the store is unavailable; nothing is claimed for now")
+                except StoreUnavailable as error:
+                    logger.warning("the store is unavailable; nothing is claimed for now", extra={"reason": str(error)})
                     busy = False
                 if not busy:
                     await self._sleep()
