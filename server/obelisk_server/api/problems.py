@@ -1,11 +1,5 @@
 """From typed errors to problem details (RFC 9457), in one table."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
-
-import msgspec
-
 from obelisk_runtime.core import values
 from obelisk_runtime.core.errors import InvalidName, ObeliskError
 from obelisk_runtime.core.forking import CannotFork
@@ -26,38 +20,20 @@ from obelisk_runtime.service import (
 )
 from obelisk_runtime.service.transfer import TreeBusy, TreeTooLarge
 from obelisk_server.api import refusals, waits
+from obelisk_server.serving import RETRY, BodyCutOff, BodyTooLarge, ProblemType, lookup
 from obelisk_server.setup import InvalidSetup
-
-TYPE = "urn:obelisk:problem:"
-MEDIA_TYPE = "application/problem+json"
-RETRY_AFTER_SECONDS = 1
-_RETRY = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-
-
-def _no_fields(_: Any) -> dict[str, Any]:
-    return {}
-
-
-@dataclass(frozen=True, slots=True)
-class ProblemType:
-    status: int
-    slug: str
-    title: str
-    fields: Callable[[Any], dict[str, Any]] = _no_fields
-    """Members beside the standard ones."""
-    headers: dict[str, str] = field(default_factory=dict[str, str])
-
 
 PROBLEMS: dict[type[ObeliskError], ProblemType] = {
     refusals.MalformedBody: ProblemType(400, "malformed-body", "The body is not valid JSON"),
+    BodyCutOff: ProblemType(400, "malformed-body", "The body is not complete"),
     refusals.InvalidRequest: ProblemType(400, "invalid-request", "The request is not valid"),
     refusals.ForeignRequest: ProblemType(403, "foreign-request", "The request is not meant for this server"),
     refusals.PathNotFound: ProblemType(404, "path-not-found", "There is nothing here"),
     refusals.MethodNotAllowed: ProblemType(405, "method-not-allowed", "This method is not possible here"),
-    refusals.BodyTooLarge: ProblemType(413, "body-too-large", "The body is too large", lambda e: {"limit": e.limit}),
+    BodyTooLarge: ProblemType(413, "body-too-large", "The body is too large", lambda e: {"limit": e.limit}),
     refusals.UnsupportedMediaType: ProblemType(415, "unsupported-media-type", "The body must be JSON"),
-    refusals.TooManyRequests: ProblemType(429, "too-many-requests", "Too many requests", headers=_RETRY),
-    refusals.NotReady: ProblemType(503, "not-ready", "The server is not ready", headers=_RETRY),
+    refusals.TooManyRequests: ProblemType(429, "too-many-requests", "Too many requests", headers=RETRY),
+    refusals.NotReady: ProblemType(503, "not-ready", "The server is not ready", headers=RETRY),
     waits.InvalidWait: ProblemType(400, "invalid-wait", "The wait is not valid"),
     InvalidName: ProblemType(400, "invalid-name", "A name or id is not valid", lambda e: {"kind": e.kind}),
     UnknownFunction: ProblemType(
@@ -85,7 +61,7 @@ PROBLEMS: dict[type[ObeliskError], ProblemType] = {
     NotCancellable: ProblemType(409, "not-cancellable", "This execution cannot be cancelled"),
     InvalidExport: ProblemType(400, "invalid-export", "This is no export of executions"),
     TreeTooLarge: ProblemType(409, "tree-too-large", "The tree has too many executions"),
-    TreeBusy: ProblemType(503, "tree-busy", "The tree changes all the time", headers=_RETRY),
+    TreeBusy: ProblemType(503, "tree-busy", "The tree changes all the time", headers=RETRY),
     CannotFork: ProblemType(409, "cannot-fork", "This execution cannot be forked there"),
     NotAWorkflow: ProblemType(409, "not-a-workflow", "Only workflows have a history"),
     NotDeployed: ProblemType(409, "not-deployed", "No deployed component exports this function"),
@@ -97,18 +73,11 @@ PROBLEMS: dict[type[ObeliskError], ProblemType] = {
     InvalidSetup: ProblemType(
         422, "invalid-setup", "obelisk.toml or a component is wrong", lambda e: {"problems": list(e.problems)}
     ),
-    Overloaded: ProblemType(429, "overloaded", "The server is at its limit", headers=_RETRY),
-    store.StoreUnavailable: ProblemType(503, "store-unavailable", "The store does not work now", headers=_RETRY),
+    Overloaded: ProblemType(429, "overloaded", "The server is at its limit", headers=RETRY),
+    store.StoreUnavailable: ProblemType(503, "store-unavailable", "The store does not work now", headers=RETRY),
 }
-INTERNAL = ProblemType(500, "internal-error", "The server failed; its log has the reason")
 
 
 def problem_type(error: ObeliskError) -> ProblemType:
     """The row of the error's class, or of its nearest base."""
-    return next((PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS), INTERNAL)
-
-
-def problem_body(problem: ProblemType, detail: str, fields: dict[str, Any]) -> bytes:
-    return msgspec.json.encode(
-        {"type": TYPE + problem.slug, "title": problem.title, "status": problem.status, "detail": detail, **fields}
-    )
+    return lookup(PROBLEMS, error)

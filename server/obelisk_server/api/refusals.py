@@ -22,12 +22,6 @@ class ForeignRequest(ObeliskError):
     """The Host or Origin is not this server's: a page elsewhere may be trying to drive it."""
 
 
-class BodyTooLarge(ObeliskError):
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"the body is larger than {limit} bytes")
-        self.limit = limit
-
-
 class PathNotFound(ObeliskError):
     def __init__(self, path: str) -> None:
         super().__init__(f"there is nothing at {path}; the API is under /v1")

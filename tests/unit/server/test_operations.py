@@ -3,8 +3,9 @@ import re
 from obelisk_runtime.core.errors import ObeliskError
 from obelisk_server.api.listener import OPERATIONS
 from obelisk_server.api.operations import Routes
-from obelisk_server.api.problems import INTERNAL, PROBLEMS, problem_type
+from obelisk_server.api.problems import PROBLEMS, problem_type
 from obelisk_server.api.refusals import PathNotFound
+from obelisk_server.serving.problems import INTERNAL
 
 
 def test_every_operation_has_a_name_and_a_route_of_its_own() -> None:
