@@ -197,6 +197,20 @@ def test_a_replay_on_a_file_prints_a_diff_and_writes_nothing(site: Site) -> None
     assert site.events(id_) == before
 
 
+def test_a_workflow_whose_component_is_gone_from_the_configuration_finishes_after_a_restart(site: Site) -> None:
+    server = site.start()
+    id_ = site.submit(3_600_000)
+    until(lambda: site.asleep(id_))
+    end(server, signal.SIGKILL)
+    site.configure(CONFIG.partition("[[workflow]]")[0])
+    site.start()
+    site.wake(id_)
+    until(lambda: site.get(id_)["status"] == "finished")
+    assert site.get(id_)["result"] == {"err": None}
+    refused = site.run("execution", "submit", SLEEP, "[1]")
+    assert refused.returncode != 0
+
+
 # Reload
 
 

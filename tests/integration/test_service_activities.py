@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from obelisk_runtime.core import events as ev
+from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.deployment import RuntimeLimits
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.retry import RetryPolicy
@@ -85,6 +86,40 @@ async def test_an_endless_loop_is_stopped_by_the_attempt_timeout_and_is_really_g
     await eventually(lambda: site.engine.engine.guests == 0)
     loop = asyncio.get_running_loop()
     assert await asyncio.wait_for(loop.run_in_executor(None, lambda: "not starved"), 5)
+
+
+@pytest.mark.parametrize(("mode", "attempts"), [("err", 3), ("trap", 1), ("endless", 2)])
+async def test_errs_traps_and_timeouts_may_each_have_a_budget_of_their_own(
+    site: Any, activity: Any, run: Any, mode: str, attempts: int
+) -> None:
+    policy = RetryPolicy(max=2, backoff=1_000, traps_max=0, timeouts_max=1)
+    service = await site.start(activity("flaky", attempt_timeout=30_000, retries=policy))
+    execution_id, _ = await run(service, RUN, [mode, 1])
+    assert len(site.attempts("flaky.run")) == attempts
+    projection = await site.store.get(execution_id)
+    counted = {"err": (2, 0, 0), "trap": (0, 0, 0), "endless": (1, 0, 1)}[mode]
+    assert (projection.failures, projection.traps, projection.timeouts) == counted
+
+
+async def test_an_attempt_lost_more_often_than_its_function_allows_is_a_failure_of_that_kind(
+    site: Any, activity: Any, eventually: Any
+) -> None:
+    flaky = activity("flaky", retries=RetryPolicy(lost_max=1))
+    service = await site.start(flaky)
+    submitted = await service.submit(Ffqn.parse(RUN), ["endless", 1])
+    for begun in (1, 2):
+        await eventually(lambda begun=begun: len(site.attempts("flaky.run")) == begun)
+        await eventually(lambda: is_locked(site, submitted.id))
+        site.die(service)
+        service = await site.start(flaky)
+    outcome = await service.wait(submitted.id)
+    assert isinstance(outcome, ev.Failed)
+    assert outcome.kind is ev.FailureKind.LOST
+    assert len(site.attempts("flaky.run")) == 2
+
+
+async def is_locked(site: Any, execution_id: Any) -> bool:
+    return isinstance((await site.store.get(execution_id)).status, proj.Locked)
 
 
 async def test_endless_activities_do_not_keep_others_from_running(site: Any, activity: Any, end: Any) -> None:

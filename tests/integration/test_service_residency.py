@@ -17,7 +17,7 @@ from obelisk_runtime.core.ids import DelayId, ExecutionId
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.engine import EngineSettings, WasmtimeEngine
 from obelisk_runtime.ports.store import ResponsesMoved, StoreUnavailable, VersionConflict
-from obelisk_runtime.service import Service
+from obelisk_runtime.service import Service, Terms
 from obelisk_runtime.storage.memory import MemoryStore
 from obelisk_runtime.system import SystemClock, SystemIds
 from obelisk_runtime.testing.clock import SECOND, VirtualClock
@@ -140,6 +140,22 @@ async def test_what_a_silent_executor_held_is_taken_over_when_its_lease_ends_and
     await eventually(lambda: holder_is(site, submitted.id, executor))
     clock.advance(60 * SECOND)
     assert await living.wait(submitted.id) == ev.Ok(None)
+
+
+async def test_after_a_restart_a_workflow_whose_function_nothing_exports_any_more_runs_on_its_stored_bytes(
+    site: Any, workflow: Any, activity: Any, eventually: Any
+) -> None:
+    service = await site.start(workflow("sleeper"))
+    waiting = await service.submit(Ffqn.parse(SLEEP), [60_000])
+    paused = await service.submit(Ffqn.parse(SLEEP), [0], terms=Terms(paused=True))
+    await eventually(lambda: blocked(site, waiting.id))
+    await site.die_and_reopen(service)
+    service = await site.start(activity("fibo_tiny"))
+    await service.resume(paused.id, "a person")
+    assert await service.wait(paused.id) == ev.Ok(None)
+    await eventually(lambda: holder_is(site, waiting.id, service._node.executor))
+    await service.cancel(delay_of(waiting.id), "wake up")
+    assert await service.wait(waiting.id) == ev.Err(None)
 
 
 async def holder_is(site: Any, execution_id: str, executor: str) -> bool:

@@ -10,7 +10,7 @@ from typing import assert_never
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.ids import Digest, ExecutorId, Instant
-from obelisk_runtime.core.retry import LOSSES_MAX, RetryPolicy
+from obelisk_runtime.core.retry import LOSSES_MAX, FailureClass, RetryPolicy
 
 LOST = "the executor was lost"
 SHUT_DOWN = "the executor was shut down"
@@ -46,10 +46,12 @@ def end_attempt(
         case ev.Err() if _final(end.value, policy.final_errors):
             return ev.Finished(outcome=end)
         case ev.Err() | ev.Failed():
-            due = policy.due(projection.failures + 1, now, fraction)
+            latest = FailureClass.ERR if isinstance(end, ev.Err) else FailureClass.TRAP
+            due = policy.due(latest, _failures(projection, latest), now, fraction)
             return ev.Finished(outcome=end) if due is None else ev.AttemptFailed(outcome=end, due=due)
         case AttemptTimeout():
-            due = policy.due(projection.failures + 1, now, fraction)
+            latest = FailureClass.TIMEOUT
+            due = policy.due(latest, _failures(projection, latest), now, fraction)
             if due is not None:
                 return ev.AttemptTimedOut(due=due)
             return ev.Finished(
@@ -57,6 +59,24 @@ def end_attempt(
             )
         case _:
             assert_never(end)
+
+
+def _failures(projection: proj.Projection, latest: FailureClass) -> dict[FailureClass, int]:
+    """With the latest one, which the projection does not count yet."""
+    counts = {
+        FailureClass.ERR: projection.failures - projection.traps - projection.timeouts,
+        FailureClass.TRAP: projection.traps,
+        FailureClass.TIMEOUT: projection.timeouts,
+    }
+    counts[latest] += 1
+    return counts
+
+
+def lost_for_good(projection: proj.Projection, policy: RetryPolicy) -> ev.Finished | None:
+    """The end of an activity whose executors were lost more often than the function allows; None: it is tried again."""
+    if projection.losses <= policy.lost_max:
+        return None
+    return ev.Finished(outcome=ev.Failed(kind=ev.FailureKind.LOST, reason=LOST))
 
 
 def _final(err: str | None, final_errors: frozenset[str]) -> bool:

@@ -80,8 +80,11 @@ class Projection(msgspec.Struct, frozen=True, kw_only=True):
     """How often it was locked."""
     failures: int = 0
     """Attempts that failed or timed out: they use up the retry budget."""
+    traps: int = 0
+    timeouts: int = 0
+    """Those of the failures that were traps or timeouts; the others were errs."""
     losses: int = 0
-    """Attempts lost with their executor: a budget of their own."""
+    """Attempts lost with an executor that died: a budget of their own. Those let go of at a shutdown do not count."""
     deciding: bool = False
     """The outcome is decided; only closing remains."""
     deadline: Instant | None = None
@@ -147,10 +150,8 @@ def apply(projection: Projection, event: ev.Event, at: Instant) -> Projection:  
             return replace(projection, version=version, status=status, attempts=projection.attempts + 1)
         case ev.Unlocked():
             return replace(projection, version=version, status=_released(projection, event))
-        case ev.AttemptFailed() | ev.AttemptTimedOut():
-            return replace(projection, version=version, status=Pending(event.due), failures=projection.failures + 1)
-        case ev.AttemptLost():
-            return replace(projection, version=version, status=Pending(event.due), losses=projection.losses + 1)
+        case ev.AttemptFailed() | ev.AttemptTimedOut() | ev.AttemptLost():
+            return replace(projection, version=version, status=Pending(event.due), **_counted(projection, event))
         case ev.Paused():
             lifecycle = replace(projection.lifecycle, paused=True)
             return replace(projection, version=version, lifecycle=lifecycle)
@@ -188,6 +189,21 @@ def apply(projection: Projection, event: ev.Event, at: Instant) -> Projection:  
             return replace(projection, version=version)
         case _:
             assert_never(event)
+
+
+def _counted(projection: Projection, end: ev.AttemptFailed | ev.AttemptTimedOut | ev.AttemptLost) -> dict[str, int]:
+    """The counters that the end of an attempt moves."""
+    match end:
+        case ev.AttemptFailed(outcome=ev.Failed()):
+            return {"failures": projection.failures + 1, "traps": projection.traps + 1}
+        case ev.AttemptFailed():
+            return {"failures": projection.failures + 1}
+        case ev.AttemptTimedOut():
+            return {"failures": projection.failures + 1, "timeouts": projection.timeouts + 1}
+        case ev.AttemptLost():
+            return {"losses": projection.losses + end.died}
+        case _:
+            assert_never(end)
 
 
 def _held(status: Status, executor: ExecutorId) -> Status:

@@ -224,8 +224,15 @@ class Offer:
     """What an executor can run now: functions of one kind, with the digest an attempt would use (None: pinned)."""
 
     kind: ExecutionKind
-    functions: Mapping[Ffqn, Digest | None]
+    functions: Mapping[Ffqn, Digest | None] | None
+    """None: any function, pinned."""
     limit: int
+
+    def includes(self, function: Ffqn) -> bool:
+        return self.functions is None or function in self.functions
+
+    def digest(self, function: Ffqn) -> Digest | None:
+        return None if self.functions is None else self.functions[function]
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,13 +118,18 @@ class Attempt:
         self._record.append(ev.AttemptLost(reason="no room for one more guest", due=due), now)
 
 
-class RejectedCall:
-    """An activity that cannot be run at all: its function is not deployed, or takes other parameters now."""
+class NoAttempt:
+    """An activity that ends without one more attempt."""
 
-    def __init__(self, node: Node, activity: LockedActivity, reason: str) -> None:
+    def __init__(self, node: Node, activity: LockedActivity, end: ev.Finished) -> None:
         self._node = node
         self._activity = activity
-        self._reason = reason
+        self._end = end
+
+    @classmethod
+    def rejected(cls, node: Node, activity: LockedActivity, reason: str) -> "NoAttempt":
+        """Its function takes other parameters now, or is not what its caller was compiled against."""
+        return cls(node, activity, ev.Finished(ev.Failed(ev.FailureKind.REJECTED, reason)))
 
     @property
     def owner(self) -> str:
@@ -132,5 +137,4 @@ class RejectedCall:
 
     def begin(self) -> None:
         self._node.scheduler.release(ev.ExecutionKind.ACTIVITY, self._activity.id, self._activity.projection.function)
-        event = ev.Finished(ev.Failed(ev.FailureKind.REJECTED, self._reason))
-        AttemptRecord(self._node, self._activity).append(event, self._node.clock.now())
+        AttemptRecord(self._node, self._activity).append(self._end, self._node.clock.now())

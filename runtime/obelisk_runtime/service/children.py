@@ -15,7 +15,7 @@ from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.randomness import child_seed
 from obelisk_runtime.ports.store import NewExecution
 from obelisk_runtime.service.attempt_record import LockedActivity
-from obelisk_runtime.service.attempts import Attempt, RejectedCall
+from obelisk_runtime.service.attempts import Attempt, NoAttempt
 from obelisk_runtime.service.deployment import DeployedComponent, Target
 from obelisk_runtime.service.node import Node, Startable
 
@@ -122,4 +122,4 @@ def _rejected(node: Node, event: ev.ChildSubmitted, child: ExecutionId, now: Ins
     node.scheduler.reserve(ev.ExecutionKind.ACTIVITY, child, event.function, force=True)
     new = begun(node, ev.Created(ev.ExecutionKind.ACTIVITY, event.function, event.params), child, now, None)
     activity = LockedActivity(child, event.params, new.projection)
-    return Birth(new, lambda _: RejectedCall(node, activity, reason), early=False)
+    return Birth(new, lambda _: NoAttempt.rejected(node, activity, reason), early=False)

@@ -139,8 +139,6 @@ class Deployment:
         self.targets: Mapping[Ffqn, Target] = {}
         self.since = Instant(0)
         """When what is deployed was installed."""
-        self.former_workflows: frozenset[Ffqn] = frozenset()
-        """Functions that this process offered earlier: their executions go on, new ones are refused."""
         self.by_digest: dict[Digest, DeployedComponent] = {}
         self._mismatches: dict[tuple[Digest, Ffqn], str | None] = {}
         self._engine = engine
@@ -184,11 +182,9 @@ class Deployment:
 
     def _install(self, prepared: "_Prepared", now: Instant) -> None:
         """Everybody who looks sees the old deployment or the new one. What runs keeps the component it began with."""
-        workflows = {name for name, target in self.targets.items() if target.kind is ExecutionKind.WORKFLOW}
         self.components = tuple(prepared.components)
         self.functions = prepared.functions
         self.targets = _targets(prepared)
-        self.former_workflows = (self.former_workflows | workflows) - self.targets.keys()
         self.by_digest = {component.digest: component for component in prepared.components}
         self.since = now
         self._mismatches = {}

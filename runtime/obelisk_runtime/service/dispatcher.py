@@ -7,6 +7,7 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping
 
+from obelisk_runtime.core import decisions
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.deployment import RuntimeLimits
 from obelisk_runtime.core.ids import Digest, ExecutionId, Instant, parent_of
@@ -14,7 +15,7 @@ from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.poison import poisonous
 from obelisk_runtime.ports.store import Claim, Offer, StoreUnavailable
 from obelisk_runtime.service.attempt_record import LockedActivity
-from obelisk_runtime.service.attempts import Attempt, RejectedCall
+from obelisk_runtime.service.attempts import Attempt, NoAttempt
 from obelisk_runtime.service.cancellation import expire
 from obelisk_runtime.service.deployment import Target
 from obelisk_runtime.service.node import Node, Startable, logger
@@ -175,7 +176,7 @@ class Dispatcher:
         slots.claimed.update({offer.kind: 0 for offer in offers})
         for offer in offers:
             slots.claimed[offer.kind] += offer.limit
-        slots.claiming = frozenset(name for offer in offers for name in offer.functions if self._limited(name))
+        slots.claiming = frozenset(name for offer in offers for name in offer.functions or () if self._limited(name))
         claims: list[Claim] = []
         try:
             claims = list(await self._node.store.lock_pending(now, self._node.executor, offers))
@@ -195,14 +196,13 @@ class Dispatcher:
 
     def _offers(self, targets: Mapping[Ffqn, Target]) -> list[Offer]:
         """One for the functions of a kind without a limit of their own, one for each with one."""
-        return [] if self._node.stopping else [*self._workflow_offers(targets), *self._activity_offers(targets)]
+        return [] if self._node.stopping else [*self._workflow_offers(), *self._activity_offers(targets)]
 
-    def _workflow_offers(self, targets: Mapping[Ffqn, Target]) -> list[Offer]:
+    def _workflow_offers(self) -> list[Offer]:
+        """Of any function: each workflow is pinned to a component in the store, deployed or not."""
         kind = ev.ExecutionKind.WORKFLOW
-        functions = dict[Ffqn, Digest | None].fromkeys(name for name, item in targets.items() if item.kind is kind)
-        functions |= dict.fromkeys(self._node.deployment.former_workflows)
         room = min(self.slots.room(kind), CLAIMS_MAX)
-        return [Offer(kind, functions, room)] if room and functions else []
+        return [Offer(kind, None, room)] if room else []
 
     def _activity_offers(self, targets: Mapping[Ffqn, Target]) -> list[Offer]:
         kind = ev.ExecutionKind.ACTIVITY
@@ -228,6 +228,10 @@ class Dispatcher:
             return
         target = targets[claim.created.function]
         activity = LockedActivity(claim.id, claim.created.params, claim.projection)
+        lost = decisions.lost_for_good(claim.projection, target.component.settings.retries)
+        if lost is not None:
+            self.enqueue(NoAttempt(node, activity, lost))
+            return
         older = parent_of(claim.id) is not None and claim.projection.created < node.deployment.since
         if older or claim.projection.losses >= node.limits.deaths_max:
             node.spawn(self._look_and_begin(target, activity, older=older))
@@ -250,7 +254,7 @@ class Dispatcher:
     def _begin(self, target: Target, activity: LockedActivity, mismatch: str | None) -> None:
         misfit = mismatch or target.misfit(activity.params)
         node = self._node
-        self.enqueue(Attempt(node, target, activity) if misfit is None else RejectedCall(node, activity, misfit))
+        self.enqueue(Attempt(node, target, activity) if misfit is None else NoAttempt.rejected(node, activity, misfit))
 
 
 def _capacity(limits: RuntimeLimits) -> dict[ev.ExecutionKind, int]:

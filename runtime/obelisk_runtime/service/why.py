@@ -81,8 +81,7 @@ def _pending(node: Node, slots: Slots, projection: proj.Projection, due: Instant
             attempts = f"{projection.failures} failed and {projection.losses} lost attempts"
             return Why(Because.BACKING_OFF, f"after {attempts} it waits before the next", due)
         return Why(Because.DUE_LATER, "it is to begin later", due)
-    deployment = node.deployment
-    if function not in deployment.targets and function not in deployment.former_workflows:
+    if projection.kind is ev.ExecutionKind.ACTIVITY and function not in node.deployment.targets:
         return Why(Because.NOT_DEPLOYED, f"no deployed component exports {function}")
     if slots.function_room(function) == 0:
         return Why(Because.FUNCTION_LIMIT, f"as many executions of {function} run as may at once")

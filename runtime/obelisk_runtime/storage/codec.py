@@ -190,6 +190,8 @@ PROJECTION_COLUMNS = (
     "responses",
     "attempts",
     "failures",
+    "traps",
+    "timeouts",
     "losses",
     "status",
     "due",
@@ -220,6 +222,8 @@ def projection_row(projection: proj.Projection, interned: Interned, *, answered:
         projection.responses,
         projection.attempts,
         projection.failures,
+        projection.traps,
+        projection.timeouts,
         projection.losses,
         *_status_row(projection, interned),
     )
@@ -251,7 +255,8 @@ def _status_row(projection: proj.Projection, interned: Interned) -> tuple[object
 
 def projection_of(row: Sequence[Any], interned: Interned) -> proj.Projection:
     """From the values of PROJECTION_COLUMNS."""
-    kind, function, created, deadline, digest, bits, version, responses, attempts, failures, losses = row[:_STATUS]
+    kind, function, created, deadline, digest, bits, version, responses, attempts, *ended = row[:_STATUS]
+    failures, traps, timeouts, losses = ended
     return proj.Projection(
         kind=ev.ExecutionKind(kind),
         function=interned.function(function),
@@ -263,6 +268,8 @@ def projection_of(row: Sequence[Any], interned: Interned) -> proj.Projection:
         responses=responses,
         attempts=attempts,
         failures=failures,
+        traps=traps,
+        timeouts=timeouts,
         losses=losses,
         deciding=bool(bits & DECIDING),
         deadline=None if deadline is None else Instant(deadline),

@@ -165,10 +165,10 @@ class Tables:
         lockable = [
             (execution, event)
             for execution in sorted(self.executions.values(), key=_longest_due_first)
-            if execution.projection.kind is offer.kind and execution.projection.function in offer.functions
+            if execution.projection.kind is offer.kind and offer.includes(execution.projection.function)
             if (
                 event := decisions.lock(
-                    execution.projection, executor, offer.functions[execution.projection.function], now
+                    execution.projection, executor, offer.digest(execution.projection.function), now
                 )
             )
         ]

@@ -89,6 +89,8 @@ def details(projection: proj.Projection, created: ev.Created) -> Json:
         "tags": created.tags or {},
         "digest": projection.digest,
         "failures": projection.failures,
+        "traps": projection.traps,
+        "timeouts": projection.timeouts,
         "losses": projection.losses,
     }
     if created.deadline is not None:

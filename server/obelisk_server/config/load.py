@@ -170,6 +170,10 @@ def _activity(table: ActivityTable) -> ComponentSettings:
         attempt_timeout=table.attempt_timeout,
         retries=RetryPolicy(
             max=retries.max,
+            errs_max=retries.errs_max,
+            traps_max=retries.traps_max,
+            timeouts_max=retries.timeouts_max,
+            lost_max=retries.lost_max,
             backoff=retries.backoff,
             factor=retries.factor,
             backoff_max=retries.max_backoff,

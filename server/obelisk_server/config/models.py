@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings, OnNondeterminism, RuntimeLimits
-from obelisk_runtime.core.retry import RetryPolicy
+from obelisk_runtime.core.retry import LOSSES_MAX, RetryPolicy
 from obelisk_server.config.registry import RegistryTable
 from obelisk_server.config.values import (
     STRICT,
@@ -118,6 +118,14 @@ class RetriesTable(Table):
     """When a failed attempt is tried again."""
 
     max: Annotated[int, Field(ge=0)] = _RETRIES.max
+    errs_max: Annotated[int | None, Field(ge=0, description="A budget of its own for errs")] = _RETRIES.errs_max
+    traps_max: Annotated[int | None, Field(ge=0, description="A budget of its own for traps")] = _RETRIES.traps_max
+    timeouts_max: Annotated[int | None, Field(ge=0, description="A budget of its own for timeouts")] = (
+        _RETRIES.timeouts_max
+    )
+    lost_max: Annotated[int, Field(ge=0, le=LOSSES_MAX, description="For attempts whose server died")] = (
+        _RETRIES.lost_max
+    )
     backoff: DurationOrZero = _RETRIES.backoff
     factor: Annotated[float, Field(ge=1, le=1_000)] = _RETRIES.factor
     max_backoff: DurationOrZero = _RETRIES.backoff_max

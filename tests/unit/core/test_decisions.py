@@ -90,6 +90,19 @@ class TestEndAttempt:
     def test_any_other_err_is_tried_again(self, value: str | None) -> None:
         assert isinstance(end(ev.Err(value=value)), ev.AttemptFailed)
 
+    def test_each_class_of_failures_may_have_a_budget_of_its_own(self) -> None:
+        policy = RetryPolicy(max=2, errs_max=4, traps_max=0, timeouts_max=1)
+        ended = [
+            decisions.end_attempt(activity(failures=3, timeouts=1), what, policy, NOW, 0.5)
+            for what in (ERR, TRAP, AttemptTimeout())
+        ]
+        assert [type(event) for event in ended] == [ev.AttemptFailed, ev.Finished, ev.Finished]
+
+    def test_an_activity_lost_more_often_than_its_function_allows_is_a_failure(self) -> None:
+        assert decisions.lost_for_good(activity(losses=2), RetryPolicy(lost_max=2)) is None
+        ended = decisions.lost_for_good(activity(losses=3), RetryPolicy(lost_max=2))
+        assert ended == ev.Finished(outcome=ev.Failed(kind=ev.FailureKind.LOST, reason=decisions.LOST))
+
 
 class TestTakeOver:
     def test_a_lost_attempt_is_due_at_once_and_counts_apart(self) -> None:

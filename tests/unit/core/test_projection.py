@@ -45,6 +45,11 @@ def test_locked_names_the_holder_and_counts_the_attempt() -> None:
     assert (locked.status, locked.holder, locked.attempts) == (proj.Locked(ONE), ONE, 1)
 
 
+def test_an_attempt_that_its_executor_let_go_of_counts_nowhere() -> None:
+    projection = after(pending(), ev.Locked(ONE, 1), ev.AttemptLost(reason="shut down", due=Instant(500)))
+    assert (projection.failures, projection.losses) == (0, 0)
+
+
 def test_failures_and_losses_are_counted_apart() -> None:
     projection = after(
         pending(),
@@ -53,9 +58,12 @@ def test_failures_and_losses_are_counted_apart() -> None:
         ev.Locked(ONE, 2),
         ev.AttemptTimedOut(due=Instant(400)),
         ev.Locked(ONE, 3),
-        ev.AttemptLost(reason="lost", due=Instant(500)),
+        ev.AttemptFailed(outcome=ev.Failed(ev.FailureKind.TRAPPED, "broken"), due=Instant(450)),
+        ev.Locked(ONE, 4),
+        ev.AttemptLost(reason="lost", due=Instant(500), died=True),
     )
-    assert (projection.attempts, projection.failures, projection.losses) == (3, 2, 1)
+    assert (projection.attempts, projection.failures, projection.losses) == (4, 3, 1)
+    assert (projection.traps, projection.timeouts) == (1, 1)
     assert projection.status == proj.Pending(Instant(500))
     assert projection.holder is None
 

@@ -1,9 +1,15 @@
 import pytest
 
 from obelisk_runtime.core.ids import Instant
-from obelisk_runtime.core.retry import SECOND, RetryPolicy
+from obelisk_runtime.core.retry import SECOND, FailureClass, RetryPolicy
 
 EXACT = RetryPolicy(max=10, backoff=SECOND, factor=2.0, backoff_max=10 * SECOND, jitter=0)
+ERR, TRAP, TIMEOUT = FailureClass
+
+
+def repeated(policy: RetryPolicy, latest: FailureClass, *, errs: int = 0, traps: int = 0, timeouts: int = 0) -> bool:
+    failures = {ERR: errs, TRAP: traps, TIMEOUT: timeouts}
+    return policy.due(latest, failures, Instant(0), 0) is not None
 
 
 def test_each_failure_waits_longer_up_to_the_maximum() -> None:
@@ -18,13 +24,30 @@ def test_jitter_spreads_the_wait_around_it() -> None:
 
 
 def test_an_attempt_is_due_its_wait_after_the_failure() -> None:
-    assert EXACT.due(2, Instant(100), 0) == 100 + 2 * SECOND
+    assert EXACT.due(ERR, {ERR: 1, TRAP: 1, TIMEOUT: 0}, Instant(100), 0) == 100 + 2 * SECOND
 
 
-def test_the_budget_is_as_many_repetitions_as_its_maximum() -> None:
-    assert EXACT.due(10, Instant(0), 0) is not None
-    assert EXACT.due(11, Instant(0), 0) is None
-    assert RetryPolicy(max=0).due(1, Instant(0), 0) is None
+@pytest.mark.parametrize("latest", FailureClass)
+def test_the_budget_is_as_many_repetitions_as_its_maximum(latest: FailureClass) -> None:
+    assert repeated(EXACT, latest, errs=8, traps=1, timeouts=1)
+    assert not repeated(EXACT, latest, errs=8, traps=1, timeouts=2)
+    assert not repeated(RetryPolicy(max=0), latest, errs=1, traps=1, timeouts=1)
+
+
+def test_a_class_with_a_budget_of_its_own_uses_up_no_other() -> None:
+    policy = RetryPolicy(max=2, traps_max=0, timeouts_max=3)
+    assert not repeated(policy, TRAP, traps=1)
+    assert repeated(policy, TIMEOUT, errs=2, timeouts=3)
+    assert not repeated(policy, TIMEOUT, timeouts=4)
+    assert repeated(policy, ERR, errs=2, timeouts=3)
+    assert not repeated(policy, ERR, errs=3)
+
+
+def test_the_classes_without_a_budget_share_one() -> None:
+    policy = RetryPolicy(max=2, errs_max=5)
+    assert repeated(policy, ERR, errs=5, traps=9)
+    assert repeated(policy, TRAP, errs=5, traps=1, timeouts=1)
+    assert not repeated(policy, TIMEOUT, traps=2, timeouts=1)
 
 
 @pytest.mark.parametrize("factor", [1.0, 2.0, 10.0, 1e9])

@@ -78,7 +78,15 @@ def test_every_option_reaches_the_core(folder: Path) -> None:
         name = "a"
         location = "a.wasm"
         attempt_timeout = "10s"
-        retries = { max = 1, backoff = "1ms", factor = 3, max_backoff = "1h", jitter = 0 }
+        retries.max = 1
+        retries.errs_max = 2
+        retries.traps_max = 0
+        retries.timeouts_max = 3
+        retries.lost_max = 4
+        retries.backoff = "1ms"
+        retries.factor = 3
+        retries.max_backoff = "1h"
+        retries.jitter = 0
         env = { MODE = "prod" }
         memory_mib = 64
         fuel = 1000
@@ -98,7 +106,17 @@ def test_every_option_reaches_the_core(folder: Path) -> None:
             memory_mib=64,
             fuel=1000,
             attempt_timeout=10_000_000,
-            retries=RetryPolicy(max=1, backoff=1_000, factor=3.0, backoff_max=3_600_000_000, jitter=0.0),
+            retries=RetryPolicy(
+                max=1,
+                errs_max=2,
+                traps_max=0,
+                timeouts_max=3,
+                lost_max=4,
+                backoff=1_000,
+                factor=3.0,
+                backoff_max=3_600_000_000,
+                jitter=0.0,
+            ),
             start_after_commit=True,
         ),
     )
@@ -143,6 +161,7 @@ retries = { max = "many" }
         ("env = ['A']", "found ['A'], expected a table"),
         ("start = 'late'", "found 'late', expected 'early' or 'after-commit'"),
         ("retries = { jitter = 2 }", "found 2, expected at most 1"),
+        ("retries = { lost_max = 1001 }", "found 1001, expected at most 1000"),
         ("retries = { bakoff = '1s' }", "unknown key 'bakoff'; did you mean 'backoff'?"),
         ("retries = 3", "found 3, expected a table"),
     ],

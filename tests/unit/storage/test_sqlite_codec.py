@@ -124,6 +124,8 @@ def test_every_projection_comes_back(status: proj.Status, lifecycle: proj.Lifecy
         responses=8,
         attempts=7,
         failures=6,
+        traps=3,
+        timeouts=2,
         losses=5,
         deciding=True,
     )

@@ -20,10 +20,10 @@ ANSWER_DUE, ANSWER_CANCELLED = 1, 2
 
 @dataclass(frozen=True, slots=True)
 class NumberedOffer:
-    """An offer and the numbers of its functions, as a JSON array."""
+    """An offer and the numbers of its functions, as a JSON array; None: any."""
 
     offer: port.Offer
-    functions: str
+    functions: str | None
 
 
 def lock_pending(
@@ -36,14 +36,15 @@ def _lock_offer(ledger: Ledger, now: Instant, executor: ExecutorId, numbered: Nu
     offer = numbered.offer
     ledger.flush()
     rows = ledger.select(
-        "SELECT key FROM executions INDEXED BY executions_due WHERE due <= ? AND (flags & 1) = 0"
-        " AND kind < 3 AND kind = ? AND function IN (SELECT value FROM json_each(?)) ORDER BY due, key LIMIT ?",
+        "SELECT key FROM executions INDEXED BY executions_due WHERE due <= ?1 AND (flags & 1) = 0"
+        " AND kind < 3 AND kind = ?2 AND (?3 IS NULL OR function IN (SELECT value FROM json_each(?3)))"
+        " ORDER BY due, key LIMIT ?4",
         (now, int(offer.kind), numbered.functions, max(offer.limit, 0)),
     )
     claims: list[port.Claim] = []
     for (key,) in rows:
         held = ledger.by_key(key)
-        event = decisions.lock(held.projection, executor, offer.functions[held.projection.function], now)
+        event = decisions.lock(held.projection, executor, offer.digest(held.projection.function), now)
         assert event is not None
         created = created_of(ledger, held)
         _record(ledger, held, event, now)

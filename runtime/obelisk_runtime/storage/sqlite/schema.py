@@ -37,6 +37,8 @@ CREATE TABLE executions (
     responses INTEGER NOT NULL,
     attempts INTEGER NOT NULL,
     failures INTEGER NOT NULL,
+    traps INTEGER NOT NULL,
+    timeouts INTEGER NOT NULL,
     losses INTEGER NOT NULL,
     status INTEGER NOT NULL,
     due INTEGER,

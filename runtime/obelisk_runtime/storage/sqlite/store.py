@@ -95,6 +95,8 @@ class SqliteStore:
         return self._writer.submit(lambda ledger: queue.lock_pending(ledger, now, executor, numbered))
 
     def _numbered(self, offer: port.Offer) -> queue.NumberedOffer:
+        if offer.functions is None:
+            return queue.NumberedOffer(offer, None)
         for digest in offer.functions.values():
             self._interned.optional(digest)
         functions = [self._interned.known(function.text) for function in offer.functions]

@@ -119,7 +119,7 @@ async def taking_over(store: Store) -> Write:
     await store.create(locked(activity(numbered(2)), ONE))
     decision = await decide(store, child)
     for attempt in range(LOSSES_MAX):
-        decision.life(ev.Locked(executor=ONE, attempt=attempt + 1), ev.AttemptLost(reason=LOST, due=START))
+        decision.life(ev.Locked(executor=ONE, attempt=attempt + 1), ev.AttemptLost(reason=LOST, due=START, died=True))
     await store.append(decision.life(ev.Locked(executor=ONE, attempt=LOSSES_MAX + 1)).append)
     return lambda store: store.take_over(LATER, silent_since=LATER, living=TWO)
 

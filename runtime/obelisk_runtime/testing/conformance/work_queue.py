@@ -138,6 +138,13 @@ class TestLock:
         workflows = Offer(ev.ExecutionKind.WORKFLOW, {ACTIVITY: None}, 10)
         assert list(await store.lock_pending(START, ONE, [workflows])) == []
 
+    async def test_an_offer_of_any_function_locks_all_that_is_due_of_its_kind(self, store: Store) -> None:
+        await store.create(workflow(numbered(1)))
+        await store.create(activity(numbered(2)))
+        (claim,) = await store.lock_pending(START, ONE, [Offer(ev.ExecutionKind.WORKFLOW, None, 10)])
+        assert claim.id == numbered(1)
+        assert (await store.log(claim.id))[-1].event == ev.Locked(executor=ONE, attempt=1)
+
     async def test_the_longest_due_come_first_up_to_the_limit_of_each_offer(self, store: Store) -> None:
         for number, due in ((1, 4), (2, 1), (3, 3), (4, 1), (5, 2)):
             await store.create(activity(numbered(number), due=after(due)))
@@ -226,7 +233,9 @@ class TestTakeOver:
         parent, child = await waiting_workflow(store)
         decision = await decide(store, child)
         for attempt in range(LOSSES_MAX):
-            decision.life(ev.Locked(executor=ONE, attempt=attempt + 1), ev.AttemptLost(reason=LOST, due=START))
+            decision.life(
+                ev.Locked(executor=ONE, attempt=attempt + 1), ev.AttemptLost(reason=LOST, due=START, died=True)
+            )
         decision.life(ev.Locked(executor=ONE, attempt=LOSSES_MAX + 1))
         await store.append(decision.append)
         assert await self.take_over(store) == [parent, child]
