@@ -9,6 +9,7 @@ from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.engine import EngineSettings, WasmtimeEngine
 from obelisk_runtime.ports.engine import GuestLimits, GuestOutcome, Returned
 from obelisk_runtime.testing.world import ScriptedWorld
+from obelisk_runtime.wasi.state import Resource
 
 GUEST = r"""(component
   (import "wasi:io/poll@0.2.0" (instance $poll
@@ -89,7 +90,7 @@ async def test_the_earlier_of_two_clocks_wins_and_dropped_handles_are_free_again
     one_ready_the_second_early_but_not_late = 1 * 1000 + 1 * 100 + 1 * 10 + 0
     assert await run("race", context) == Returned(one_ready_the_second_early_but_not_late)
     assert world.waits == [20]
-    assert {context.wasi.add("first"), context.wasi.add("second")} == {1, 2}
+    assert {context.wasi.add(Resource()), context.wasi.add(Resource())} == {1, 2}
 
 
 async def test_the_seed_of_hash_maps_is_that_of_the_world() -> None:

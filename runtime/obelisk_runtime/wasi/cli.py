@@ -3,8 +3,32 @@
 from typing import NoReturn
 
 from obelisk_runtime.ports.engine import GuestExit, Value
-from obelisk_runtime.wasi.io import InputStream, OutputStream
+from obelisk_runtime.ports.guest import GuestWorld
 from obelisk_runtime.wasi.state import Interfaces, WasiState
+from obelisk_runtime.wasi.streams import InputStream, OutputStream
+
+WRITE_BYTES_MAX = 2 * 1024 * 1024
+"""What `check-write` of a standard stream permits; more in one write traps, as the interface demands.
+
+As much as fits well into one host call: unbuffered guests (Python's standard output) lose what goes beyond it.
+"""
+
+
+class StandardOutput(OutputStream):
+    """What a guest writes goes to its world at once: it is always ready and nothing is left to flush."""
+
+    __slots__ = ("_source", "_world")
+
+    def __init__(self, world: GuestWorld, source: str) -> None:
+        super().__init__()
+        self._world = world
+        self._source = source
+
+    def room(self) -> int:
+        return WRITE_BYTES_MAX
+
+    def write(self, contents: bytes) -> None:
+        self._world.write(self._source, contents)
 
 
 def get_environment(state: WasiState) -> Value:
@@ -24,11 +48,11 @@ def get_stdin(state: WasiState) -> int:
 
 
 def get_stdout(state: WasiState) -> int:
-    return state.add(OutputStream("stdout"))
+    return state.add(StandardOutput(state.world, "stdout"))
 
 
 def get_stderr(state: WasiState) -> int:
-    return state.add(OutputStream("stderr"))
+    return state.add(StandardOutput(state.world, "stderr"))
 
 
 def exit_with_status(_: WasiState, status: Value) -> NoReturn:

@@ -1,7 +1,7 @@
 """wasi:clocks: the clocks of the guest's world; its time zone is UTC."""
 
 from obelisk_runtime.ports.engine import Value
-from obelisk_runtime.wasi.io import Pollable
+from obelisk_runtime.wasi.pollables import ClockPollable
 from obelisk_runtime.wasi.state import Interfaces, WasiState
 
 _SECOND = 1_000_000
@@ -17,11 +17,11 @@ def monotonic_resolution(_: WasiState) -> int:
 
 
 def subscribe_instant(state: WasiState, when: int) -> int:
-    return state.add(Pollable(when))
+    return state.add(ClockPollable(when))
 
 
 def subscribe_duration(state: WasiState, when: int) -> int:
-    return state.add(Pollable(min(state.world.monotonic() + when, _U64_MAX) if when else 0))
+    return state.add(ClockPollable(min(state.world.monotonic() + when, _U64_MAX) if when else 0))
 
 
 def wall_now(state: WasiState) -> Value:

@@ -1,9 +1,9 @@
 """wasi:sockets: a guest gets a handle to the network, and every use of it is denied."""
 
-from obelisk_runtime.wasi.state import Interfaces, WasiState
+from obelisk_runtime.wasi.state import Interfaces, Resource, WasiState
 
 
-class Network:
+class Network(Resource):
     """What a guest shows when it asks for a connection."""
 
     __slots__ = ()

@@ -9,28 +9,45 @@ from obelisk_runtime.ports.guest import GuestWorld
 RESOURCES_MAX = 10_000
 """Streams, pollables and the like that one guest call may hold at once; one more traps."""
 
-_Resource = TypeVar("_Resource")
+
+class Resource:
+    """What a guest may hold a handle to."""
+
+    __slots__ = ()
+
+    def close(self) -> None:
+        """The guest has dropped it, or has ended: release what it holds. At most once, synchronous."""
+
+
+_Resource = TypeVar("_Resource", bound=Resource)
 
 
 class WasiState:
     """The world and the resource table of one guest call.
 
-    Handles (`rep`) are counted from 1 and reused, last dropped first, so that equal runs see equal handles.
+    Handles (`rep`) are counted from 1 and reused, last dropped first, so that equal runs see equal handles. A child,
+    such as the pollable of a stream, must be dropped before its parent: the component model demands it of guests.
     """
 
-    __slots__ = ("_dropped", "_resources", "world")
+    __slots__ = ("_children", "_dropped", "_parents", "_resources", "world")
 
     def __init__(self, world: GuestWorld) -> None:
         self.world = world
-        self._resources: dict[int, object] = {}
+        self._resources: dict[int, Resource] = {}
+        self._parents: dict[int, int] = {}
+        self._children: dict[int, int] = {}
+        """How many children the parents have."""
         self._dropped: list[int] = []
 
-    def add(self, resource: object) -> int:
+    def add(self, resource: Resource, parent: int | None = None) -> int:
         """Raises: GuestTrap, when the guest holds RESOURCES_MAX already."""
         if len(self._resources) >= RESOURCES_MAX:
             raise GuestTrap(f"the guest holds {RESOURCES_MAX} WASI resources, which is the most it may")
         rep = self._dropped.pop() if self._dropped else len(self._resources) + 1
         self._resources[rep] = resource
+        if parent is not None:
+            self._parents[rep] = parent
+            self._children[parent] = self._children.get(parent, 0) + 1
         return rep
 
     def get(self, rep: int, kind: type[_Resource]) -> _Resource:
@@ -38,8 +55,35 @@ class WasiState:
         assert isinstance(resource, kind), f"handle {rep} is no {kind.__name__}; the component model checks handles"
         return resource
 
+    def take(self, rep: int, kind: type[_Resource]) -> _Resource:
+        """The guest gave its own handle away: it has it no more. Raises: GuestTrap, if a child is left."""
+        resource = self.get(rep, kind)
+        if self._children.get(rep):
+            raise GuestTrap(f"the guest gave up a {kind.__name__} before what it got from it")
+        self._forget(rep)
+        return resource
+
     def drop(self, rep: int) -> None:
+        """Raises: GuestTrap, if a child is left."""
+        resource = self._resources[rep]
+        if self._children.get(rep):
+            raise GuestTrap(f"the guest dropped a {type(resource).__name__} before what it got from it")
+        self._forget(rep)
+        resource.close()
+
+    def close(self) -> None:
+        """The guest has ended: release all that it left, children first. Idempotent."""
+        resources = list(self._resources.values())
+        self._resources.clear()
+        for resource in reversed(resources):
+            resource.close()
+
+    def _forget(self, rep: int) -> None:
         del self._resources[rep]
+        self._children.pop(rep, None)
+        parent = self._parents.pop(rep, None)
+        if parent is not None:
+            self._children[parent] -= 1
         self._dropped.append(rep)
 
 

@@ -17,6 +17,7 @@ from obelisk_runtime.core.types import (
 from obelisk_runtime.ports.engine import GuestTrap
 from obelisk_runtime.wasi import UnknownWasiInterface, WasiBinding, WasiFunctionDiffers, WasiNotProvided, WasiState
 from obelisk_runtime.wasi.binding import _PACKAGES
+from obelisk_runtime.wasi.state import Resource
 
 Bind = Callable[[str, str, FunctionType], WasiBinding]
 Ask = Callable[..., Any]
@@ -71,12 +72,12 @@ def test_imports_from_elsewhere_are_left_alone(
 
 
 def test_a_dropped_handle_leaves_the_table(bind_resource: Callable[[str, str], WasiBinding], state: WasiState) -> None:
-    rep = state.add("a stream")
+    rep = state.add(Resource())
     drop = bind_resource("wasi:io/streams@0.2.3", "output-stream").destructors["wasi:io/streams@0.2.3", "output-stream"]
     context = type("Context", (), {"wasi": state})()
     drop(context, rep)
     with pytest.raises(KeyError):
-        state.get(rep, str)
+        state.get(rep, Resource)
 
 
 @pytest.mark.parametrize(

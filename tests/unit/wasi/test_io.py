@@ -7,7 +7,9 @@ import pytest
 from obelisk_runtime.ports.engine import GuestTrap
 from obelisk_runtime.testing.world import ScriptedWorld
 from obelisk_runtime.wasi import WasiState, cli, clocks, io
-from obelisk_runtime.wasi.state import RESOURCES_MAX
+from obelisk_runtime.wasi.pollables import ClockPollable
+from obelisk_runtime.wasi.state import RESOURCES_MAX, Resource
+from obelisk_runtime.wasi.streams import InputStream
 
 OK = {"ok": None}
 CLOSED = {"err": "closed"}
@@ -15,7 +17,7 @@ CLOSED = {"err": "closed"}
 
 def test_output_goes_to_the_world_in_the_order_written(state: WasiState, world: ScriptedWorld) -> None:
     out, err = cli.get_stdout(state), cli.get_stderr(state)
-    assert io.check_write(state, out) == {"ok": io.WRITE_BYTES_MAX}
+    assert io.check_write(state, out) == {"ok": cli.WRITE_BYTES_MAX}
     assert io.write(state, out, b"one\n") == OK
     assert io.write_and_flush(state, err, b"two\n") == OK
     assert io.write(state, out, b"three\n") == OK
@@ -30,13 +32,13 @@ def test_writing_nothing_writes_nothing(state: WasiState, world: ScriptedWorld) 
 
 def test_a_write_that_was_not_permitted_traps(state: WasiState, world: ScriptedWorld) -> None:
     out = cli.get_stdout(state)
-    with pytest.raises(GuestTrap, match="1 bytes written to stdout where check-write permitted 0"):
+    with pytest.raises(GuestTrap, match="1 bytes were written where check-write permitted 0"):
         io.write(state, out, b"x")
     io.check_write(state, out)
-    io.write(state, out, bytes(io.WRITE_BYTES_MAX))
+    io.write(state, out, bytes(cli.WRITE_BYTES_MAX))
     with pytest.raises(GuestTrap, match="permitted 0"):
         io.write_zeroes(state, out, 1)
-    assert len(world.text("stdout")) == io.WRITE_BYTES_MAX
+    assert len(world.text("stdout")) == cli.WRITE_BYTES_MAX
 
 
 def test_zeroes_are_written_within_the_same_bound(state: WasiState, world: ScriptedWorld) -> None:
@@ -51,12 +53,12 @@ def test_standard_input_is_closed_and_ready(state: WasiState, world: ScriptedWor
     stdin = cli.get_stdin(state)
     assert io.read(state, stdin, 10) == CLOSED
     assert io.splice(state, cli.get_stdout(state), stdin, 10) == CLOSED
-    assert io.poll(state, [io.subscribe(state, stdin)]) == [0]
+    assert io.poll(state, [io.subscribe_input(state, stdin)]) == [0]
     assert world.waits == []
 
 
 def test_an_output_stream_is_ready_at_once(state: WasiState, world: ScriptedWorld) -> None:
-    pollable = io.subscribe(state, cli.get_stdout(state))
+    pollable = io.subscribe_output(state, cli.get_stdout(state))
     assert io.ready(state, pollable)
     assert io.block(state, pollable) is None
     assert world.waits == []
@@ -84,7 +86,7 @@ async def test_of_several_clocks_the_world_is_asked_once_for_the_earliest(
 
 def test_what_is_ready_is_answered_without_waiting_for_the_rest(state: WasiState, world: ScriptedWorld) -> None:
     clock = clocks.subscribe_duration(state, 1_000)
-    stream = io.subscribe(state, cli.get_stdout(state))
+    stream = io.subscribe_output(state, cli.get_stdout(state))
     assert io.poll(state, [clock, stream, stream]) == [1, 2]
     assert world.waits == []
 
@@ -108,7 +110,7 @@ async def test_an_instant_in_the_past_and_no_duration_are_ready(state: WasiState
 async def test_the_longest_duration_does_not_overflow(state: WasiState, world: ScriptedWorld) -> None:
     await world.wait(50)
     pollable = clocks.subscribe_duration(state, 2**64 - 1)
-    assert state.get(pollable, io.Pollable).deadline == 2**64 - 1
+    assert state.get(pollable, ClockPollable).deadline == 2**64 - 1
 
 
 def test_polling_nothing_traps(state: WasiState) -> None:
@@ -117,16 +119,54 @@ def test_polling_nothing_traps(state: WasiState) -> None:
 
 
 def test_handles_are_counted_from_one_and_reused(state: WasiState) -> None:
-    assert [state.add(text) for text in "abc"] == [1, 2, 3]
+    first, second, third, fourth, fifth, sixth = (ClockPollable(number) for number in range(6))
+    assert [state.add(resource) for resource in (first, second, third)] == [1, 2, 3]
     state.drop(1)
     state.drop(3)
-    assert [state.add(text) for text in "def"] == [3, 1, 4]
-    assert "".join(state.get(rep, str) for rep in (1, 2, 3, 4)) == "ebdf"
+    assert [state.add(resource) for resource in (fourth, fifth, sixth)] == [3, 1, 4]
+    assert [state.get(rep, ClockPollable) for rep in (1, 2, 3, 4)] == [fifth, second, fourth, sixth]
+
+
+def test_a_parent_outlives_its_children_or_the_guest_traps(state: WasiState) -> None:
+    stdin = cli.get_stdin(state)
+    first, second = io.subscribe_input(state, stdin), io.subscribe_input(state, stdin)
+    for child in (first, second):
+        with pytest.raises(GuestTrap, match="dropped a InputStream before what it got from it"):
+            state.drop(stdin)
+        with pytest.raises(GuestTrap, match="gave up a InputStream"):
+            state.take(stdin, InputStream)
+        state.drop(child)
+    state.drop(stdin)
+
+
+def test_what_the_guest_gave_away_is_no_longer_its_own(state: WasiState) -> None:
+    stdin = cli.get_stdin(state)
+    stream = state.take(stdin, InputStream)
+    assert isinstance(stream, InputStream)
+    with pytest.raises(KeyError):
+        state.get(stdin, InputStream)
+
+
+def test_the_end_of_a_guest_closes_what_it_left_children_first(state: WasiState) -> None:
+    closed: list[str] = []
+
+    class Left(Resource):
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def close(self) -> None:
+            closed.append(self.name)
+
+    parent = state.add(Left("parent"))
+    state.add(Left("child"), parent=parent)
+    state.close()
+    state.close()
+    assert closed == ["child", "parent"]
 
 
 def test_a_guest_that_hoards_handles_traps(state: WasiState) -> None:
     for _ in range(RESOURCES_MAX):
-        state.add("a stream")
+        state.add(Resource())
     with pytest.raises(GuestTrap, match=str(RESOURCES_MAX)):
         cli.get_stdout(state)
 
