@@ -12,7 +12,7 @@ from obelisk_runtime.ports.engine import (
     ResourceDestructor,
     Value,
 )
-from obelisk_runtime.wasi import cli, clocks, filesystem, io, random, sockets
+from obelisk_runtime.wasi import cli, clocks, filesystem, http, io, random, sockets
 from obelisk_runtime.wasi.denial import denied
 from obelisk_runtime.wasi.state import Interfaces, WasiCall, WasiContext
 
@@ -21,6 +21,7 @@ _PACKAGES: Mapping[str, Interfaces] = {
     "cli": cli.INTERFACES,
     "clocks": clocks.INTERFACES,
     "filesystem": filesystem.INTERFACES,
+    "http": http.INTERFACES,
     "io": io.INTERFACES,
     "random": random.INTERFACES,
     "sockets": sockets.INTERFACES,

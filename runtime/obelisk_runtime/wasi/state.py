@@ -1,10 +1,13 @@
 """What one guest call holds of WASI: its world and the resources it has handles to."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from obelisk_runtime.ports.engine import GuestTrap, Value
 from obelisk_runtime.ports.guest import GuestWorld
+
+if TYPE_CHECKING:
+    from obelisk_runtime.wasi.http.outgoing import Outgoing
 
 RESOURCES_MAX = 10_000
 """Streams, pollables and the like that one guest call may hold at once; one more traps."""
@@ -29,10 +32,12 @@ class WasiState:
     such as the pollable of a stream, must be dropped before its parent: the component model demands it of guests.
     """
 
-    __slots__ = ("_children", "_dropped", "_parents", "_resources", "world")
+    __slots__ = ("_children", "_dropped", "_parents", "_resources", "outgoing", "world")
 
-    def __init__(self, world: GuestWorld) -> None:
+    def __init__(self, world: GuestWorld, outgoing: "Outgoing | None" = None) -> None:
         self.world = world
+        self.outgoing = outgoing
+        """Sends the guest's HTTP requests; None: all are denied."""
         self._resources: dict[int, Resource] = {}
         self._parents: dict[int, int] = {}
         self._children: dict[int, int] = {}
