@@ -327,7 +327,7 @@ async def test_a_path_that_is_not_there_is_not_found(api: Api) -> None:
 async def test_another_method_names_those_that_are_allowed(api: Api) -> None:
     async with api.session.delete(api.url + "/v1/executions") as answer:
         assert answer.status == 405
-        assert answer.headers["Allow"] == "GET, POST"
+        assert answer.headers["Allow"] == "GET, HEAD, POST"
 
 
 # Reading
@@ -448,12 +448,53 @@ async def test_functions_and_components_are_listed_with_their_types(api: Api) ->
         "kind": "workflow",
         "component": "fibo_workflow_tiny",
         "type": "func(n: u8, iterations: u32) -> result<u64>",
+        "params": [
+            {"name": "n", "type": {"kind": "u8"}, "wit": "u8"},
+            {"name": "iterations", "type": {"kind": "u32"}, "wit": "u32"},
+        ],
+        "result": {"type": {"kind": "result", "ok": {"kind": "u64"}, "err": None}, "wit": "result<u64>"},
     } in functions
     components = (await api.get("/v1/components")).body["items"]
     assert [item["name"] for item in components] == ["fibo_tiny", "fibo_workflow_tiny", "sleeper"]
     assert components[0]["exports"] == [{"function": "testing:fibo/fibo.fibo", "type": "func(n: u8) -> result<u64>"}]
     assert "testing:fibo/fibo.fibo: func(n: u8) -> result<u64>" in components[1]["imports"]
     assert components[0]["digest"].startswith("sha256:")
+
+
+@pytest.mark.parametrize("name", [FIBOA, FIBOA.replace("/", "%2F"), "fiboa"])
+async def test_one_function_is_found_by_its_full_or_short_name(api: Api, name: str) -> None:
+    found = (await api.get(f"/v1/functions/{name}")).body
+    assert (found["function"], [param["name"] for param in found["params"]]) == (FIBOA, ["n", "iterations"])
+
+
+async def test_a_function_that_is_not_there_is_not_found(api: Api) -> None:
+    answer = await api.get("/v1/functions/fibob")
+    assert (answer.status, answer.body["type"]) == (404, "urn:obelisk:problem:unknown-function")
+
+
+async def test_a_component_shows_its_wit_and_its_neighbours(api: Api) -> None:
+    activity = (await api.get("/v1/components/fibo_tiny")).body
+    assert "fibo: func(n: u8) -> result<u64>;" in activity["wit"]
+    called = {"functions": ["testing:fibo/fibo.fibo"]}
+    assert (activity["calls"], activity["callers"]) == ([], [{"component": "fibo_workflow_tiny", **called}])
+    workflow = (await api.get("/v1/components/fibo_workflow_tiny")).body
+    assert (workflow["calls"], workflow["callers"]) == ([{"component": "fibo_tiny", **called}], [])
+    answer = await api.get("/v1/components/nothing")
+    assert (answer.status, answer.body["type"]) == (404, "urn:obelisk:problem:component-not-found")
+
+
+async def test_the_document_describes_the_operations(api: Api) -> None:
+    document = (await api.get("/openapi.json")).body
+    assert document["openapi"].startswith("3.1")
+    assert document["paths"]["/v1/executions"]["post"]["operationId"] == "submit"
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/v1/executions"])
+async def test_what_can_be_got_can_be_asked_for_its_head(api: Api, path: str) -> None:
+    async with api.session.head(api.url + path) as answer:
+        assert answer.status == 200
+        assert int(answer.headers["Content-Length"]) > 0
+        assert await answer.read() == b""
 
 
 # Cancelling

@@ -316,11 +316,12 @@ class Response(_Form, frozen=True):
 
 def event_name(event: Event) -> str:
     """The product's word for an event: `child-submitted`."""
-    return _NAMES[type(event)]
+    return EVENT_NAMES[type(event)]
 
 
 def _kebab(name: str) -> str:
     return "".join("-" + c.lower() if c.isupper() else c for c in name).lstrip("-")
 
 
-_NAMES: dict[type[Any], str] = {form: _kebab(form.__name__) for form in Event.__args__}
+EVENT_NAMES: dict[type[Any], str] = {form: _kebab(form.__name__) for form in Event.__args__}
+"""The product's word for each form of an event."""

@@ -3,8 +3,9 @@
 import asyncio
 import hashlib
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from wasmtime import component as wc
 from obelisk_runtime.core.ids import Digest
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.types import FunctionType
+from obelisk_runtime.core.world_text import world_text
 from obelisk_runtime.engine import native
 from obelisk_runtime.engine.artifacts import ArtifactCache, artifact_key
 from obelisk_runtime.engine.codec import Codecs
@@ -83,7 +85,8 @@ class WasmtimeEngine:
     async def _compile(self, digest: Digest, wasm: bytes) -> "CompiledGuest":
         def work() -> CompiledGuest:
             component = self._load(digest, wasm)
-            return CompiledGuest(self._fibers, component, digest, inspect(self._engine, component))
+            interfaces = inspect(self._engine, component)
+            return CompiledGuest(self._fibers, component, digest, interfaces, lambda: surface(self._engine, component))
 
         return await asyncio.get_running_loop().run_in_executor(self._compilers, work)
 
@@ -112,8 +115,16 @@ class WasmtimeEngine:
 class CompiledGuest:
     """A CompiledComponent."""
 
-    def __init__(self, fibers: Fibers, component: wc.Component, digest: Digest, interfaces: Interfaces) -> None:
+    def __init__(
+        self,
+        fibers: Fibers,
+        component: wc.Component,
+        digest: Digest,
+        interfaces: Interfaces,
+        surface: Callable[[], Surface],
+    ) -> None:
         self._fibers, self._component, self._digest, self._interfaces = fibers, component, digest, interfaces
+        self._surface = surface
         self._codecs = Codecs({f"{item.interface}.{item.name}": at for at, item in enumerate(interfaces.resources)})
         self._exports = {
             name: ExportedFunction(self._export_index(name), self._codecs.function(type_))
@@ -135,6 +146,11 @@ class CompiledGuest:
     @property
     def resources(self) -> tuple[ImportedResource, ...]:
         return self._interfaces.resources
+
+    @cached_property
+    def wit(self) -> str:
+        found = self._surface()
+        return world_text(found.imports, found.exports)
 
     def link(
         self,

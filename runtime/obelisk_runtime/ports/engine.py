@@ -176,6 +176,11 @@ class CompiledComponent(Protocol):
         """Each imported resource once, by the interface that defines it; aliases in other interfaces are not listed."""
         ...
 
+    @property
+    def wit(self) -> str:
+        """Its world as WIT text, with the names of types. Making it the first time takes milliseconds."""
+        ...
+
     def link(
         self,
         functions: Mapping[tuple[str, str], HostFunction],

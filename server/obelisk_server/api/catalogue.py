@@ -1,53 +1,204 @@
-"""Operations on what is deployed, and on the server itself."""
+"""Operations on what is deployed: functions with their types, components with what they import and export."""
 
-from obelisk_server.api import wire
+from collections.abc import Iterator, Mapping
+from typing import Annotated
+
+from msgspec import Meta
+
+from obelisk_runtime.core import interfaces
+from obelisk_runtime.core.errors import InvalidName
+from obelisk_runtime.core.names import Ffqn
+from obelisk_runtime.core.short_names import AmbiguousFunction, UnknownFunction, resolve
+from obelisk_runtime.core.types import WitType
+from obelisk_runtime.core.wiring import ExportedFunction
+from obelisk_runtime.service import ComponentNotFound, DeployedComponent
+from obelisk_server.api import answers, wire, wit_types
 from obelisk_server.api.operations import AnyOperation, Call, Context, Operation, Reply
-from obelisk_server.api.refusals import NotReady
+
+TypeTree = Annotated[
+    answers.Json,
+    Meta(
+        extra_json_schema={
+            "description": "A WIT type: its `kind` and its parts: `item`, `items`, `fields`, `cases`, `names`, "
+            "`ok` and `err`, or `resource`.",
+            "properties": {"kind": {"type": "string"}},
+            "required": ["kind"],
+        }
+    ),
+]
+
+
+class TypedValue(answers.Answer, frozen=True, kw_only=True):
+    type: TypeTree
+    wit: str
+
+
+class Param(TypedValue, frozen=True, kw_only=True):
+    name: str
+    """As in WIT."""
+
+
+class FunctionItem(answers.Answer, frozen=True, kw_only=True):
+    function: str
+    kind: Annotated[str, Meta(extra_json_schema={"enum": ["activity", "workflow", "stub"]})]
+    component: str
+    type: str
+    """The whole type as WIT text."""
+    params: list[Param]
+    result: TypedValue | None
+
+
+class Signature(answers.Answer, frozen=True, kw_only=True):
+    function: str
+    type: str
+
+
+class ComponentItem(answers.Answer, frozen=True, kw_only=True):
+    name: str
+    kind: str
+    location: str
+    digest: str
+    size: int
+    exports: list[Signature]
+    imports: list[str]
+
+
+class Neighbour(answers.Answer, frozen=True, kw_only=True):
+    """Another component, or the same one, and the functions that are called."""
+
+    component: str
+    functions: list[str]
+
+
+class ComponentDetails(ComponentItem, frozen=True, kw_only=True):
+    wit: str
+    """The world of the component as WIT text."""
+    calls: list[Neighbour]
+    callers: list[Neighbour]
 
 
 async def list_functions(context: Context, _: Call[wire.Nothing, wire.Nothing]) -> Reply:
     """Functions that can be called, with their types."""
-    items = [
-        {"function": name.text, "kind": item.kind.value, "component": item.component, "type": str(item.type)}
-        for name, item in sorted(context.service.functions.items())
-    ]
-    return Reply(200, wire.Page(items=items, next_cursor=None))
+    items = [_function(name, item) for name, item in sorted(context.service.functions.items())]
+    return Reply(200, answers.Page(items=items, next_cursor=None))
+
+
+async def get_function(context: Context, call: Call[wire.Nothing, wire.Nothing]) -> Reply:
+    """One function with the types of its parameters and result."""
+    name = named_function(context, call.path["function"])
+    return Reply(200, _function(name, context.service.functions[name]))
+
+
+def named_function(context: Context, name: str) -> Ffqn:
+    """The deployed function meant by a full or short name. Raises: UnknownFunction, AmbiguousFunction."""
+    functions = context.service.functions
+    try:
+        exact = Ffqn.parse(name)
+    except InvalidName:
+        return resolve(name, functions)
+    return exact if exact in functions else resolve(name, functions)
+
+
+def _function(name: Ffqn, item: ExportedFunction) -> FunctionItem:
+    params = [Param(name=param, type=wit_types.tree(wit), wit=str(wit)) for param, wit in item.type.params]
+    return FunctionItem(
+        function=name.text,
+        kind=item.kind.value,
+        component=item.component,
+        type=str(item.type),
+        params=params,
+        result=_typed(item.type.result),
+    )
+
+
+def _typed(wit: WitType | None) -> TypedValue | None:
+    return None if wit is None else TypedValue(type=wit_types.tree(wit), wit=str(wit))
 
 
 async def list_components(context: Context, _: Call[wire.Nothing, wire.Nothing]) -> Reply:
     """Components that are deployed, with what they export and import."""
-    items = [
-        {
-            "name": component.settings.name,
-            "kind": component.settings.kind.value,
-            "location": component.settings.location,
-            "digest": component.digest,
-            "size": component.size,
-            "exports": [{"function": name.text, "type": str(item)} for name, item in sorted(component.exports.items())],
-            "imports": [f"{item.interface}.{item.name}: {item.type}" for item in component.compiled.imports],
-        }
-        for component in context.service.components
-    ]
-    return Reply(200, wire.Page(items=items, next_cursor=None))
+    items = [_component(component) for component in context.service.components]
+    return Reply(200, answers.Page(items=items, next_cursor=None))
 
 
-async def health(_: Context, __: Call[wire.Nothing, wire.Nothing]) -> Reply:
-    """The process answers."""
-    return Reply(200, {"status": "ok"})
+def _component(component: DeployedComponent) -> ComponentItem:
+    return ComponentItem(
+        name=component.settings.name,
+        kind=component.settings.kind.value,
+        location=component.settings.location,
+        digest=component.digest,
+        size=component.size,
+        exports=[Signature(function=name.text, type=str(item)) for name, item in sorted(component.exports.items())],
+        imports=[f"{item.interface}.{item.name}: {item.type}" for item in component.compiled.imports],
+    )
 
 
-async def ready(context: Context, _: Call[wire.Nothing, wire.Nothing]) -> Reply:
-    """Executions are taken and run."""
-    if not context.ready:
-        raise NotReady("the server is starting or stopping")
-    if context.service.store_trouble is not None:
-        raise NotReady(context.service.store_trouble)
-    return Reply(200, {"status": "ready"})
+async def get_component(context: Context, call: Call[wire.Nothing, wire.Nothing]) -> Reply:
+    """One component: its WIT, what it calls and who calls it."""
+    name = call.path["name"]
+    deployed = {component.settings.name: component for component in context.service.components}
+    component = deployed.get(name)
+    if component is None:
+        raise ComponentNotFound(name, list(deployed))
+    functions = context.service.functions
+    callers = {
+        caller: [function.text for function in sorted(_called(other)) if function in component.exports]
+        for caller, other in deployed.items()
+    }
+    item = _component(component)
+    return Reply(
+        200,
+        ComponentDetails(
+            **{field: getattr(item, field) for field in item.__struct_fields__},
+            wit=component.compiled.wit,
+            calls=_neighbours(_owners(component, functions)),
+            callers=_neighbours(callers),
+        ),
+    )
+
+
+def _called(component: DeployedComponent) -> set[Ffqn]:
+    """The functions that its imports name, directly or by what the host derives from them."""
+    return set(_imported(component))
+
+
+def _imported(component: DeployedComponent) -> Iterator[Ffqn]:
+    for item in component.compiled.imports:
+        match interfaces.classify(item.interface, item.name):
+            case (
+                interfaces.DirectCall(function)
+                | interfaces.Submit(function)
+                | interfaces.AwaitNext(function)
+                | interfaces.Get(function)
+                | interfaces.Schedule(function)
+                | interfaces.Stub(function)
+            ):
+                yield function
+            case _:
+                pass
+
+
+def _owners(component: DeployedComponent, functions: Mapping[Ffqn, ExportedFunction]) -> dict[str, list[str]]:
+    owners: dict[str, list[str]] = {}
+    for function in sorted(_called(component) & functions.keys()):
+        owners.setdefault(functions[function].component, []).append(function.text)
+    return owners
+
+
+def _neighbours(functions: Mapping[str, list[str]]) -> list[Neighbour]:
+    return [Neighbour(component=name, functions=called) for name, called in sorted(functions.items()) if called]
 
 
 OPERATIONS: tuple[AnyOperation, ...] = (
-    Operation("list-functions", "GET", "/v1/functions", list_functions, wire.Nothing, wire.Nothing),
-    Operation("list-components", "GET", "/v1/components", list_components, wire.Nothing, wire.Nothing),
-    Operation("health", "GET", "/healthz", health, wire.Nothing, wire.Nothing),
-    Operation("ready", "GET", "/readyz", ready, wire.Nothing, wire.Nothing),
+    Operation("list-functions", list_functions, wire.Nothing, wire.Nothing, answers.Page[FunctionItem]),
+    Operation(
+        "get-function",
+        get_function,
+        wire.Nothing,
+        wire.Nothing,
+        FunctionItem,
+        (UnknownFunction, AmbiguousFunction),
+    ),
+    Operation("list-components", list_components, wire.Nothing, wire.Nothing, answers.Page[ComponentItem]),
+    Operation("get-component", get_component, wire.Nothing, wire.Nothing, ComponentDetails, (ComponentNotFound,)),
 )

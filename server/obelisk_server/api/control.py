@@ -1,10 +1,10 @@
 """Operations that steer executions and delays: cancel, terminate, pause, resume."""
 
 from obelisk_runtime.core.ids import DELAY_PREFIX, DelayId, ExecutionId, parse_delay_id, parse_execution_id
-from obelisk_server.api import render, wire
+from obelisk_runtime.service import NotCancellable
+from obelisk_server.api import answers, render, wire
 from obelisk_server.api.operations import AnyOperation, Call, Context, Operation, Reply
-
-_PATH = "/v1/executions/{id}"
+from obelisk_server.api.problems import EXECUTION, STUB
 
 Ask = Call[wire.Nothing, wire.Control]
 
@@ -14,7 +14,7 @@ def _target(text: str) -> ExecutionId | DelayId:
 
 
 def _answer(target: ExecutionId | DelayId, outcome: str) -> Reply:
-    return Reply(200, wire.ControlAnswer(id=target, outcome=outcome))
+    return Reply(200, answers.Steered(id=target, outcome=outcome))
 
 
 async def cancel(context: Context, call: Ask) -> Reply:
@@ -45,7 +45,9 @@ async def why(context: Context, call: Call[wire.Nothing, wire.Nothing]) -> Reply
     """Why an execution does not run now."""
     found = await context.service.why(parse_execution_id(call.path["id"]))
     until = None if found.until is None else render.instant(found.until)
-    return Reply(200, wire.WhyAnswer(because=found.because, text=found.text, until=until, waits_for=[*found.waits_for]))
+    return Reply(
+        200, answers.WhyAnswer(because=found.because, text=found.text, until=until, waits_for=[*found.waits_for])
+    )
 
 
 async def stub(context: Context, call: Call[wire.Nothing, wire.Stub]) -> Reply:
@@ -56,10 +58,10 @@ async def stub(context: Context, call: Call[wire.Nothing, wire.Stub]) -> Reply:
 
 
 OPERATIONS: tuple[AnyOperation, ...] = (
-    Operation("cancel", "POST", _PATH + "/cancel", cancel, wire.Nothing, wire.Control),
-    Operation("terminate", "POST", _PATH + "/terminate", terminate, wire.Nothing, wire.Control),
-    Operation("pause", "POST", _PATH + "/pause", pause, wire.Nothing, wire.Control),
-    Operation("resume", "POST", _PATH + "/resume", resume, wire.Nothing, wire.Control),
-    Operation("why", "GET", _PATH + "/why", why, wire.Nothing, wire.Nothing),
-    Operation("stub", "POST", _PATH + "/stub", stub, wire.Nothing, wire.Stub),
+    Operation("cancel", cancel, wire.Nothing, wire.Control, answers.Steered, (*EXECUTION, NotCancellable)),
+    Operation("terminate", terminate, wire.Nothing, wire.Control, answers.Steered, EXECUTION),
+    Operation("pause", pause, wire.Nothing, wire.Control, answers.Steered, EXECUTION),
+    Operation("resume", resume, wire.Nothing, wire.Control, answers.Steered, EXECUTION),
+    Operation("why", why, wire.Nothing, wire.Nothing, answers.WhyAnswer, EXECUTION),
+    Operation("stub", stub, wire.Nothing, wire.Stub, answers.Steered, (*EXECUTION, *STUB)),
 )

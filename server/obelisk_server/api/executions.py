@@ -1,6 +1,7 @@
 """Operations on executions."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from msgspec import UNSET
 
@@ -12,53 +13,45 @@ from obelisk_runtime.core.ids import (
     parent_of,
     parse_execution_id,
 )
-from obelisk_runtime.core.names import Ffqn
-from obelisk_runtime.core.short_names import resolve
 from obelisk_runtime.ports.store import ExecutionFilter
 from obelisk_runtime.service import Terms
-from obelisk_server.api import render, wire
+from obelisk_server.api import answers, render, wire
+from obelisk_server.api.catalogue import named_function
 from obelisk_server.api.moments import moment
 from obelisk_server.api.operations import AnyOperation, Call, Context, Operation, Reply
+from obelisk_server.api.problems import EXECUTION, SUBMIT
 from obelisk_server.api.refusals import InvalidRequest
-from obelisk_server.api.waits import wait_seconds
+from obelisk_server.api.waits import InvalidWait, wait_seconds
+from obelisk_server.endpoints import ENDPOINTS
 
-STATUSES = frozenset({"pending", "locked", "blocked", "finished", "paused", "cancelling"})
-RESULTS = frozenset({"ok", "err", *(kind.label for kind in ev.FailureKind)})
+STATUSES = frozenset({*answers.STATUSES, "paused", "cancelling"})
+RESULTS = frozenset(answers.RESULTS)
 
 
 async def submit(context: Context, call: Call[wire.Nothing, wire.Submit]) -> Reply:
     """Run a function as a new execution; with `wait`, answer when it has finished."""
     body = call.body
     wait = wait_seconds(body.wait)
-    function = _function(context, body.function)
+    function = named_function(context, body.function)
+    params = b"[]" if body.params is UNSET else bytes(body.params)
     chosen = None if body.id is None else _top_level(body.id)
     terms = Terms(
         tags=body.tags, due=moment("due", body.due), deadline=moment("deadline", body.deadline), paused=body.paused
     )
     if wait:
-        submitted, end = await context.service.submit_watched(function, bytes(body.params), id=chosen, terms=terms)
+        submitted, end = await context.service.submit_watched(function, params, id=chosen, terms=terms)
         outcome = await context.waits.at_most(wait, end)
     else:
-        submitted = await context.service.submit(function, bytes(body.params), id=chosen, terms=terms)
+        submitted = await context.service.submit(function, params, id=chosen, terms=terms)
         outcome = None
     status, result = UNSET, UNSET
     if outcome is not None:
         status, result = "finished", render.result(outcome)
     elif wait:
         status = render.status_name((await context.service.store.get(submitted.id)).status)
-    answer = wire.SubmitAnswer(id=submitted.id, existed=submitted.existed, status=status, result=result)
+    answer = answers.Submitted(id=submitted.id, existed=submitted.existed, status=status, result=result)
     known = submitted.existed or outcome is not None
-    return Reply(200 if known else 201, answer, {"Location": f"{EXECUTIONS}/{submitted.id}"})
-
-
-def _function(context: Context, name: str) -> Ffqn:
-    """The function meant by a full or short name. Raises: UnknownFunction, AmbiguousFunction."""
-    functions = context.service.functions
-    try:
-        exact = Ffqn.parse(name)
-    except InvalidName:
-        return resolve(name, functions)
-    return exact if exact in functions else resolve(name, functions)
+    return Reply(200 if known else 201, answer, {"Location": ENDPOINTS["get-execution"].filled(submitted.id)})
 
 
 def _top_level(text: str) -> ExecutionId:
@@ -83,7 +76,7 @@ async def list_executions(context: Context, call: Call[wire.List, wire.Nothing])
     async with context.lists.turn():
         page = await context.service.store.list(where, cursor=query.cursor, limit=query.limit)
         items = [render.summary(item.id, item.projection) for item in page.items]
-    return Reply(200, wire.Page(items=items, next_cursor=page.next_cursor))
+    return Reply(200, answers.Page(items=items, next_cursor=page.next_cursor))
 
 
 def _known(name: str, found: list[str], known: frozenset[str]) -> frozenset[str]:
@@ -108,9 +101,8 @@ async def get(context: Context, call: Call[wire.Nothing, wire.Nothing]) -> Reply
     projection = await store.get(execution_id)
     (first,) = await store.log(execution_id, limit=1)
     assert isinstance(first.event, ev.Created)
-    item = {**render.summary(execution_id, projection), **render.details(projection, first.event)}
     outcome = await _outcome(context, execution_id, projection)
-    return Reply(200, item if outcome is None else {**item, "result": render.result(outcome)})
+    return Reply(200, render.execution(execution_id, projection, first.event, outcome))
 
 
 async def result(context: Context, call: Call[wire.Wait, wire.Nothing]) -> Reply:
@@ -123,8 +115,8 @@ async def result(context: Context, call: Call[wire.Wait, wire.Nothing]) -> Reply
         outcome = await context.waits.at_most(wait, context.service.wait(execution_id))
     if outcome is None:
         projection = await context.service.store.get(execution_id)
-        return Reply(202, wire.ResultAnswer(id=execution_id, status=render.status_name(projection.status)))
-    return Reply(200, wire.ResultAnswer(id=execution_id, status="finished", result=render.result(outcome)))
+        return Reply(202, answers.ResultOrStatus(id=execution_id, status=render.status_name(projection.status)))
+    return Reply(200, answers.ResultOrStatus(id=execution_id, status="finished", result=render.result(outcome)))
 
 
 async def _outcome(context: Context, execution_id: ExecutionId, projection: proj.Projection) -> ev.Outcome | None:
@@ -141,7 +133,7 @@ async def events(context: Context, call: Call[wire.Tail, wire.Nothing]) -> Reply
     execution_id = parse_execution_id(call.path["id"])
     store = context.service.store
 
-    async def read(query: wire.Tail) -> tuple[list[render.Json], int]:
+    async def read(query: wire.Tail) -> tuple[list[Any], int]:
         found = await store.log(execution_id, start=query.cursor, limit=query.limit)
         return [render.event(item) for item in found], query.cursor + len(found)
 
@@ -153,7 +145,7 @@ async def responses(context: Context, call: Call[wire.Tail, wire.Nothing]) -> Re
     execution_id = parse_execution_id(call.path["id"])
     store = context.service.store
 
-    async def read(query: wire.Tail) -> tuple[list[render.Json], int]:
+    async def read(query: wire.Tail) -> tuple[list[Any], int]:
         found = await store.responses(execution_id, after=query.cursor, limit=query.limit)
         return [render.response(item) for item in found], found[-1].position if found else query.cursor
 
@@ -165,27 +157,27 @@ async def logs(context: Context, call: Call[wire.Tail, wire.Nothing]) -> Reply:
     execution_id = parse_execution_id(call.path["id"])
     store = context.service.store
 
-    async def read(query: wire.Tail) -> tuple[list[render.Json], int]:
+    async def read(query: wire.Tail) -> tuple[list[Any], int]:
         found = await store.read_logs(execution_id, after=query.cursor, limit=query.limit)
-        return [render.log_record(*item) for item in found], found[-1][0] if found else query.cursor
+        return [render.log_line(*item) for item in found], found[-1][0] if found else query.cursor
 
     return await _tail(context, execution_id, call.query, read)
 
 
-Read = Callable[[wire.Tail], Awaitable[tuple[list[render.Json], int]]]
+Read = Callable[[wire.Tail], Awaitable[tuple[list[Any], int]]]
 
 
 async def _tail(context: Context, execution_id: ExecutionId, query: wire.Tail, read: Read) -> Reply:
     """A page that has something, or is complete, or is what there is when the wait is over."""
     wait = wait_seconds(query.wait)
 
-    async def look() -> wire.TailPage:
+    async def look() -> answers.TailPage[Any]:
         projection = await context.service.store.get(execution_id)  # first: what follows its end cannot grow
         items, cursor = await read(query)
         complete = isinstance(projection.status, proj.Finished) and len(items) < query.limit
-        return wire.TailPage(items=items, next_cursor=cursor, complete=complete)
+        return answers.TailPage[Any](items=items, next_cursor=cursor, complete=complete)
 
-    async def look_for_more() -> wire.TailPage | None:
+    async def look_for_more() -> answers.TailPage[Any] | None:
         page = await look()
         return page if page.items or page.complete else None
 
@@ -193,13 +185,17 @@ async def _tail(context: Context, execution_id: ExecutionId, query: wire.Tail, r
     return Reply(200, page or await look())
 
 
-EXECUTIONS = "/v1/executions"
+WAITING = (*EXECUTION, InvalidWait)
 OPERATIONS: tuple[AnyOperation, ...] = (
-    Operation("submit", "POST", EXECUTIONS, submit, wire.Nothing, wire.Submit),
-    Operation("list-executions", "GET", EXECUTIONS, list_executions, wire.List, wire.Nothing),
-    Operation("get-execution", "GET", EXECUTIONS + "/{id}", get, wire.Nothing, wire.Nothing),
-    Operation("get-result", "GET", EXECUTIONS + "/{id}/result", result, wire.Wait, wire.Nothing),
-    Operation("list-events", "GET", EXECUTIONS + "/{id}/events", events, wire.Tail, wire.Nothing),
-    Operation("list-responses", "GET", EXECUTIONS + "/{id}/responses", responses, wire.Tail, wire.Nothing),
-    Operation("list-logs", "GET", EXECUTIONS + "/{id}/logs", logs, wire.Tail, wire.Nothing),
+    Operation(
+        "submit", submit, wire.Nothing, wire.Submit, answers.Submitted, (*SUBMIT, InvalidWait), statuses=(200, 201)
+    ),
+    Operation(
+        "list-executions", list_executions, wire.List, wire.Nothing, answers.Page[answers.Summary], (InvalidName,)
+    ),
+    Operation("get-execution", get, wire.Nothing, wire.Nothing, answers.Execution, EXECUTION),
+    Operation("get-result", result, wire.Wait, wire.Nothing, answers.ResultOrStatus, WAITING, statuses=(200, 202)),
+    Operation("list-events", events, wire.Tail, wire.Nothing, answers.TailPage[answers.EventJson], WAITING),
+    Operation("list-responses", responses, wire.Tail, wire.Nothing, answers.TailPage[answers.ResponseItem], WAITING),
+    Operation("list-logs", logs, wire.Tail, wire.Nothing, answers.TailPage[answers.LogLine], WAITING),
 )

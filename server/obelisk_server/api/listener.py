@@ -4,6 +4,7 @@ import logging
 import re
 import socket
 from collections.abc import Mapping
+from contextlib import aclosing
 from functools import cache
 from typing import Any, get_origin
 from urllib.parse import parse_qsl, unquote
@@ -12,8 +13,19 @@ import msgspec
 from aiohttp import web
 
 from obelisk_runtime.core.errors import ObeliskError
-from obelisk_server.api import catalogue, control, executions, problems, refusals, trees, versions, wire
-from obelisk_server.api.operations import AnyOperation, Call, Context, Routes, json_bytes
+from obelisk_server.api import (
+    catalogue,
+    condition,
+    control,
+    executions,
+    openapi,
+    problems,
+    refusals,
+    trees,
+    versions,
+    wire,
+)
+from obelisk_server.api.operations import JSON, AnyOperation, Call, Context, Reply, Routes, Stream, answer_bytes
 from obelisk_server.serving import HttpListener, problem_response, read_body
 from obelisk_server.serving.problems import INTERNAL, SERVER
 
@@ -23,7 +35,6 @@ REQUESTS_MAX = 10_000
 """Requests that are answered at once, waiting ones included."""
 CLOSE_SECONDS = 5.0
 """How long a stopping listener lets requests end."""
-JSON = "application/json"
 
 OPERATIONS: tuple[AnyOperation, ...] = (
     *executions.OPERATIONS,
@@ -31,6 +42,8 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *versions.OPERATIONS,
     *trees.OPERATIONS,
     *catalogue.OPERATIONS,
+    *condition.OPERATIONS,
+    *openapi.OPERATIONS,
 )
 
 _LOOPBACK_HOST = re.compile(r"(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]{1,5})?")
@@ -44,6 +57,8 @@ class Listener:
         self._context = context
         self._routes = Routes(OPERATIONS)
         self._decoders = {item.body: msgspec.json.Decoder(item.body) for item in OPERATIONS}
+        self._document = msgspec.json.encode(openapi.document(OPERATIONS))
+        context.document = lambda: self._document
         self._body_bytes_max = payload_bytes_max + BODY_MARGIN_BYTES
         self.requests = 0
         """How many are being answered now."""
@@ -76,24 +91,25 @@ class Listener:
             raise refusals.TooManyRequests(REQUESTS_MAX)
         _refuse_foreign(request.headers)
         path, _, query_text = request.raw_path.partition("?")
+        operation, segments = self._find(request.method, path)
+        call: Call[Any, Any] = Call(
+            {name: unquote(segment) for name, segment in segments.items()},
+            _query(query_text, operation.query),
+            await self._body(request, operation) if operation.endpoint.method == "POST" else _NOTHING,
+        )
+        reply = await operation.handler(self._context, call)
+        return await _streamed(request, reply) if isinstance(reply, Stream) else _whole(reply)
+
+    def _find(self, method: str, path: str) -> tuple[AnyOperation, Mapping[str, str]]:
+        """Raises: PathNotFound, MethodNotAllowed."""
         found = self._routes.find(path)
         if found is None:
             raise refusals.PathNotFound(path)
         methods, segments = found
-        operation = methods.get(request.method)
+        operation = methods.get("GET" if method == "HEAD" else method)
         if operation is None:
-            raise refusals.MethodNotAllowed(request.method, sorted(methods))
-        call: Call[Any, Any] = Call(
-            {name: unquote(segment) for name, segment in segments.items()},
-            _query(query_text, operation.query),
-            await self._body(request, operation) if operation.method == "POST" else _NOTHING,
-        )
-        reply = await operation.handler(self._context, call)
-        return web.Response(
-            body=json_bytes(reply),
-            status=reply.status,
-            headers={**reply.headers, "Content-Type": JSON, "Server": SERVER},
-        )
+            raise refusals.MethodNotAllowed(method, sorted({*methods, *(["HEAD"] if "GET" in methods else [])}))
+        return operation, segments
 
     async def _body(self, request: web.BaseRequest, operation: AnyOperation) -> Any:
         if request.content_type != JSON:
@@ -112,6 +128,23 @@ class Listener:
 
 
 _NOTHING = wire.Nothing()
+
+
+def _whole(reply: Reply) -> web.Response:
+    """Of a HEAD request aiohttp sends no body."""
+    headers = {**reply.headers, "Content-Type": reply.media_type, "Server": SERVER}
+    return web.Response(body=answer_bytes(reply), status=reply.status, headers=headers)
+
+
+async def _streamed(request: web.BaseRequest, stream: Stream) -> web.StreamResponse:
+    """Until the parts end or the client leaves."""
+    headers = {"Content-Type": stream.media_type, "Cache-Control": "no-store", "Server": SERVER}
+    response = web.StreamResponse(headers=headers)
+    async with aclosing(stream.parts) as parts:
+        await response.prepare(request)
+        async for part in parts:
+            await response.write(part)
+    return response
 
 
 def _refuse_foreign(headers: Mapping[str, str]) -> None:

@@ -1,16 +1,22 @@
-"""Every operation of the API: one table, from which requests are dispatched."""
+"""Every operation of the API: what it takes, answers and refuses. Dispatch and documentation are made from it."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.service import Service
 from obelisk_server.api import wire
 from obelisk_server.api.turns import Turns
 from obelisk_server.api.waits import Waits
+from obelisk_server.endpoints import ENDPOINTS, Endpoint
 from obelisk_server.setup import Reloaded
+
+JSON = "application/json"
+WIDE = "{function}"
+"""The varying segment that may also be two: full names of functions have a slash."""
 
 Query = TypeVar("Query", bound=wire.Request)
 Body = TypeVar("Body", bound=wire.Request)
@@ -26,6 +32,8 @@ class Context:
     """Take obelisk.toml again; None where there is none. Raises: InvalidSetup."""
     ready: bool = False
     lists: Turns = field(default_factory=Turns)
+    document: Callable[[], bytes] = lambda: b"{}"  # the listener has it
+    """The OpenAPI document of what is deployed now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +48,41 @@ class Call(Generic[Query, Body]):
 @dataclass(frozen=True, slots=True)
 class Reply:
     status: int
-    body: wire.Answer | Mapping[str, Any]
+    body: Any
+    """What becomes JSON, or bytes as they are."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    media_type: str = JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """An answer without a known end: parts as they come, until the client leaves or the server stops."""
+
+    parts: AsyncGenerator[bytes]
+    media_type: str
 
 
 @dataclass(frozen=True, slots=True)
 class Operation(Generic[Query, Body]):
     name: str
-    method: str
-    path: str
-    """With `{name}` for a segment that varies."""
-    handler: Callable[[Context, Call[Query, Body]], Awaitable[Reply]]
+    """One of `ENDPOINTS`, which has its method, path, scope and what the same request again does."""
+    handler: Callable[[Context, Call[Query, Body]], Awaitable[Reply | Stream]]
     query: type[Query]
     body: type[Body]
     """`Nothing` for a method without body."""
+    answer: Any
+    """The type of the JSON it answers."""
+    errors: tuple[type[ObeliskError], ...] = ()
+    """What it may refuse with, beside what any request may be refused with (`problems.refusals_of`)."""
+    statuses: tuple[int, ...] = (200,)
+    """Of its answers."""
     body_bytes_max: int | None = None
     """None: what a payload may have."""
+    media_type: str = JSON
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return ENDPOINTS[self.name]
 
     @property
     def summary(self) -> str:
@@ -66,8 +93,8 @@ class Operation(Generic[Query, Body]):
 AnyOperation = Operation[Any, Any]
 
 
-def json_bytes(reply: Reply) -> bytes:
-    return msgspec.json.encode(reply.body)
+def answer_bytes(reply: Reply) -> bytes:
+    return reply.body if isinstance(reply.body, bytes) else msgspec.json.encode(reply.body)
 
 
 class Routes:
@@ -78,13 +105,21 @@ class Routes:
         self._varying: dict[int, list[tuple[tuple[str, ...], dict[str, AnyOperation]]]] = {}
         methods: dict[str, dict[str, AnyOperation]] = {}
         for operation in operations:
-            methods.setdefault(operation.path, {})[operation.method] = operation
+            endpoint = operation.endpoint
+            methods.setdefault(endpoint.path, {})[endpoint.method] = operation
         for path, by_method in methods.items():
-            segments = tuple(path.split("/"))
             if "{" in path:
-                self._varying.setdefault(len(segments), []).append((segments, by_method))
+                self._vary(path, by_method)
+                self._vary(path.replace(WIDE, "{function}/{function}"), by_method)
             else:
                 self._literal[path] = by_method
+
+    def _vary(self, path: str, by_method: dict[str, AnyOperation]) -> None:
+        segments = tuple(path.split("/"))
+        same_length = self._varying.setdefault(len(segments), [])
+        if all(known != segments for known, _ in same_length):
+            same_length.append((segments, by_method))
+            same_length.sort(key=lambda route: sum(segment[:1] == "{" for segment in route[0]))
 
     def find(self, path: str) -> tuple[Mapping[str, AnyOperation], Mapping[str, str]] | None:
         """(operations by method, the segments that vary, still percent-encoded) of a path; None: there is nothing."""
@@ -100,10 +135,12 @@ class Routes:
 
 
 def _match(pattern: Sequence[str], segments: Sequence[str]) -> dict[str, str] | None:
+    """A name that occurs twice stands for both segments, joined again."""
     found: dict[str, str] = {}
     for expected, segment in zip(pattern, segments, strict=True):
         if expected.startswith("{"):
-            found[expected[1:-1]] = segment
+            name = expected[1:-1]
+            found[name] = f"{found[name]}/{segment}" if name in found else segment
         elif expected != segment:
             return None
     return found

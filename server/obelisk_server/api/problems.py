@@ -20,7 +20,9 @@ from obelisk_runtime.service import (
 )
 from obelisk_runtime.service.transfer import TreeBusy, TreeTooLarge
 from obelisk_server.api import refusals, waits
+from obelisk_server.api.operations import AnyOperation
 from obelisk_server.serving import RETRY, BodyCutOff, BodyTooLarge, ProblemType, lookup
+from obelisk_server.serving.problems import INTERNAL
 from obelisk_server.setup import InvalidSetup
 
 PROBLEMS: dict[type[ObeliskError], ProblemType] = {
@@ -76,8 +78,36 @@ PROBLEMS: dict[type[ObeliskError], ProblemType] = {
     Overloaded: ProblemType(429, "overloaded", "The server is at its limit", headers=RETRY),
     store.StoreUnavailable: ProblemType(503, "store-unavailable", "The store does not work now", headers=RETRY),
 }
+EXECUTION = (InvalidName, store.ExecutionNotFound, store.StoreUnavailable)
+"""Of any operation on one execution."""
+SUBMIT = (
+    InvalidName,
+    UnknownFunction,
+    FunctionNotFound,
+    AmbiguousFunction,
+    values.InvalidValue,
+    values.PayloadTooLarge,
+    store.IdConflict,
+    Overloaded,
+    store.StoreUnavailable,
+)
+"""Of any operation that creates executions of functions."""
+STUB = (StubNotFound, StubConflict, values.InvalidValue, values.PayloadTooLarge)
+COMPONENT = (BytesMissing, BrokenBytes)
+"""Of any operation that runs a component which is not deployed."""
+ANY = (refusals.ForeignRequest, refusals.InvalidRequest, refusals.TooManyRequests)
+"""Of any request."""
+BODY = (refusals.MalformedBody, BodyCutOff, BodyTooLarge, refusals.UnsupportedMediaType)
+"""Of any request with a body."""
 
 
 def problem_type(error: ObeliskError) -> ProblemType:
     """The row of the error's class, or of its nearest base."""
     return lookup(PROBLEMS, error)
+
+
+def problem_types(operation: AnyOperation) -> list[ProblemType]:
+    """What an operation may be refused with, each type once."""
+    body = BODY if operation.endpoint.method == "POST" else ()
+    found = [PROBLEMS[error] for error in (*operation.errors, *body, *ANY)]
+    return list({problem.slug: problem for problem in (*found, INTERNAL)}.values())

@@ -6,11 +6,13 @@ from functools import lru_cache
 from typing import Any, assert_never
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.ids import ExecutionId, Instant, parent_of
 from obelisk_runtime.ports.store import LogRecord
+from obelisk_server.api import answers
 
 Json = dict[str, Any]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -52,7 +54,11 @@ def status_name(status: proj.Status) -> str:
     return type(status).__name__.lower()
 
 
-def summary(execution_id: ExecutionId, projection: proj.Projection) -> Json:
+def summary(execution_id: ExecutionId, projection: proj.Projection) -> answers.Summary:
+    return answers.Summary(**_summary_fields(execution_id, projection))
+
+
+def _summary_fields(execution_id: ExecutionId, projection: proj.Projection) -> Json:
     return {
         "id": execution_id,
         "function": projection.function.text,
@@ -82,20 +88,22 @@ def _status_fields(status: proj.Status) -> Json:
             assert_never(status)
 
 
-def details(projection: proj.Projection, created: ev.Created) -> Json:
-    """What the page of one execution shows beside its summary."""
-    fields: Json = {
-        "params": msgspec.Raw(created.params.encode()),
-        "tags": created.tags or {},
-        "digest": projection.digest,
-        "failures": projection.failures,
-        "traps": projection.traps,
-        "timeouts": projection.timeouts,
-        "losses": projection.losses,
-    }
-    if created.deadline is not None:
-        fields["deadline"] = instant(created.deadline)
-    return fields
+def execution(
+    execution_id: ExecutionId, projection: proj.Projection, created: ev.Created, outcome: ev.Outcome | None
+) -> answers.Execution:
+    """What the page of one execution shows; `outcome` of a finished one."""
+    return answers.Execution(
+        **_summary_fields(execution_id, projection),
+        params=msgspec.Raw(created.params.encode()),
+        tags=created.tags or {},
+        digest=projection.digest,
+        failures=projection.failures,
+        traps=projection.traps,
+        timeouts=projection.timeouts,
+        losses=projection.losses,
+        deadline=UNSET if created.deadline is None else instant(created.deadline),
+        result=UNSET if outcome is None else result(outcome),
+    )
 
 
 def event(recorded: ev.Recorded) -> Json:
@@ -138,25 +146,30 @@ _FIELDS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def response(found: ev.Response) -> Json:
-    fields: Json = {"position": found.position, "at": instant(found.at), "id": found.id}
-    match found.result:
+def response(found: ev.Response) -> answers.ResponseItem:
+    word, outcome = _answer(found.result)
+    at = instant(found.at)
+    return answers.ResponseItem(position=found.position, at=at, id=found.id, response=word, outcome=outcome)
+
+
+def _answer(found: ev.ChildFinished | ev.DelayDue | ev.DelayCancelled) -> tuple[str, msgspec.Raw | UnsetType]:
+    match found:
         case ev.ChildFinished(outcome):
-            return {**fields, "response": "child-finished", "outcome": result(outcome)}
+            return "child-finished", result(outcome)
         case ev.DelayDue():
-            return {**fields, "response": "delay-due"}
+            return "delay-due", UNSET
         case ev.DelayCancelled():
-            return {**fields, "response": "delay-cancelled"}
+            return "delay-cancelled", UNSET
         case _:
-            assert_never(found.result)
+            assert_never(found)
 
 
-def log_record(cursor: int, record: LogRecord) -> Json:
-    return {
-        "cursor": cursor,
-        "at": instant(record.at),
-        "level": record.level.value,
-        "source": record.source,
-        "run": record.run,
-        "message": record.message,
-    }
+def log_line(cursor: int, record: LogRecord) -> answers.LogLine:
+    return answers.LogLine(
+        cursor=cursor,
+        at=instant(record.at),
+        level=record.level.value,
+        source=record.source,
+        run=record.run,
+        message=record.message,
+    )

@@ -5,14 +5,20 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from obelisk_runtime.core.errors import InvalidName
+from obelisk_runtime.core.forking import CannotFork
 from obelisk_runtime.core.ids import Digest, parse_execution_id, top_of
-from obelisk_runtime.service.transfer import ImportResult
-from obelisk_server.api import wire
-from obelisk_server.api.executions import EXECUTIONS
+from obelisk_runtime.core.transfer import InvalidExport
+from obelisk_runtime.ports.store import IdConflict, StoreUnavailable
+from obelisk_runtime.service import NotAWorkflow
+from obelisk_runtime.service.transfer import ImportResult, TreeBusy, TreeTooLarge
+from obelisk_server.api import answers, wire
 from obelisk_server.api.operations import AnyOperation, Call, Context, Operation, Reply
+from obelisk_server.api.problems import COMPONENT, EXECUTION
 from obelisk_server.api.refusals import InvalidRequest
 from obelisk_server.api.versions import BODY_BYTES_MAX
 from obelisk_server.durations import NotADuration, parse_duration
+from obelisk_server.endpoints import ENDPOINTS
 
 
 class Fork(wire.Request, frozen=True):
@@ -24,6 +30,25 @@ class Fork(wire.Request, frozen=True):
     """Another component than the original's; base64 on the wire."""
 
 
+class Forked(answers.Answer, frozen=True, kw_only=True):
+    id: str
+
+
+class Exported(answers.Answer, frozen=True, kw_only=True):
+    lines: list[msgspec.Raw]
+
+
+class Imported(answers.Answer, frozen=True, kw_only=True):
+    id: str
+    outcome: str
+    missing_components: list[str]
+
+
+class Pruned(answers.Answer, frozen=True, kw_only=True):
+    trees: int
+    next_cursor: str | None
+
+
 async def fork(context: Context, call: Call[wire.Nothing, Fork]) -> Reply:
     """Begin a new execution that reuses the history of a workflow before a version."""
     body = call.body
@@ -31,7 +56,7 @@ async def fork(context: Context, call: Call[wire.Nothing, Fork]) -> Reply:
         raise InvalidRequest("digest and component are given; expected at most one of them")
     component = body.component if body.digest is None else Digest(body.digest)
     forked = await context.service.trees.fork(parse_execution_id(call.path["id"]), body.version, component)
-    return Reply(201, {"id": forked}, {"Location": f"{EXECUTIONS}/{forked}"})
+    return Reply(201, Forked(id=forked), {"Location": ENDPOINTS["get-execution"].filled(forked)})
 
 
 class Prune(wire.Request, frozen=True):
@@ -48,14 +73,15 @@ class Import(wire.Request, frozen=True):
 async def export(context: Context, call: Call[wire.Nothing, wire.Nothing]) -> Reply:
     """A tree of executions with logs and responses, to be imported elsewhere."""
     lines = await context.service.trees.export(parse_execution_id(call.path["id"]))
-    return Reply(200, {"lines": [msgspec.Raw(line) for line in lines]})
+    return Reply(200, Exported(lines=[msgspec.Raw(line) for line in lines]))
 
 
 async def import_tree(context: Context, call: Call[wire.Nothing, Import]) -> Reply:
     """Take in a tree of executions that was exported; what is unfinished arrives paused."""
     imported = await context.service.trees.import_([bytes(line) for line in call.body.lines])
     status = 201 if imported.result is ImportResult.IMPORTED else 200
-    return Reply(status, {"id": imported.id, "outcome": imported.result.value, "missing_components": imported.missing})
+    missing = [str(digest) for digest in imported.missing]
+    return Reply(status, Imported(id=imported.id, outcome=imported.result.value, missing_components=missing))
 
 
 async def hold(context: Context, call: Call[wire.Nothing, wire.Nothing]) -> Reply:
@@ -72,7 +98,7 @@ async def _hold(context: Context, call: Call[wire.Nothing, wire.Nothing], *, hel
     execution_id = parse_execution_id(call.path["id"])
     changed = await context.service.trees.hold(execution_id, held=held)
     word = "held" if held else "released"
-    return Reply(200, {"id": top_of(execution_id), "outcome": word if changed else f"already {word}"})
+    return Reply(200, answers.Steered(id=top_of(execution_id), outcome=word if changed else f"already {word}"))
 
 
 async def prune(context: Context, call: Call[wire.Nothing, Prune]) -> Reply:
@@ -82,14 +108,32 @@ async def prune(context: Context, call: Call[wire.Nothing, Prune]) -> Reply:
     except NotADuration as error:
         raise InvalidRequest(f"older_than: {error}") from None
     pruned = await context.service.trees.prune(older_than, cursor=call.body.cursor)
-    return Reply(200, {"trees": pruned.trees, "next_cursor": pruned.next_cursor})
+    return Reply(200, Pruned(trees=pruned.trees, next_cursor=pruned.next_cursor))
 
 
 OPERATIONS: tuple[AnyOperation, ...] = (
-    Operation("fork", "POST", EXECUTIONS + "/{id}/fork", fork, wire.Nothing, Fork, BODY_BYTES_MAX),
-    Operation("hold", "POST", EXECUTIONS + "/{id}/hold", hold, wire.Nothing, wire.Nothing),
-    Operation("release", "POST", EXECUTIONS + "/{id}/release", release, wire.Nothing, wire.Nothing),
-    Operation("export", "GET", EXECUTIONS + "/{id}/export", export, wire.Nothing, wire.Nothing),
-    Operation("import", "POST", "/v1/import", import_tree, wire.Nothing, Import, BODY_BYTES_MAX),
-    Operation("prune", "POST", "/v1/prune", prune, wire.Nothing, Prune),
+    Operation(
+        "fork",
+        fork,
+        wire.Nothing,
+        Fork,
+        Forked,
+        (*EXECUTION, *COMPONENT, NotAWorkflow, CannotFork),
+        statuses=(201,),
+        body_bytes_max=BODY_BYTES_MAX,
+    ),
+    Operation("hold", hold, wire.Nothing, wire.Nothing, answers.Steered, EXECUTION),
+    Operation("release", release, wire.Nothing, wire.Nothing, answers.Steered, EXECUTION),
+    Operation("export", export, wire.Nothing, wire.Nothing, Exported, (*EXECUTION, TreeTooLarge, TreeBusy)),
+    Operation(
+        "import",
+        import_tree,
+        wire.Nothing,
+        Import,
+        Imported,
+        (InvalidExport, IdConflict, StoreUnavailable),
+        statuses=(200, 201),
+        body_bytes_max=BODY_BYTES_MAX,
+    ),
+    Operation("prune", prune, wire.Nothing, Prune, Pruned, (InvalidName, StoreUnavailable)),
 )

@@ -1,16 +1,27 @@
 """Operations on versions of code: replay, upgrade, reload."""
 
-from dataclasses import asdict
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
-from obelisk_runtime.core.ids import parse_execution_id
-from obelisk_runtime.service import Differs, Matches, Replayed, Unfit, Upgrade
-from obelisk_server.api import wire
+from obelisk_runtime.core.errors import InvalidName
+from obelisk_runtime.core.ids import ExecutionId, parse_execution_id
+from obelisk_runtime.ports.store import StoreUnavailable
+from obelisk_runtime.service import (
+    ComponentNotFound,
+    Differs,
+    Matches,
+    NotAWorkflow,
+    NotDeployed,
+    Replayed,
+    Unfit,
+    Upgrade,
+)
+from obelisk_server.api import answers, wire
 from obelisk_server.api.operations import AnyOperation, Call, Context, Operation, Reply
+from obelisk_server.api.problems import COMPONENT, EXECUTION
 from obelisk_server.api.refusals import NotReady
-from obelisk_server.api.render import Json
+from obelisk_server.setup import InvalidSetup
 
 COMPONENT_BYTES_MAX = 64 * 1024 * 1024
 """Of a component sent with a request."""
@@ -28,22 +39,45 @@ class UpgradeComponent(wire.Request, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=UPGRADES_MAX)] = 10
 
 
+class ReplayAnswer(answers.Answer, frozen=True, kw_only=True):
+    id: str
+    matches: bool
+    digest: str
+    entries: int | UnsetType = UNSET
+    difference: answers.Json | UnsetType = UNSET
+
+
+class UpgradeAnswer(answers.Answer, frozen=True, kw_only=True):
+    id: str
+    outcome: str
+    digest: str | None
+    difference: answers.Json | UnsetType = UNSET
+
+
+class ReloadAnswer(answers.Answer, frozen=True, kw_only=True):
+    components: int
+    functions: int
+    changed: list[str]
+    restart_needed: list[str]
+
+
 async def replay(context: Context, call: Call[wire.Nothing, Replay]) -> Reply:
     """Run the history of a workflow against its component, or another one, and compare; nothing is written."""
     execution_id = parse_execution_id(call.path["id"])
     replayed = await context.service.replay(execution_id, call.body.component)
-    return Reply(200, {"id": execution_id, **_replayed(replayed)})
+    return Reply(200, _replayed(execution_id, replayed))
 
 
-def _replayed(replayed: Replayed) -> Json:
+def _replayed(execution_id: ExecutionId, replayed: Replayed) -> ReplayAnswer:
     match replayed:
         case Matches(digest, entries):
-            return {"matches": True, "digest": digest, "entries": entries}
+            return ReplayAnswer(id=execution_id, matches=True, digest=digest, entries=entries)
         case Differs() | Unfit():
-            return {"matches": False, "digest": replayed.digest, "difference": _difference(replayed)}
+            difference = _difference(replayed)
+            return ReplayAnswer(id=execution_id, matches=False, digest=replayed.digest, difference=difference)
 
 
-def _difference(difference: Differs | Unfit) -> Json:
+def _difference(difference: Differs | Unfit) -> answers.Json:
     if isinstance(difference, Unfit):
         return {"reason": difference.reason}
     return {
@@ -63,31 +97,49 @@ async def upgrade_component(context: Context, call: Call[wire.Nothing, UpgradeCo
     """Move the unfinished executions of a component to what is deployed now, page by page."""
     body = call.body
     page = await context.service.upgrade_component(call.path["name"], cursor=body.cursor, limit=body.limit)
-    return Reply(200, wire.Page(items=[_upgraded(item) for item in page.items], next_cursor=page.next_cursor))
+    return Reply(200, answers.Page(items=[_upgraded(item) for item in page.items], next_cursor=page.next_cursor))
 
 
-def _upgraded(upgrade: Upgrade) -> Json:
-    item: Json = {"id": upgrade.id, "outcome": upgrade.result.value, "digest": upgrade.digest}
-    return item if upgrade.difference is None else {**item, "difference": _difference(upgrade.difference)}
+def _upgraded(upgrade: Upgrade) -> UpgradeAnswer:
+    difference = UNSET if upgrade.difference is None else _difference(upgrade.difference)
+    return UpgradeAnswer(id=upgrade.id, outcome=upgrade.result.value, digest=upgrade.digest, difference=difference)
 
 
 async def reload(context: Context, _: Call[wire.Nothing, wire.Nothing]) -> Reply:
     """Take obelisk.toml again, with new components and settings; if anything is wrong, nothing changes."""
     if context.reload is None:
         raise NotReady("this server was not started from an obelisk.toml")
-    return Reply(200, asdict(await context.reload()))
+    reloaded = await context.reload()
+    changed, restart_needed = list(reloaded.changed), list(reloaded.restart_needed)
+    return Reply(
+        200,
+        ReloadAnswer(
+            components=reloaded.components,
+            functions=reloaded.functions,
+            changed=changed,
+            restart_needed=restart_needed,
+        ),
+    )
 
 
 OPERATIONS: tuple[AnyOperation, ...] = (
-    Operation("replay", "POST", "/v1/executions/{id}/replay", replay, wire.Nothing, Replay, BODY_BYTES_MAX),
-    Operation("upgrade", "POST", "/v1/executions/{id}/upgrade", upgrade, wire.Nothing, wire.Nothing),
+    Operation(
+        "replay",
+        replay,
+        wire.Nothing,
+        Replay,
+        ReplayAnswer,
+        (*EXECUTION, *COMPONENT, NotAWorkflow),
+        body_bytes_max=BODY_BYTES_MAX,
+    ),
+    Operation("upgrade", upgrade, wire.Nothing, wire.Nothing, UpgradeAnswer, (*EXECUTION, NotAWorkflow, NotDeployed)),
     Operation(
         "upgrade-component",
-        "POST",
-        "/v1/components/{name}/upgrade",
         upgrade_component,
         wire.Nothing,
         UpgradeComponent,
+        answers.Page[UpgradeAnswer],
+        (ComponentNotFound, InvalidName, StoreUnavailable),
     ),
-    Operation("reload", "POST", "/v1/server/reload", reload, wire.Nothing, wire.Nothing),
+    Operation("reload", reload, wire.Nothing, wire.Nothing, ReloadAnswer, (NotReady, InvalidSetup, StoreUnavailable)),
 )

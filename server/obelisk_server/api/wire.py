@@ -1,6 +1,6 @@
-"""Bodies and query strings of requests, as they are typed on the wire."""
+"""Bodies and query strings of requests, as they are typed on the wire. What is answered: `api.answers`."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -15,6 +15,7 @@ Tag = Annotated[str, Meta(min_length=1, max_length=TAG_CHARACTERS_MAX)]
 TagValue = Annotated[str, Meta(max_length=TAG_CHARACTERS_MAX)]
 Text = Annotated[str, Meta(max_length=NAME_CHARACTERS_MAX)]
 Limit = Annotated[int, Meta(ge=1, le=PAGE_MAX)]
+Params = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "array"})]
 Position = Annotated[int, Meta(ge=0)]
 
 
@@ -29,7 +30,7 @@ class Nothing(Request, frozen=True):
 class Submit(Request, frozen=True):
     function: Text
     """A full name, or an end of it that only one function has."""
-    params: msgspec.Raw = msgspec.Raw(b"[]")
+    params: Params | UnsetType = UNSET
     """A JSON array with one value for each parameter."""
     id: Text | None = None
     tags: Annotated[dict[Tag, TagValue], Meta(max_length=TAGS_MAX)] | None = None
@@ -80,49 +81,3 @@ class Tail(Request, frozen=True):
 
 class Wait(Request, frozen=True):
     wait: Text | None = None
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """The base of answers: fields that are UNSET are left out."""
-
-
-class SubmitAnswer(Answer, frozen=True):
-    id: str
-    existed: bool
-    status: str | UnsetType = UNSET
-    """Only of a submit that waited."""
-    result: msgspec.Raw | UnsetType = UNSET
-    """`{"ok": v}`, `{"err": v}` or `{"failure": {"kind": k, "reason": r}}`, once finished."""
-
-
-class ResultAnswer(Answer, frozen=True):
-    id: str
-    status: str
-    result: msgspec.Raw | UnsetType = UNSET
-
-
-class Page(Answer, frozen=True):
-    items: list[dict[str, Any]]
-    next_cursor: str | None
-    """Where to go on; None at the end."""
-
-
-class TailPage(Answer, frozen=True):
-    items: list[dict[str, Any]]
-    next_cursor: int
-    """Where to go on, now or later."""
-    complete: bool
-    """The execution has finished and nothing can follow."""
-
-
-class ControlAnswer(Answer, frozen=True):
-    id: str
-    outcome: str
-
-
-class WhyAnswer(Answer, frozen=True):
-    because: str
-    text: str
-    until: str | None
-    """When that changes by itself."""
-    waits_for: list[str]

@@ -13,7 +13,7 @@ def function() -> None: ...
 @function.command("list", help="List every function with its type.")
 @client_command
 def list_functions(client: Client, *, as_json: bool) -> None:
-    page = client.get("/v1/functions")
+    page = client.call("list-functions")
     if as_json:
         print_json(page)
         return
@@ -24,7 +24,7 @@ def list_functions(client: Client, *, as_json: bool) -> None:
 @click.command("list", help="List every deployed component.")
 @client_command
 def list_components(client: Client, *, as_json: bool) -> None:
-    page = client.get("/v1/components")
+    page = client.call("list-components")
     if as_json:
         print_json(page)
         return

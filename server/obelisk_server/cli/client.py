@@ -4,9 +4,10 @@ import http.client
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from obelisk_server.cli.failure import Exit, Failure
+from obelisk_server.endpoints import ENDPOINTS
 
 DEFAULT_SERVER = "http://127.0.0.1:8080"
 ANSWER_SECONDS_MAX = 30.0
@@ -37,15 +38,23 @@ class Client:
         kind = http.client.HTTPConnection if parts.scheme == "http" else http.client.HTTPSConnection
         self._connection = kind(parts.hostname, parts.port, timeout=ANSWER_SECONDS_MAX)
 
-    def get(self, path: str, query: Query | None = None) -> Json:
-        """Raises: Failure."""
-        given = {name: value for name, value in (query or {}).items() if value not in (None, [], ())}
-        return self._ask("GET", path + ("?" + urlencode(given, doseq=True) if given else ""), None)
+    def call(
+        self,
+        name: str,
+        *segments: str,
+        query: Query | None = None,
+        body: str = "{}",
+        seconds: float = ANSWER_SECONDS_MAX,
+    ) -> Json:
+        """The operation of `endpoints.ENDPOINTS` with this name; `segments` are what varies in its path.
 
-    def post(self, path: str, body: str, *, seconds: float = ANSWER_SECONDS_MAX) -> Json:
-        """`body` is JSON text; the answer may take so many `seconds`. Raises: Failure."""
+        `body` is JSON text, for what takes one; the answer may take so many `seconds`. Raises: Failure.
+        """
+        endpoint = ENDPOINTS[name]
+        given = {key: value for key, value in (query or {}).items() if value not in (None, [], ())}
+        target = endpoint.filled(*segments) + ("?" + urlencode(given, doseq=True) if given else "")
         self._connection.timeout = seconds
-        return self._ask("POST", path, body.encode())
+        return self._ask(endpoint.method, target, body.encode() if endpoint.method == "POST" else None)
 
     def _ask(self, method: str, target: str, body: bytes | None) -> Json:
         try:
@@ -73,8 +82,3 @@ class Client:
         if status < 400:
             return answer
         raise Failure(_EXITS.get(status, Exit.SERVER_FAILED), str(answer.get("detail", f"status {status}")), answer)
-
-
-def segment(text: str) -> str:
-    """An id as one segment of a path."""
-    return quote(text, safe=":")

@@ -4,7 +4,7 @@ import json
 
 import click
 
-from obelisk_server.cli.client import Client, segment
+from obelisk_server.cli.client import Client
 from obelisk_server.cli.output import client_command, print_fields, print_json
 from obelisk_server.cli.params import result_text
 
@@ -18,7 +18,7 @@ def _steer(verb: str, explanation: str) -> click.Command:
     @client_command
     def command(client: Client, *, target_id: str, reason: str | None, as_json: bool) -> None:
         body = json.dumps({"reason": reason} if reason else {})
-        answer = client.post(f"/v1/executions/{segment(target_id)}/{verb}", body)
+        answer = client.call(verb, target_id, body=body)
         if as_json:
             print_json(answer)
         else:
@@ -34,7 +34,7 @@ def _steer(verb: str, explanation: str) -> click.Command:
 def stub(client: Client, *, execution_id: str, result: str, as_json: bool) -> None:
     """Supply the RESULT of a stub execution: {"ok": VALUE} or {"err": VALUE}, - for standard input, or @FILE."""
     body = f'{{"result": {result_text(result)}}}'
-    answer = client.post(f"/v1/executions/{segment(execution_id)}/stub", body)
+    answer = client.call("stub", execution_id, body=body)
     if as_json:
         print_json(answer)
     else:
@@ -46,7 +46,7 @@ def stub(client: Client, *, execution_id: str, result: str, as_json: bool) -> No
 @client_command
 def why(client: Client, *, execution_id: str, as_json: bool) -> None:
     """Say why an execution does not run now."""
-    found = client.get(f"/v1/executions/{segment(execution_id)}/why")
+    found = client.call("why", execution_id)
     if as_json:
         print_json(found)
     else:

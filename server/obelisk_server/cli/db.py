@@ -27,7 +27,7 @@ def prune(client: Client, *, older_than: str, as_json: bool) -> None:
     trees = 0
     body: Json = {"older_than": older_than}
     while True:
-        page = client.post("/v1/prune", json.dumps(body))
+        page = client.call("prune", body=json.dumps(body))
         trees += page["trees"]
         if page["next_cursor"] is None:
             break

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from obelisk_server.cli import control, trees
-from obelisk_server.cli.client import Client, Json, segment
+from obelisk_server.cli.client import Client, Json
 from obelisk_server.cli.failure import Exit
 from obelisk_server.cli.follow import Follow
 from obelisk_server.cli.output import client_command, compact, print_fields, print_json, print_table, visible
@@ -66,7 +66,7 @@ def submit(  # noqa: PLR0913 - one for each option
         "paused": paused,
     }
     given = json.dumps({name: value for name, value in fields.items() if value})
-    submitted = client.post("/v1/executions", f'{given[:-1]}, "params": {params_text(params)}}}')
+    submitted = client.call("submit", body=f'{given[:-1]}, "params": {params_text(params)}}}')
     if follow:
         _follow(client, submitted["id"], as_json=as_json)
     elif as_json:
@@ -105,7 +105,7 @@ def _follow(client: Client, execution_id: str, *, as_json: bool) -> None:
 @client_command
 def list_executions(client: Client, *, as_json: bool, children: bool, **query: Any) -> None:
     """List executions, newest first."""
-    page = client.get("/v1/executions", {**query, "children": "true" if children else None})
+    page = client.call("list-executions", query={**query, "children": "true" if children else None})
     if as_json:
         print_json(page)
         return
@@ -122,7 +122,7 @@ def list_executions(client: Client, *, as_json: bool, children: bool, **query: A
 @click.argument("execution_id")
 @client_command
 def get(client: Client, *, execution_id: str, as_json: bool) -> None:
-    found = client.get(f"/v1/executions/{segment(execution_id)}")
+    found = client.call("get-execution", execution_id)
     if as_json:
         print_json(found)
     else:
@@ -139,7 +139,7 @@ _limit = click.option("--limit", type=click.IntRange(1), help="How many at most 
 @_limit
 @client_command
 def events(client: Client, *, execution_id: str, **options: Any) -> None:
-    _print_tail(Tail(client, execution_id, "events", ("version", "at", "event")), **options)
+    _print_tail(Tail(client, execution_id, "list-events", ("version", "at", "event")), **options)
 
 
 @execution.command("responses", help="Show what its children and delays answered, in order.")
@@ -148,7 +148,7 @@ def events(client: Client, *, execution_id: str, **options: Any) -> None:
 @_limit
 @client_command
 def responses(client: Client, *, execution_id: str, **options: Any) -> None:
-    _print_tail(Tail(client, execution_id, "responses", ("position", "at", "response")), **options)
+    _print_tail(Tail(client, execution_id, "list-responses", ("position", "at", "response")), **options)
 
 
 @execution.command("logs", help="Show what its guest wrote.")
@@ -158,7 +158,7 @@ def responses(client: Client, *, execution_id: str, **options: Any) -> None:
 @click.option("-f", "--follow", is_flag=True, help="Go on until the execution ends.")
 @client_command
 def logs(client: Client, *, execution_id: str, **options: Any) -> None:
-    _print_tail(Tail(client, execution_id, "logs", ("at", "level", "source"), "message"), **options)
+    _print_tail(Tail(client, execution_id, "list-logs", ("at", "level", "source"), "message"), **options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,14 +167,14 @@ class Tail:
 
     client: Client
     execution_id: str
-    kind: str
+    operation: str
     columns: tuple[str, ...]
     last: str | None = None
     """The field that is shown without its name at the end; None: all other fields."""
 
     def page(self, cursor: int, limit: int, wait: str | None) -> Json:
-        path = f"/v1/executions/{segment(self.execution_id)}/{self.kind}"
-        return self.client.get(path, {"cursor": str(cursor), "limit": str(limit), "wait": wait})
+        query = {"cursor": str(cursor), "limit": str(limit), "wait": wait}
+        return self.client.call(self.operation, self.execution_id, query=query)
 
     def line(self, item: Json) -> str:
         rest = {name: value for name, value in item.items() if name not in self.columns}

@@ -5,7 +5,7 @@ import time
 
 import click
 
-from obelisk_server.cli.client import Client, Json, segment
+from obelisk_server.cli.client import Client, Json
 from obelisk_server.cli.failure import Exit, Failure
 from obelisk_server.cli.output import visible
 
@@ -24,7 +24,7 @@ class Follow:
 
     def __init__(self, client: Client, execution_id: str) -> None:
         self._client = client
-        self._path = f"/v1/executions/{segment(execution_id)}"
+        self._id = execution_id
         self._live = sys.stderr.isatty()
         self._started = time.monotonic()  # noqa: TID251 - for a person who watches, nothing is decided by it
         self._shown_at = -PLAIN_SECONDS
@@ -62,7 +62,7 @@ class Follow:
     def _look(self) -> Json | None:
         """Show what is new; the execution if it has ended and all of it was shown."""
         complete = self._take_responses()
-        execution = self._client.get(self._path)
+        execution = self._client.call("get-execution", self._id)
         self._print_logs()
         ended = complete and execution["status"] == "finished"
         self._show(execution, last=ended)
@@ -71,14 +71,14 @@ class Follow:
     def _take_responses(self) -> bool:
         """Count what children answered; waits for news. Whether there can be no more."""
         query = {"cursor": str(self._responses_cursor), "limit": PAGE, "wait": WAIT}
-        page = self._client.get(self._path + "/responses", query)
+        page = self._client.call("list-responses", self._id, query=query)
         self._responses_cursor = page["next_cursor"]
         self._finished_children += sum(item["response"] == "child-finished" for item in page["items"])
         return page["complete"]
 
     def _print_logs(self) -> None:
         while True:
-            page = self._client.get(self._path + "/logs", {"cursor": str(self._logs_cursor), "limit": PAGE})
+            page = self._client.call("list-logs", self._id, query={"cursor": str(self._logs_cursor), "limit": PAGE})
             for item in page["items"]:
                 self._clear()
                 click.echo(f"{item['at']} {item['level']:5} {visible(item['message'])}", err=True)

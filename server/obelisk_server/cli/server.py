@@ -73,7 +73,7 @@ def reload(client: Client, *, as_json: bool) -> None:
     If anything is wrong, what was deployed stays. SIGHUP does the same.
     """
     try:
-        answer = client.post("/v1/server/reload", "{}", seconds=RELOAD_SECONDS_MAX)
+        answer = client.call("reload", seconds=RELOAD_SECONDS_MAX)
     except Failure as failure:
         if failure.code is Exit.USAGE:  # not what was typed here is wrong
             failure.code = Exit.INVALID_SETUP

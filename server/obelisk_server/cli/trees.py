@@ -9,7 +9,7 @@ from typing import TextIO
 
 import click
 
-from obelisk_server.cli.client import Client, Json, segment
+from obelisk_server.cli.client import Client, Json
 from obelisk_server.cli.failure import Exit, Failure
 from obelisk_server.cli.output import client_command, compact, print_json
 
@@ -29,7 +29,7 @@ def fork(client: Client, *, execution_id: str, version: int, component: str | No
     body: Json = {"version": version}
     if component is not None:
         body |= {"digest": component} if _DIGEST.fullmatch(component) else {"component": _bytes(Path(component))}
-    answer = client.post(f"/v1/executions/{segment(execution_id)}/fork", json.dumps(body))
+    answer = client.call("fork", execution_id, body=json.dumps(body))
     if as_json:
         print_json(answer)
     else:
@@ -48,7 +48,7 @@ def _bytes(file: Path) -> str:
 @client_command
 def hold(client: Client, *, execution_id: str, as_json: bool) -> None:
     """Keep an execution, with its whole tree, from being deleted when it is old."""
-    _print_outcome(client.post(f"/v1/executions/{segment(execution_id)}/hold", "{}"), as_json=as_json)
+    _print_outcome(client.call("hold", execution_id), as_json=as_json)
 
 
 @click.command("release")
@@ -56,7 +56,7 @@ def hold(client: Client, *, execution_id: str, as_json: bool) -> None:
 @client_command
 def release(client: Client, *, execution_id: str, as_json: bool) -> None:
     """Let an execution, with its whole tree, be deleted when it is old."""
-    _print_outcome(client.post(f"/v1/executions/{segment(execution_id)}/release", "{}"), as_json=as_json)
+    _print_outcome(client.call("release", execution_id), as_json=as_json)
 
 
 def _print_outcome(answer: Json, *, as_json: bool) -> None:
@@ -78,7 +78,7 @@ def export(client: Client, *, execution_ids: tuple[str, ...], output: TextIO, as
     Keep the file as secret as the store. The bytes of components are not in it.
     """
     for execution_id in execution_ids:
-        exported = client.get(f"/v1/executions/{segment(execution_id)}/export")
+        exported = client.call("export", execution_id)
         output.writelines(compact(line) + "\n" for line in exported["lines"])
 
 
@@ -91,7 +91,7 @@ def import_file(client: Client, *, file: TextIO, as_json: bool) -> None:
     Each tree is taken in as a whole. One that is here already is left as it is if it is equal, else refused.
     """
     for tree in _trees(file):
-        answer = client.post("/v1/import", f'{{"lines": [{",".join(tree)}]}}')
+        answer = client.call("import", body=f'{{"lines": [{",".join(tree)}]}}')
         if as_json:
             print_json(answer)
             continue

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from obelisk_server.cli.client import Client, Json, segment
+from obelisk_server.cli.client import Client, Json
 from obelisk_server.cli.failure import Exit
 from obelisk_server.cli.output import client_command, print_json, visible
 
@@ -30,7 +30,7 @@ def replay(client: Client, *, execution_id: str, file: Path | None, as_json: boo
     Exit code 4 if the component asks for something else than is recorded.
     """
     body = {} if file is None else {"component": base64.b64encode(file.read_bytes()).decode()}
-    answer = client.post(f"/v1/executions/{segment(execution_id)}/replay", json.dumps(body))
+    answer = client.call("replay", execution_id, body=json.dumps(body))
     if as_json:
         print_json(answer)
     elif answer["matches"]:
@@ -62,7 +62,7 @@ def upgrade(client: Client, *, execution_id: str, as_json: bool) -> None:
 
     Exit code 4 if it does not: it stays where it is.
     """
-    answer = client.post(f"/v1/executions/{segment(execution_id)}/upgrade", "{}")
+    answer = client.call("upgrade", execution_id)
     _print_upgrade(answer, as_json=as_json)
     if answer["outcome"] in _STAYED:
         raise SystemExit(Exit.CONFLICT)
@@ -89,7 +89,7 @@ def upgrade_component(client: Client, *, name: str, as_json: bool) -> None:
     cursor: str | None = None
     while True:
         body = {"limit": UPGRADES_PER_REQUEST} | ({} if cursor is None else {"cursor": cursor})
-        page = client.post(f"/v1/components/{segment(name)}/upgrade", json.dumps(body))
+        page = client.call("upgrade-component", name, body=json.dumps(body))
         for item in page["items"]:
             counts[item["outcome"]] += 1
             _print_upgrade(item, as_json=as_json)

@@ -29,6 +29,10 @@ class ProblemType:
     """Members beside the standard ones."""
     headers: dict[str, str] = field(default_factory=dict[str, str])
 
+    @property
+    def uri(self) -> str:
+        return TYPE + self.slug
+
 
 INTERNAL = ProblemType(500, "internal-error", "The server failed; its log has the reason")
 
@@ -40,7 +44,7 @@ def lookup(table: Mapping[type[ObeliskError], ProblemType], error: ObeliskError)
 
 def problem_body(problem: ProblemType, detail: str, fields: dict[str, Any]) -> bytes:
     return msgspec.json.encode(
-        {"type": TYPE + problem.slug, "title": problem.title, "status": problem.status, "detail": detail, **fields}
+        {"type": problem.uri, "title": problem.title, "status": problem.status, "detail": detail, **fields}
     )
 
 
