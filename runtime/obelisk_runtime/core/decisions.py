@@ -131,14 +131,15 @@ def end_early(projection: proj.Projection, outcome: ev.Failed) -> tuple[ev.LifeE
     return (ev.CancelRequested(outcome.reason), last) if outcome.kind is ev.FailureKind.CANCELLED else (last,)
 
 
-def pause(projection: proj.Projection, reason: str) -> tuple[ev.LifeEvent, ...]:
+def pause(projection: proj.Projection, reason: str, executor: ExecutorId) -> tuple[ev.LifeEvent, ...]:
     """Nobody takes it up until it is resumed. An attempt that runs may end; a workflow's guest is let go of.
 
+    A workflow that another one than `executor` holds is let go of there, as soon as that one learns of it.
     () if it is paused or ending already.
     """
     if ending(projection) or projection.lifecycle.paused:
         return ()
-    if projection.kind is ev.ExecutionKind.WORKFLOW and projection.holder is not None:
+    if projection.kind is ev.ExecutionKind.WORKFLOW and projection.holder == executor:
         return ev.Paused(reason), ev.Unlocked(reason)
     return (ev.Paused(reason),)
 

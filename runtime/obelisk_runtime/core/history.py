@@ -7,7 +7,7 @@ parent's response list, so that the n-th `awaited next` of a set gets the n-th r
 `History` is a mutable fold (each step is O(1)). It does no I/O and is told the time.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -95,7 +95,10 @@ class History:
         self._origins: list[str] = []
         """Paths of the executions it was forked from."""
         assert isinstance(entries[0].event, ev.Created)
-        self._life = proj.begin(entries[0].event, entries[0].at)
+        self._created = entries[0].event
+        self._life = proj.begin(self._created, entries[0].at)
+        self._lives = entries[:1]
+        """Events that are no history entries."""
         for entry in entries[1:]:
             self._live(entry)
         self._entries = [entry for entry in entries if isinstance(entry.event, ev.HistoryEvent)]
@@ -187,14 +190,25 @@ class History:
         self._live(entry)
         self.fresh.append(entry)
 
-    def foreign(self, entries: Iterable[ev.Recorded]) -> None:
-        """Take over events that somebody else appended; they hold no history."""
-        for entry in entries:
-            assert not isinstance(entry.event, ev.HistoryEvent)
-            self._live(entry)
+    def interpose(self, control: Sequence[ev.Recorded]) -> None:
+        """Take over control events (`is_control`) of somebody else; what is not durable yet moves up behind them."""
+        first = control[0].version
+        self._entries = moved_up(self._entries, first, len(control))
+        self.fresh = moved_up(self.fresh, first, len(control))
+        lives = moved_up(self._lives, first, len(control))
+        self._lives = sorted([*lives, *control], key=lambda entry: entry.version)
+        if self.unsettled_version >= first:
+            self.unsettled_version += len(control)
+        self.bytes += sum(entry_bytes(entry.event) for entry in control)
+        life, version = proj.begin(self._created, self._lives[0].at), self.version + len(control)
+        for entry in self._lives[1:]:
+            life = proj.apply(life, entry.event, entry.at)
+        self._life = msgspec.structs.replace(life, version=version, responses=len(self.responses))
 
     def _live(self, entry: ev.Recorded) -> None:
         self._life = proj.apply(self._life, entry.event, entry.at)
+        if not isinstance(entry.event, ev.HistoryEvent):
+            self._lives.append(entry)
         self.bytes += entry_bytes(entry.event)
         if isinstance(entry.event, ev.HistoryWarned):
             self.warned = True
@@ -467,6 +481,19 @@ class Schedule:
         self, execution_id: ExecutionId, function: str, params: str, now: Instant, *, generated: bool
     ) -> ev.Scheduled:
         return ev.Scheduled(execution_id, generated, function, params, self.asked, self.relative, self.instant(now))
+
+
+def is_control(event: ev.Event) -> bool:
+    """Whether what a workflow that is in memory was about to do still holds after it. Upgrades and ends are others."""
+    return isinstance(event, ev.Paused | ev.Resumed)
+
+
+def moved_up(entries: Iterable[ev.Recorded], first: int, places: int) -> list[ev.Recorded]:
+    """The entries, those from version `first` on so many places later."""
+    return [
+        entry if entry.version < first else ev.Recorded(entry.version + places, entry.at, entry.event)
+        for entry in entries
+    ]
 
 
 def fold(execution_id: ExecutionId, log: Iterable[ev.Recorded], responses: Iterable[ev.Response]) -> proj.Projection:

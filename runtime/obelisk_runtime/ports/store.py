@@ -169,6 +169,8 @@ class ExecutionFilter:
     top_level_only: bool = True
     tags: Mapping[str, str] | None = None
     """All of them, with these values."""
+    holder: ExecutorId | None = None
+    """Held by this executor."""
 
 
 class Executions(Protocol):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from obelisk_runtime.core import events as ev
-from obelisk_runtime.core.history import History, Submission
+from obelisk_runtime.core.history import History, Submission, is_control, moved_up
 from obelisk_runtime.core.ids import DelayId, parent_of
 from obelisk_runtime.ports.store import (
     Append,
@@ -26,9 +26,6 @@ from obelisk_runtime.prompt import when_done
 from obelisk_runtime.service import children
 from obelisk_runtime.service.children import Birth
 from obelisk_runtime.service.node import STORE_RETRY_SECONDS, Node, logger
-
-TRIES_MAX = 1_000_000
-"""How often a store that cannot answer is asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +52,8 @@ class JournalEvents:
     """The last event of a batch is durable, and the response to the parent that went with it."""
     responses: Callable[[Sequence[ev.Response]], None]
     """Responses that nobody told us of."""
+    controlled: Callable[[], None]
+    """Somebody paused or resumed it: what is in memory holds, and goes on after that."""
     overtaken: Callable[[], None]
     """Somebody else appended to this log: what is in memory is stale."""
 
@@ -162,7 +161,7 @@ class Journal:
             return
         self._refused.append(batch)
         if not self._flying:
-            self._node.spawn(self._send_again(wait=isinstance(error, StoreUnavailable | ExecutionNotFound)))
+            self._node.spawn(self.catch_up(wait=isinstance(error, StoreUnavailable | ExecutionNotFound)))
 
     def _committed(self, batch: _Batch, response: ev.Response | None) -> None:
         self.committed = batch.end
@@ -182,31 +181,43 @@ class Journal:
                 scheduler.due_at(new.projection.due)
         self._owner.committed(batch.events[-1].event, response)
 
-    async def _send_again(self, *, wait: bool) -> None:
+    async def catch_up(self, *, wait: bool = False) -> None:
+        """Read what others wrote, and send again what was refused because of it, if it still holds.
+
+        `wait`: not at once. Asks until the store answers or the workflow leaves: what happened is not given up.
+        """
         store, history = self._node.store, self._history
-        for _ in range(TRIES_MAX):
+        while True:
             if wait:
                 await asyncio.sleep(STORE_RETRY_SECONDS)
             if self._closed:
                 return
+            start = self.committed
             try:
-                tail = await store.log(history.id, start=self.committed)
+                tail = await store.log(history.id, start=start)
                 responses = await store.responses(history.id, after=len(history.responses))
                 break
             except (StoreUnavailable, ExecutionNotFound):
                 wait = True
-        else:
-            tail, responses = (), ()
-            self._owner.overtaken()
-        if self._closed:
-            return
-        if tail:
+        if self._closed or self._flying or self.committed != start:
+            return  # something was sent meanwhile; if what was read refuses it, this is done again
+        if not all(is_control(entry.event) for entry in tail):
             self._give_up()
             self._owner.overtaken()
             return
+        if tail:
+            self._interpose(tail)
         self._owner.responses(responses)
         refused, self._refused = self._refused, []
-        self._send(self._gather(refused))
+        if refused or history.fresh:
+            self._send(self._gather(refused))
+
+    def _interpose(self, control: Sequence[ev.Recorded]) -> None:
+        self._history.interpose(control)
+        for batch in self._refused:
+            batch.events[:] = moved_up(batch.events, self.committed, len(control))
+        self.committed += len(control)
+        self._owner.controlled()
 
     def _give_up(self) -> None:
         """What was refused will never be written: children that began early leave, the others never begin."""

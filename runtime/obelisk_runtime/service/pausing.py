@@ -32,7 +32,7 @@ async def pause(node: Node, response_id: ExecutionId | DelayId, reason: str) -> 
         projection = await node.store.get(execution_id)
         if projection.lifecycle.paused:
             return PauseResult.PAUSED if asked else PauseResult.ALREADY_PAUSED
-        events = decisions.pause(projection, reason)
+        events = decisions.pause(projection, reason, node.executor)
         if not events:
             return _ended_or_ending(projection)
         run = node.workflows.get(execution_id)

@@ -3,6 +3,9 @@
 import asyncio
 
 from obelisk_runtime.core.deployment import MEBIBYTE
+from obelisk_runtime.core.ids import ExecutionId
+from obelisk_runtime.core.projection import Projection
+from obelisk_runtime.ports.store import PAGE_MAX, ExecutionFilter
 from obelisk_runtime.service.node import Node
 from obelisk_runtime.service.workflow_run import WorkflowRun
 
@@ -22,6 +25,21 @@ class Residents:
             await asyncio.sleep(SWEEP_SECONDS)
             for run in self.surplus(asyncio.get_running_loop().time()):
                 run.evict()
+
+    async def catch_up(self) -> None:
+        """Notice what other processes did to the workflows in memory. Raises: StoreUnavailable."""
+        residents = list(self._node.workflows.items())
+        where = ExecutionFilter(holder=self._node.executor, top_level_only=False)
+        held: dict[ExecutionId, Projection] = {}
+        cursor: str | None = None
+        while residents:
+            page = await self._node.store.list(where, cursor=cursor, limit=PAGE_MAX)
+            held.update({item.id: item.projection for item in page.items})
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        for execution_id, run in residents:
+            run.catch_up(held.get(execution_id))
 
     def surplus(self, now: float) -> list[WorkflowRun]:
         """Waiting workflows to let go of now, on the event loop's clock."""

@@ -174,6 +174,8 @@ class Service:
                 silent_since = Instant(now - node.limits.lease)
                 if await self.store.take_over(now, silent_since=silent_since, living=node.executor):
                     self._dispatcher.wake()
+                if not self._sole_executor:
+                    await self._residents.catch_up()
                 self.store_trouble = None
             except StoreUnavailable as error:
                 self.store_trouble = str(error)

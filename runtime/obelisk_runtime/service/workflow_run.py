@@ -6,7 +6,6 @@ many have gathered (`Journal`). The guest goes on with a result only after that 
 
 import asyncio
 from collections.abc import Sequence
-from typing import assert_never
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
@@ -14,12 +13,13 @@ from obelisk_runtime.core.deployment import OnNondeterminism
 from obelisk_runtime.core.history import History, Nondeterminism, Submission
 from obelisk_runtime.core.ids import Digest, ExecutionId, JoinSetId
 from obelisk_runtime.core.poison import poisonous
-from obelisk_runtime.core.values import FunctionCodec, InvalidValue, function_codec
+from obelisk_runtime.core.values import FunctionCodec, function_codec
 from obelisk_runtime.ports import engine as guest
 from obelisk_runtime.ports.store import ExecutionNotFound, NewExecution
 from obelisk_runtime.prompt import Prompt
 from obelisk_runtime.service import children
 from obelisk_runtime.service.deployment import BrokenBytes, BytesMissing, DeployedComponent
+from obelisk_runtime.service.guest_end import outcome_of
 from obelisk_runtime.service.history_limits import keep_within_limits
 from obelisk_runtime.service.journal import Journal, JournalEvents
 from obelisk_runtime.service.node import Node, logger
@@ -104,7 +104,7 @@ class WorkflowRun:
         self._poison = poisonous(log, self.node.limits.deaths_max)
         self._seed = children.seed_of(created)
         self.history = History(self.id, log, responses)
-        owner = JournalEvents(self._bear, self._committed, self._take_responses, self._overtaken)
+        owner = JournalEvents(self._bear, self._committed, self._take_responses, self._controlled, self._overtaken)
         self.journal = Journal(self.node, self.history, committed, owner)
         self._loaded = True
         early, self._early = self._early, []
@@ -319,27 +319,7 @@ class WorkflowRun:
         if isinstance(outcome, guest.HostFailed) and isinstance(outcome.error, Nondeterminism):
             raise outcome.error
         self.history.finish_replay()
-        match outcome:
-            case guest.Returned():
-                return self._returned(outcome.value)
-            case guest.Trapped():
-                return ev.Failed(ev.FailureKind.TRAPPED, outcome.message, outcome.backtrace)
-            case guest.OutOfFuel():
-                return ev.Failed(ev.FailureKind.OUT_OF_FUEL, "the fuel of the call was used up")
-            case guest.TimedOut() | guest.Dropped():
-                raise AssertionError("workflows have no attempt timeout")
-            case guest.HostFailed():
-                logger.error("a host function failed", exc_info=outcome.error, extra={"execution": self.id})
-                return ev.Failed(ev.FailureKind.TRAPPED, "a host function failed; see the server's log")
-            case _:
-                assert_never(outcome)
-
-    def _returned(self, value: guest.Value) -> ev.Outcome:
-        try:
-            result = self._codec.from_result(value)
-        except InvalidValue as error:
-            return ev.Failed(ev.FailureKind.TRAPPED, str(error))
-        return ev.Ok(result.payload) if result.is_ok else ev.Err(result.payload)
+        return outcome_of(self.id, outcome, self._codec)
 
     def _finish(self, outcome: ev.Outcome) -> None:
         """End with this outcome once nothing is open. What replay cannot reproduce is recorded before closing."""
@@ -447,6 +427,19 @@ class WorkflowRun:
         """Stop here until an operator resumes it; nothing is cancelled."""
         logger.warning("a workflow is paused", extra={"execution": self.id, "reason": reason})
         self.pause(reason)
+
+    def catch_up(self, held: proj.Projection | None) -> None:
+        """Read what others wrote, if they did. `held`: how the store has it, if it is held by this process there."""
+        if not self._loaded or self._leaving or not self.journal.idle:
+            return
+        known = self.journal.committed, len(self.history.responses)
+        if held is None or (held.version, held.responses) > known:
+            self.node.spawn(self.journal.catch_up())
+
+    def _controlled(self) -> None:
+        ended = self._leaving or self.history.deciding or self._ended
+        if self.history.projection.lifecycle.paused and not ended:
+            self._let_go(PAUSED, parked=False)
 
     def read_again(self) -> None:
         """Somebody appended what changes how it runs: begin again from the log."""

@@ -352,4 +352,5 @@ def _matches(execution: _Execution, where: port.ExecutionFilter) -> bool:
         where.id_prefix is None or execution.id.startswith(where.id_prefix),
         parent == where.parent if where.parent is not None else parent is None or not where.top_level_only,
         where.tags is None or where.tags.items() <= tags.items(),
+        where.holder is None or projection.holder == where.holder,
     ))  # fmt: skip

@@ -388,11 +388,24 @@ class TestTime:
 
 
 class TestLife:
-    def test_events_of_others_move_the_version(self) -> None:
+    def test_control_events_of_others_come_before_what_is_not_durable_yet(self) -> None:
         history = started()
-        history.foreign([ev.Recorded(version=2, at=at(9), event=ev.Paused("a person"))])
-        assert history.version == 3
+        history.draw("random", lambda: "1", at(3))
+        history.record_life(ev.OutcomeDecided(ev.Ok()), at(3))
+        control = ev.Paused("a person"), ev.Resumed("a person"), ev.Paused("another")
+        history.interpose([ev.Recorded(version, at(9), event) for version, event in enumerate(control, 2)])
+        assert history.version == 7
+        assert [entry.version for entry in history.fresh] == [5, 6]
+        assert history.unsettled_version == 5
+        assert history.projection.lifecycle == proj.ACTIVE
+        assert history.projection.deciding
+
+    def test_a_workflow_that_others_paused_is_paused_though_it_was_about_to_do_something(self) -> None:
+        history = started()
+        history.create_join_set(at(3))
+        history.interpose([ev.Recorded(2, at(9), ev.Paused("a person"))])
         assert history.projection.lifecycle.paused
+        assert history.take_fresh()[0] == [ev.Recorded(3, at(3), ev.JoinSetCreated(JoinSetId("g:1")))]
 
     def test_a_resting_workflow_is_no_orphan_and_a_lost_one_is(self) -> None:
         call = submitted("o:1")

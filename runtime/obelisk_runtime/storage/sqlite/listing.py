@@ -55,6 +55,8 @@ def conditions(where: ExecutionFilter, interned: Interned) -> Condition | None:
         parts.append((f"result IN ({marks})", tuple(where.results)))
     for name, value in (where.tags or {}).items():
         parts.append(("key IN (SELECT execution FROM tags WHERE name = ? AND value = ?)", (name, value)))
+    if where.holder is not None:
+        parts.append(("holder = ?", (interned.known(where.holder),)))
     prelude = _prefix(where.id_prefix, parts)
     if prelude is None:
         return None

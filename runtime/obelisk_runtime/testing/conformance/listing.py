@@ -14,6 +14,7 @@ from obelisk_runtime.testing.conformance.scenes import (
     LATER,
     ONE,
     OTHER_ACTIVITY,
+    TWO,
     WORKFLOW,
     activity,
     decide,
@@ -191,6 +192,16 @@ class TestFilters:
         assert await ids(store, ExecutionFilter(tags={"run": "3"})) == []
         assert await ids(store, ExecutionFilter(tags={"blue": "team"})) == []
         assert await ids(store, ExecutionFilter(tags={})) == [numbered(4), numbered(3), numbered(2), numbered(1)]
+
+    async def test_by_holder(self, store: Store) -> None:
+        await store.create(activity(numbered(1)))
+        assert await ids(store, ExecutionFilter(holder=ONE)) == []
+        await store.create(locked(activity(numbered(2)), ONE))
+        await store.create(locked(workflow(numbered(3)), ONE))
+        await store.create(locked(activity(numbered(4)), TWO))
+        assert await ids(store, ExecutionFilter(holder=ONE)) == [numbered(3), numbered(2)]
+        await finish(store, numbered(2))
+        assert await ids(store, ExecutionFilter(holder=ONE)) == [numbered(3)]
 
     async def test_every_condition_must_hold_and_pages_go_on_through_them(self, store: Store) -> None:
         for number in range(12):
