@@ -1,4 +1,6 @@
-"""History entries as calls: without their answers, and in words."""
+"""Entries of a log: as calls without their answers, in words, and at other places."""
+
+from collections.abc import Iterable
 
 import msgspec
 
@@ -31,3 +33,16 @@ def describe(event: ev.Event) -> str:
     """A history entry for people: `child-submitted(join_set=g:1, function=…, params=[1])`."""
     fields = ", ".join(f"{name}={value}" for name, value in msgspec.structs.asdict(event).items() if value is not None)
     return f"{ev.event_name(event)}({fields})"
+
+
+def is_control(event: ev.Event) -> bool:
+    """Whether what a workflow that is in memory was about to do still holds after it. Upgrades and ends are others."""
+    return isinstance(event, ev.Paused | ev.Resumed)
+
+
+def moved_up(entries: Iterable[ev.Recorded], first: int, places: int) -> list[ev.Recorded]:
+    """The entries, those from version `first` on so many places later."""
+    return [
+        entry if entry.version < first else ev.Recorded(entry.version + places, entry.at, entry.event)
+        for entry in entries
+    ]

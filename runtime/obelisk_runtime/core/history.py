@@ -15,7 +15,7 @@ import msgspec
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
-from obelisk_runtime.core.entries import describe, unanswered
+from obelisk_runtime.core.entries import describe, moved_up, unanswered
 from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.core.history_size import entry_bytes, response_bytes
 from obelisk_runtime.core.ids import ExecutionId, Instant, JoinSetId, child_id, delay_id, join_set_of, path_of
@@ -481,19 +481,6 @@ class Schedule:
         self, execution_id: ExecutionId, function: str, params: str, now: Instant, *, generated: bool
     ) -> ev.Scheduled:
         return ev.Scheduled(execution_id, generated, function, params, self.asked, self.relative, self.instant(now))
-
-
-def is_control(event: ev.Event) -> bool:
-    """Whether what a workflow that is in memory was about to do still holds after it. Upgrades and ends are others."""
-    return isinstance(event, ev.Paused | ev.Resumed)
-
-
-def moved_up(entries: Iterable[ev.Recorded], first: int, places: int) -> list[ev.Recorded]:
-    """The entries, those from version `first` on so many places later."""
-    return [
-        entry if entry.version < first else ev.Recorded(entry.version + places, entry.at, entry.event)
-        for entry in entries
-    ]
 
 
 def fold(execution_id: ExecutionId, log: Iterable[ev.Recorded], responses: Iterable[ev.Response]) -> proj.Projection:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from obelisk_runtime.core import events as ev
-from obelisk_runtime.core.history import History, Submission, is_control, moved_up
+from obelisk_runtime.core.entries import is_control, moved_up
+from obelisk_runtime.core.history import History, Submission
 from obelisk_runtime.core.ids import DelayId, parent_of
 from obelisk_runtime.ports.store import (
     Append,
