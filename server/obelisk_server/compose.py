@@ -31,6 +31,7 @@ from obelisk_server.config import InvalidConfig, Listen, ServerConfig, load_conf
 from obelisk_server.log_lines import configure_log
 from obelisk_server.setup import InvalidSetup, Reload, Setup, deploy
 from obelisk_server.sources import Pulling, cache_folder
+from obelisk_server.webhooks import Mounts, Surroundings, WebhookListener
 
 SWITCH_INTERVAL_SECONDS = 0.0002
 """How long a thread keeps the interpreter while others want it: at the default of 5 ms one that computes makes every
@@ -75,7 +76,7 @@ async def _verify(setup: Setup, config: ServerConfig) -> Verified:
         engine = _engine(config, setup.environ)
         stack.push_async_callback(engine.close)
         service = _service(MemoryStore(), engine, config.limits)
-        await deploy(service, config, components)
+        await deploy(service, config, components, _mounts(service, config, config.listen, setup.environ))
         return Verified(len(service.components), len(service.functions))
 
 
@@ -126,15 +127,20 @@ async def _serve(setup: Setup, config: ServerConfig, stack: AsyncExitStack) -> N
     """Start everything; what was started is stopped by the stack, the last one first."""
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _log.info, "the server starts; nothing is reloaded")
     components = await setup.read(config)
-    bound = stack.enter_context(_bind(config.listen))
+    bound = stack.enter_context(_bind(config.listen, "[server] listen"))
+    hooked = (
+        None if config.webhooks is None else stack.enter_context(_bind(config.webhooks.listen, "[webhooks] listen"))
+    )
+    address = Listen(config.listen.host, bound.getsockname()[1])
     store = await _open_store(config.database)
     stack.push_async_callback(store.close)
     engine = _engine(config, setup.environ)
     stack.push_async_callback(engine.close)
     service = _service(store, engine, config.limits)
     _log.info("components are prepared; new ones take some seconds", extra={"count": len(components)})
-    await deploy(service, config, components)
-    reload = Reload(setup, config, service)
+    mounts = _mounts(service, config, address, setup.environ)
+    await deploy(service, config, components, mounts)
+    reload = Reload(setup, config, service, mounts)
     context = Context(service, Waits(), reload)
     stack.callback(service.subscribe(context.waits.on_change))
     await service.start()
@@ -142,13 +148,28 @@ async def _serve(setup: Setup, config: ServerConfig, stack: AsyncExitStack) -> N
     listener = Listener(context, payload_bytes_max=config.limits.payload_bytes_max)
     stack.push_async_callback(listener.stop)
     await listener.start(bound)
+    if hooked is not None:
+        await _serve_webhooks(mounts, hooked, config, stack)
     reloading = asyncio.create_task(_reload_on_signal(reload))
     stack.callback(reloading.cancel)
     _keep_what_is_loaded()
     context.ready = True
     stack.callback(setattr, context, "ready", False)  # noqa: FBT003 - the value of the attribute
-    address = Listen(config.listen.host, bound.getsockname()[1])
     print(f"serving on http://{address}", flush=True)  # noqa: T201 - for the person, or script, that started it
+
+
+async def _serve_webhooks(mounts: Mounts, bound: socket.socket, config: ServerConfig, stack: AsyncExitStack) -> None:
+    assert config.webhooks is not None
+    listener = WebhookListener(mounts)
+    stack.push_async_callback(listener.stop)
+    await listener.start(bound, drain_seconds=config.limits.shutdown / 1e6)
+    address = Listen(config.webhooks.listen.host, bound.getsockname()[1])
+    _log.info("webhooks are served", extra={"url": f"http://{address}", "count": len(config.webhooks.webhooks)})
+
+
+def _mounts(service: Service, config: ServerConfig, api: Listen, environ: Mapping[str, str]) -> Mounts:
+    api_url = config.webhooks and config.webhooks.api_url
+    return Mounts(Surroundings(service, SystemClock(), api_url or f"http://{api}", asyncio.Event()), environ)
 
 
 def _keep_what_is_loaded() -> None:
@@ -157,7 +178,7 @@ def _keep_what_is_loaded() -> None:
     gc.freeze()
 
 
-def _bind(listen: Listen) -> socket.socket:
+def _bind(listen: Listen, key: str) -> socket.socket:
     """Take the port before anything slow is done. Raises: CannotServe."""
     try:
         family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
@@ -170,7 +191,7 @@ def _bind(listen: Listen) -> socket.socket:
             raise
     except OSError as error:
         hint = "stop what uses it, or choose another port" if error.errno == errno.EADDRINUSE else "choose another"
-        raise CannotServe(f"cannot listen on {listen}: {error.strerror}; {hint} ([server] listen)") from error
+        raise CannotServe(f"cannot listen on {listen}: {error.strerror}; {hint} ({key})") from error
     return bound
 
 

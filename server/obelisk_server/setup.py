@@ -4,8 +4,11 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from obelisk_runtime.core.errors import ObeliskError
+from obelisk_runtime.core.names import Ffqn
+from obelisk_runtime.core.wiring import ExportedFunction
 from obelisk_runtime.service import DeployedComponent, Service
 from obelisk_server.config import InvalidConfig, ServerConfig, load_config
 from obelisk_server.sources import ComponentsUnavailable, Pulling, Read, read_components
@@ -45,11 +48,24 @@ class Setup:
             raise InvalidSetup(error.problems) from error
 
 
-async def deploy(service: Service, config: ServerConfig, components: Sequence[Read]) -> None:
+class Mountable(Protocol):
+    """What is offered on top of functions: webhooks."""
+
+    def prepare(self, config: ServerConfig, functions: Mapping[Ffqn, ExportedFunction]) -> Sequence[str]:
+        """Everything that is wrong with it; nothing changes before `install`."""
+        ...
+
+    def install(self) -> None:
+        """Offer what was prepared."""
+        ...
+
+
+async def deploy(service: Service, config: ServerConfig, components: Sequence[Read], mounts: Mountable) -> None:
     """Raises: InvalidSetup, and then nothing has changed."""
-    problems = await service.deploy(components, config.stubs)
+    problems = await service.deploy(components, config.stubs, lambda functions: mounts.prepare(config, functions))
     if problems:
         raise InvalidSetup([str(problem) for problem in problems])
+    mounts.install()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +83,8 @@ class Reloaded:
 class Reload:
     """Takes the configuration again while the server runs. One at a time; what runs is not disturbed."""
 
-    def __init__(self, setup: Setup, config: ServerConfig, service: Service) -> None:
+    def __init__(self, setup: Setup, config: ServerConfig, service: Service, mounts: Mountable) -> None:
+        self._mounts = mounts
         self._setup = setup
         self._started = config
         self._service = service
@@ -79,7 +96,7 @@ class Reload:
             config = self._setup.load()
             components = await self._setup.read(config)
             before = self._service.components
-            await deploy(self._service, config, components)
+            await deploy(self._service, config, components, self._mounts)
             started = self._started.limits
             self._service.limit(replace(config.limits, **{name: getattr(started, name) for name in _FIXED_LIMITS}))
             after = self._service.components
@@ -89,11 +106,17 @@ class Reload:
     def _restart_needed(self, config: ServerConfig) -> Iterator[str]:
         started = self._started
         yield from (name for field, name in _FIXED.items() if getattr(config, field) != getattr(started, field))
+        if _webhook_listener(config) != _webhook_listener(started):
+            yield "[webhooks] listen, api_url"
         for name in sorted(_FIXED_LIMITS):
             if getattr(config.limits, name) != getattr(started.limits, name):
                 yield f"[limits] {name}"
         if not any(component.fuel is not None for component in started.components):
             yield from (f"fuel of {item.name}" for item in config.components if item.fuel is not None)
+
+
+def _webhook_listener(config: ServerConfig) -> object:
+    return None if config.webhooks is None else (config.webhooks.listen, config.webhooks.api_url)
 
 
 def _changed(before: Sequence[DeployedComponent], after: Sequence[DeployedComponent]) -> Iterator[str]:

@@ -17,6 +17,8 @@ MEBIBYTE = 1024 * 1024
 class ComponentKind(StrEnum):
     ACTIVITY = "activity"
     WORKFLOW = "workflow"
+    WEBHOOK = "webhook"
+    """A component that handles HTTP requests."""
     STUB = "stub"
     """No component: a function that is answered from outside."""
 
@@ -30,7 +32,7 @@ class OnNondeterminism(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ComponentSettings:
-    """One `[[activity]]` or `[[workflow]]` section."""
+    """One `[[activity]]`, `[[workflow]]` or `[[webhook]]` section."""
 
     name: str
     kind: ComponentKind

@@ -42,6 +42,12 @@ def top_level_id(milliseconds: int, randomness: int) -> ExecutionId:
     return ExecutionId(EXECUTION_PREFIX + ulid(milliseconds, randomness))
 
 
+def derived_id(digest: bytes) -> ExecutionId:
+    """The id that the first 128 bits of a digest make: the same for the same digest, its time means nothing."""
+    value = int.from_bytes(digest[:16], "big")
+    return top_level_id(value >> 80, value & ((1 << 80) - 1))
+
+
 def parse_execution_id(text: str) -> ExecutionId:
     """Raises: InvalidName."""
     if _EXECUTION.fullmatch(text) is None:

@@ -81,7 +81,13 @@ class BrokenComponent:
         return f"{self.component} ({self.location}): {self.reason}"
 
 
-AnyProblem = Problem | BrokenComponent
+AnyProblem = Problem | BrokenComponent | str
+Accept = Callable[[Mapping[Ffqn, ExportedFunction]], Sequence[str]]
+"""What else is wrong, given the functions that would be offered."""
+
+
+def accept_all(_: Mapping[Ffqn, ExportedFunction]) -> Sequence[str]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,18 +159,23 @@ class Deployment:
         return prepared.problems
 
     async def deploy(
-        self, components: Sequence[Source], stubs: Sequence[StubSettings] = (), now: Instant = EPOCH
+        self,
+        components: Sequence[Source],
+        stubs: Sequence[StubSettings] = (),
+        now: Instant = EPOCH,
+        accept: Accept = accept_all,
     ) -> Sequence[AnyProblem]:
         """`verify`, keep the bytes in the store, so that executions outlive the files, and offer it all at once.
 
         With problems, nothing changes: what was deployed stays so. Raises: StoreUnavailable.
         """
         prepared = await self._prepare(components, stubs)
-        if not prepared.problems:
+        problems = (*prepared.problems, *accept(prepared.functions))
+        if not problems:
             for component, (_, wasm) in zip(prepared.components, components, strict=True):
                 await self._catalog.put_component(component.digest, wasm)
             self._install(prepared, now)
-        return prepared.problems
+        return problems
 
     async def _prepare(self, components: Sequence[Source], stubs: Sequence[StubSettings]) -> "_Prepared":
         problems: list[AnyProblem] = []

@@ -13,7 +13,7 @@ from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.core.ids import DelayId, ExecutionId, ExecutorId, Instant
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.values import ValueLimits
-from obelisk_runtime.core.wiring import ExportedFunction, Problem
+from obelisk_runtime.core.wiring import ExportedFunction
 from obelisk_runtime.ports.clock import Clock, IdSource
 from obelisk_runtime.ports.engine import Engine
 from obelisk_runtime.ports.store import Changed, CreateOutcome, Store, StoreUnavailable
@@ -22,7 +22,15 @@ from obelisk_runtime.service.attempt_record import LockedActivity
 from obelisk_runtime.service.attempts import Attempt
 from obelisk_runtime.service.backlog import Backlog
 from obelisk_runtime.service.children import begun, created_by
-from obelisk_runtime.service.deployment import BrokenComponent, DeployedComponent, Deployment, GuestLibrary, Target
+from obelisk_runtime.service.deployment import (
+    Accept,
+    AnyProblem,
+    DeployedComponent,
+    Deployment,
+    GuestLibrary,
+    Target,
+    accept_all,
+)
 from obelisk_runtime.service.dispatcher import Dispatcher
 from obelisk_runtime.service.logs import LogWriter
 from obelisk_runtime.service.node import Node, logger
@@ -95,19 +103,22 @@ class Service:
 
     async def verify(
         self, components: Sequence[tuple[ComponentSettings, bytes]], stub_functions: Sequence[StubSettings] = ()
-    ) -> Sequence[Problem | BrokenComponent]:
+    ) -> Sequence[AnyProblem]:
         """Everything wrong with these components, at once; nothing is stored."""
         return await self._node.deployment.verify(components, stub_functions)
 
     async def deploy(
-        self, components: Sequence[tuple[ComponentSettings, bytes]], stub_functions: Sequence[StubSettings] = ()
-    ) -> Sequence[Problem | BrokenComponent]:
+        self,
+        components: Sequence[tuple[ComponentSettings, bytes]],
+        stub_functions: Sequence[StubSettings] = (),
+        accept: Accept = accept_all,
+    ) -> Sequence[AnyProblem]:
         """Offer these components instead of what is offered now, at once; if something is wrong, nothing changes.
 
         What runs goes on with the component it began with; the next attempts and new workflows take the new ones.
         Raises: StoreUnavailable.
         """
-        problems = await self._node.deployment.deploy(components, stub_functions, self._node.clock.now())
+        problems = await self._node.deployment.deploy(components, stub_functions, self._node.clock.now(), accept)
         if not problems:
             self._dispatcher.wake()
         return problems

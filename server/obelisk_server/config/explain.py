@@ -1,15 +1,20 @@
 """From what pydantic refused to messages for the person who wrote the file."""
 
 import difflib
+from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from obelisk_server.config.models import ObeliskToml
+from obelisk_server.config.models import COMPONENT_WEBHOOK, FUNCTION_WEBHOOK, ComponentWebhookTable, ObeliskToml
 from obelisk_server.config.toml_lines import KeyPath
+from obelisk_server.config.webhook_tables import FunctionWebhookTable
 
-_LATER = frozenset({"webhooks", "webhook"})
+_FORMS: Mapping[str | int, type[BaseModel]] = {
+    FUNCTION_WEBHOOK: FunctionWebhookTable,
+    COMPONENT_WEBHOOK: ComponentWebhookTable,
+}
 _SHOWN_CHARACTERS = 60
 _EXPECTED = {
     "string_type": "text in quotes",
@@ -44,8 +49,6 @@ def explain(error: ErrorDetails) -> str:
 
 
 def _unknown_key(path: KeyPath) -> str:
-    if path[0] in _LATER:
-        return f"{path[0]!r} is not supported yet; remove this section"
     known = _known_keys(path[:-1])
     close = difflib.get_close_matches(str(path[-1]), known, 1)
     hint = f"did you mean {close[0]!r}?" if close else f"known keys here are {', '.join(known)}"
@@ -55,15 +58,25 @@ def _unknown_key(path: KeyPath) -> str:
 def _known_keys(path: KeyPath) -> list[str]:
     table: type[BaseModel] = ObeliskToml
     for part in path:
-        if isinstance(part, str):
-            table = _table_in(table.model_fields[part].annotation) or table
+        if part in _FORMS:
+            table = _FORMS[part]
+        elif isinstance(part, str) and part in table.model_fields:  # else the key of a table with any keys
+            table = next(_tables_in(table.model_fields[part].annotation), table)
     return list(table.model_fields)
 
 
-def _table_in(annotation: Any) -> type[BaseModel] | None:
-    """The table a key holds: itself, or an array of it."""
-    kinds = (annotation, *get_args(annotation))
-    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+def _tables_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The tables a key holds: itself, or an array of them."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    else:
+        for inner in get_args(annotation):
+            yield from _tables_in(inner)
+
+
+def place(path: KeyPath) -> KeyPath:
+    """Where in the file it is: without what pydantic adds."""
+    return tuple(part for part in path if part not in _FORMS)
 
 
 def _shown(value: object) -> str:

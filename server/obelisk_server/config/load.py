@@ -12,10 +12,11 @@ from pydantic import ValidationError
 from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings, RuntimeLimits, StubSettings
 from obelisk_runtime.core.retry import RetryPolicy
 from obelisk_runtime.registry import RegistrySettings
-from obelisk_server.config.explain import explain
+from obelisk_server.config.explain import explain, place
 from obelisk_server.config.models import (
     ActivityTable,
     ComponentTable,
+    ComponentWebhookTable,
     LimitsTable,
     LogFormat,
     ObeliskToml,
@@ -25,8 +26,16 @@ from obelisk_server.config.models import (
 )
 from obelisk_server.config.problems import ConfigProblem, InvalidConfig
 from obelisk_server.config.registry import registry_settings
+from obelisk_server.config.secrets import SecretSource, secret_sources
 from obelisk_server.config.toml_lines import KeyPath, TomlLines
 from obelisk_server.config.values import Listen, Surroundings
+from obelisk_server.config.webhook_tables import WebhooksTable, bounds_of, function_webhook, routes_of
+from obelisk_server.config.webhooks import (
+    ComponentWebhook,
+    WebhookSettings,
+    route_conflicts,
+    unknown_secrets,
+)
 
 FILE_BYTES_MAX = 1024 * 1024
 
@@ -42,6 +51,9 @@ class ServerConfig:
     components: tuple[ComponentSettings, ...]
     stubs: tuple[StubSettings, ...]
     registry: RegistrySettings
+    secrets: Mapping[str, SecretSource]
+    webhooks: WebhookSettings | None
+    """None: there is no listener of webhooks."""
 
 
 def load_config(file: Path, environ: Mapping[str, str]) -> ServerConfig:
@@ -88,6 +100,10 @@ def parse_config(text: str, file: Path, environ: Mapping[str, str]) -> ServerCon
     surroundings = Surroundings(file.absolute().parent, environ)
     tables, problems = _validate(parsed, surroundings)
     problems += _repeated_names(parsed)
+    webhooks = None if tables is None else _webhooks(tables)
+    if tables is not None and webhooks is not None:
+        problems += route_conflicts(webhooks.webhooks)
+        problems += unknown_secrets(webhooks.webhooks, list(tables.secrets))
     if tables is None or problems:
         raise InvalidConfig(_placed(problems, file, TomlLines(text)))
     return ServerConfig(
@@ -95,9 +111,15 @@ def parse_config(text: str, file: Path, environ: Mapping[str, str]) -> ServerCon
         log=tables.server.log,
         database=surroundings.folder / tables.storage.url.removeprefix("sqlite:"),
         limits=_limits(tables.limits, tables.retention),
-        components=(*map(_activity, tables.activity), *map(_workflow, tables.workflow)),
+        components=(
+            *map(_activity, tables.activity),
+            *map(_workflow, tables.workflow),
+            *(_webhook_component(table) for table in tables.webhook if isinstance(table, ComponentWebhookTable)),
+        ),
         stubs=tuple(StubSettings(table.function, table.params) for table in tables.stub),
         registry=registry_settings(tables.registry),
+        secrets=secret_sources(tables.secrets),
+        webhooks=webhooks,
     )
 
 
@@ -125,7 +147,7 @@ def _validate(
     try:
         return ObeliskToml.model_validate(parsed, context=surroundings), []
     except ValidationError as error:
-        return None, [(details["loc"], explain(details)) for details in error.errors(include_url=False)]
+        return None, [(place(details["loc"]), explain(details)) for details in error.errors(include_url=False)]
 
 
 def _placed(found: list[tuple[KeyPath, str]], file: Path, lines: TomlLines) -> list[ConfigProblem]:
@@ -134,7 +156,7 @@ def _placed(found: list[tuple[KeyPath, str]], file: Path, lines: TomlLines) -> l
 
 
 def _repeated_names(parsed: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
-    """Component names are unique over activities and workflows."""
+    """Names are unique over activities, workflows and webhooks."""
     seen = Counter[str]()
     for kind in ComponentKind:
         for index, section in enumerate(_items(parsed.get(kind))):
@@ -188,3 +210,20 @@ def _activity(table: ActivityTable) -> ComponentSettings:
 
 def _workflow(table: WorkflowTable) -> ComponentSettings:
     return ComponentSettings(kind=ComponentKind.WORKFLOW, on_nondeterminism=table.on_nondeterminism, **_common(table))
+
+
+def _webhook_component(table: ComponentWebhookTable) -> ComponentSettings:
+    return ComponentSettings(kind=ComponentKind.WEBHOOK, **_common(table))
+
+
+def _webhooks(tables: ObeliskToml) -> WebhookSettings | None:
+    if tables.webhooks is None and not tables.webhook:
+        return None
+    table = tables.webhooks or WebhooksTable()
+    webhooks = tuple(
+        ComponentWebhook(each.name, routes_of(each.routes), bounds_of(each))
+        if isinstance(each, ComponentWebhookTable)
+        else function_webhook(each)
+        for each in tables.webhook
+    )
+    return WebhookSettings(table.listen, table.requests_max, table.api_url, webhooks)

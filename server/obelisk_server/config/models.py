@@ -1,13 +1,14 @@
 """The tables and keys of obelisk.toml. Defaults of limits are those of `obelisk_runtime.core.deployment`."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, Discriminator, Field, Tag, ValidationInfo, field_validator
 
 from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings, OnNondeterminism, RuntimeLimits
 from obelisk_runtime.core.retry import LOSSES_MAX, RetryPolicy
 from obelisk_server.config.registry import RegistryTable
+from obelisk_server.config.secrets import SecretTable
 from obelisk_server.config.values import (
     STRICT,
     ComponentLocation,
@@ -21,6 +22,7 @@ from obelisk_server.config.values import (
     Name,
     StorageUrl,
 )
+from obelisk_server.config.webhook_tables import BoundsTable, FunctionWebhookTable, WebhooksTable
 from obelisk_server.durations import duration_text
 
 _LIMITS = RuntimeLimits()
@@ -177,6 +179,25 @@ class WorkflowTable(ComponentTable):
     ] = _ACTIVITY.on_nondeterminism
 
 
+class ComponentWebhookTable(ComponentTable, BoundsTable):
+    """A component that handles HTTP requests: it exports wasi:http/incoming-handler."""
+
+
+FUNCTION_WEBHOOK, COMPONENT_WEBHOOK = "[webhook with function]", "[webhook with location]"
+"""Tags of the two forms of a webhook, also in the places that pydantic reports; no key of TOML looks like them."""
+
+
+def _form_of_webhook(section: Any) -> str:
+    return FUNCTION_WEBHOOK if isinstance(section, dict) and "function" in section else COMPONENT_WEBHOOK
+
+
+WebhookTable = Annotated[
+    Annotated[FunctionWebhookTable, Tag(FUNCTION_WEBHOOK)] | Annotated[ComponentWebhookTable, Tag(COMPONENT_WEBHOOK)],
+    Discriminator(_form_of_webhook),
+]
+"""With `function` one without code, else a component."""
+
+
 class StubTable(Table):
     """A function without code: a person or another system supplies the result of each execution."""
 
@@ -195,3 +216,6 @@ class ObeliskToml(Table):
     activity: Annotated[tuple[ActivityTable, ...], Field(strict=False)] = ()
     workflow: Annotated[tuple[WorkflowTable, ...], Field(strict=False)] = ()
     stub: Annotated[tuple[StubTable, ...], Field(strict=False)] = ()
+    secrets: Annotated[dict[Name, SecretTable], Field(description="Where values are that nobody may see")] = {}
+    webhooks: WebhooksTable | None = None
+    webhook: Annotated[tuple[WebhookTable, ...], Field(strict=False)] = ()

@@ -96,17 +96,21 @@ class Listen:
         match = _LISTEN.fullmatch(text)
         if match is None or int(match["port"]) > 65_535:
             raise ValueError(f'found {text!r}, expected "HOST:PORT", for example "127.0.0.1:8080"')
-        listen = cls(match["ipv6"] or match["host"], int(match["port"]))
-        if not _LOOPBACK.fullmatch(listen.host):
-            raise ValueError(
-                f'found {text!r}, expected a loopback address such as "127.0.0.1:8080": '
-                "there are no access tokens yet, so anyone who reaches the listener could run anything"
-            )
-        return listen
+        return cls(match["ipv6"] or match["host"], int(match["port"]))
+
+
+def _any_listen(text: Any, info: ValidationInfo) -> Listen:
+    return Listen.parse(_interpolated(str(text), info))
 
 
 def _listen(text: Any, info: ValidationInfo) -> Listen:
-    return Listen.parse(_interpolated(str(text), info))
+    listen = _any_listen(text, info)
+    if not _LOOPBACK.fullmatch(listen.host):
+        raise ValueError(
+            f'found {text!r}, expected a loopback address such as "127.0.0.1:8080": '
+            "there are no access tokens yet, so anyone who reaches the listener could run anything"
+        )
+    return listen
 
 
 def _component_location(text: str, info: ValidationInfo) -> str:
@@ -148,12 +152,11 @@ DurationOrZero = Annotated[int, BeforeValidator(_duration), _AS_TEXT, _TEXT_SCHE
 """Microseconds, written as text."""
 Duration = Annotated[int, BeforeValidator(_duration), AfterValidator(_duration_above_zero), _AS_TEXT, _TEXT_SCHEMA]
 Interpolated = Annotated[str, AfterValidator(_interpolated)]
-ListenAddress = Annotated[
-    Listen,
-    BeforeValidator(_listen),
-    PlainSerializer(str, return_type=str, when_used="json"),
-    WithJsonSchema({"type": "string", "description": "HOST:PORT; ${VAR} is replaced"}),
-]
+_LISTEN_SCHEMA = WithJsonSchema({"type": "string", "description": "HOST:PORT; ${VAR} is replaced"})
+_AS_LISTEN = PlainSerializer(str, return_type=str, when_used="json")
+ListenAddress = Annotated[Listen, BeforeValidator(_listen), _AS_LISTEN, _LISTEN_SCHEMA]
+AnyListenAddress = Annotated[Listen, BeforeValidator(_any_listen), _AS_LISTEN, _LISTEN_SCHEMA]
+"""Also one that others reach."""
 ComponentLocation = Annotated[str, Field(min_length=1), AfterValidator(_component_location)]
 _AS_NAME = PlainSerializer(str, return_type=str, when_used="json")
 _NAME_SCHEMA = WithJsonSchema({"type": "string"})

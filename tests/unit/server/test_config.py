@@ -52,6 +52,8 @@ def test_an_empty_file_means_the_defaults(folder: Path) -> None:
         components=(),
         stubs=(),
         registry=RegistrySettings(),
+        secrets={},
+        webhooks=None,
     )
 
 
@@ -186,8 +188,7 @@ def test_what_was_found_and_expected_is_said(folder: Path, line: str, expected: 
         ("[storage]\nurl = 'postgresql://x'", "PostgreSQL is not supported yet"),
         ("[storage]\nurl = 'obelisk.db'", 'expected "sqlite:PATH"'),
         ("[storage]\nurl = 'sqlite:'", 'expected "sqlite:PATH"'),
-        ("[webhooks]\nlisten = 'x'", "'webhooks' is not supported yet"),
-        ("[[webhook]]\nname = 'x'", "'webhook' is not supported yet"),
+        ("[webhooks]\nlisten = 'x'", 'expected "HOST:PORT"'),
         ("[[stub]]\nfunction = 'x'\nparams = 'func()'", "'x' is not a valid function name"),
         ("[[stub]]\nfunction = 'a:b/c.d'\nparams = 'func('", "expected a function type as in WIT"),
         ("[serverr]\n", "did you mean 'server'?"),
