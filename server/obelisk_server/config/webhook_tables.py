@@ -105,13 +105,19 @@ def _respond(found: Any) -> Any:
     return found  # pyright: ignore[reportUnknownVariableType]
 
 
+def _some(routes: tuple[RouteTable, ...]) -> tuple[RouteTable, ...]:
+    if not routes:
+        raise ValueError("found no route, expected at least one; without it nothing reaches the webhook")
+    return routes
+
+
 class BoundsTable(BaseModel):
     """What every webhook has."""
 
     model_config = STRICT
 
     name: Name
-    routes: Annotated[tuple[RouteTable, ...], Field(strict=False, min_length=1)]
+    routes: Annotated[tuple[RouteTable, ...], Field(strict=False), AfterValidator(_some)]
     timeout: Annotated[Duration, Field(description="Of a request; of a function's webhook without the wait")] = (
         30 * SECOND
     )

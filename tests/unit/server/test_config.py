@@ -19,6 +19,16 @@ from obelisk_server.config import (
     parse_config,
 )
 from obelisk_server.config.models import LimitsTable
+from obelisk_server.config.request_values import FromRequest, Literal, Part
+from obelisk_server.config.secrets import SecretSource
+from obelisk_server.config.webhooks import (
+    Bounds,
+    ComponentWebhook,
+    FunctionWebhook,
+    Signature,
+    SignatureStyle,
+    Wait,
+)
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -315,3 +325,84 @@ def test_the_schema_shows_durations_as_text_and_refuses_unknown_keys() -> None:
     assert schema["$defs"]["LimitsTable"]["properties"]["lease"]["default"] == "10s"
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"server": {"listn": "x"}}, schema)
+
+
+# Webhooks and secrets
+
+HOOK = """
+[[webhook]]
+name = "h"
+function = "a:b/c.d"
+routes = [{ methods = ["POST"], path = "/x/:id" }]
+"""
+SIGNED = HOOK + 'signature = { style = "github", secret = "HUB" }\n'
+
+
+def test_a_webhook_has_defaults(folder: Path) -> None:
+    settings = parse(folder, HOOK).webhooks
+    assert settings is not None
+    assert (settings.listen, settings.requests_max, settings.api_url) == (Listen("127.0.0.1", 9090), 1_000, None)
+    (hook,) = settings.webhooks
+    assert isinstance(hook, FunctionWebhook)
+    assert hook.bounds == Bounds(timeout=30_000_000, concurrency_max=None, body_bytes_max=2 * 1024 * 1024)
+    assert (hook.params, hook.signature, hook.idempotency_key, hook.respond) == ((), None, None, None)
+
+
+def test_every_option_of_a_webhook_is_read(folder: Path) -> None:
+    text = (
+        '[webhooks]\nlisten = "0.0.0.0:80"\nrequests_max = 5\napi_url = "https://o.example/"\n'
+        '[secrets]\nHUB = { env = "X" }\nFILE = { file = "key" }\n'
+        + SIGNED.replace('"github"', '"slack", window = "1m"')
+        + 'timeout = "1s"\nconcurrency_max = 2\nbody_bytes_max = 3\nidempotency_key = "body.id"\n'
+        'params = { a = "path.id", b = { from = "query.b", default = [1] }, c = { literal = true } }\n'
+        'respond = { wait = "10s", err = 400 }\n'
+        '[[webhook]]\nname = "w"\nlocation = "a.wasm"\nroutes = [{ path = "/w/*" }]\nmemory_mib = 7\n'
+    )
+    config = parse(folder, text)
+    assert config.secrets == {"HUB": SecretSource(env="X"), "FILE": SecretSource(file=folder / "key")}
+    assert config.components == (ComponentSettings("w", ComponentKind.WEBHOOK, str(folder / "a.wasm"), memory_mib=7),)
+    assert config.webhooks is not None
+    assert (config.webhooks.listen, config.webhooks.api_url) == (Listen("0.0.0.0", 80), "https://o.example")
+    declared, component = config.webhooks.webhooks
+    assert isinstance(declared, FunctionWebhook)
+    assert isinstance(component, ComponentWebhook)
+    assert declared.bounds == Bounds(1_000_000, 2, 3)
+    assert declared.params == (
+        ("a", FromRequest(Part.PATH, "id")),
+        ("b", FromRequest(Part.QUERY, "b", Literal([1]))),
+        ("c", Literal(True)),
+    )
+    assert declared.signature == Signature(SignatureStyle.SLACK, "HUB", 60_000_000)
+    assert declared.idempotency_key == FromRequest(Part.BODY, "id")
+    assert declared.respond == Wait(10_000_000, 400)
+    assert [str(route) for route in component.routes] == ["any method /w/*"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[webhooks]\nlistn = 'x'", ":2: webhooks.listn: unknown key 'listn'; did you mean 'listen'?"),
+        ("[webhooks]\napi_url = 'ftp://x'", "expected a URL"),
+        (HOOK + "parms = {}", ":6: webhook[0].parms: unknown key 'parms'; did you mean 'params'?"),
+        (HOOK + "location = 'a.wasm'", "unknown key 'location'"),
+        (HOOK.replace("function", "location"), "does not exist; build the component"),
+        (HOOK.replace("/x/:id", "x"), ":5: webhook[0].routes[0].path: found 'x', expected a path"),
+        (HOOK.replace("POST", "post"), "expected an HTTP method in capital letters"),
+        (HOOK.replace('[{ methods = ["POST"], path = "/x/:id" }]', "[]"), "expected at least one"),
+        (HOOK + "params = { a = 'header' }", ":6: webhook[0].params.a: found 'header', expected a part of the request"),
+        (HOOK + "params = { a = 'path.other' }", "the route /x/:id has no such parameter"),
+        (HOOK + "idempotency_key = { literal = 1 }", "expected a part of the request"),
+        (HOOK + "respond = 'later'", 'expected "accepted" or { wait = "10s" }'),
+        (HOOK + "respond = { wait = '1h' }", "expected at most 5m"),
+        (HOOK + "respond = { wait = '1s', err = 500 }", "expected at most 499"),
+        (SIGNED, "webhook[0].signature.secret: there is no secret 'HUB'; write [secrets]"),
+        ("[secrets]\nHUB = { env = 'X' }\n" + SIGNED.replace('"HUB"', '"HUB", window = "1m"'), "there is no window"),
+        ("[secrets]\nHUB = 'value'", 'expected { env = "VARIABLE" } or { file = "PATH" }'),
+        ("[secrets]\nHUB = { env = 'X', file = 'y' }", "a value is never in this file"),
+        (HOOK + HOOK.replace('"h"', '"other"').replace(":id", ":x"), "POST /x/:x of other fits the same requests as"),
+        (HOOK + HOOK.replace("/x/:id", "/y"), "another component has the name 'h'"),
+    ],
+)
+def test_a_wrong_webhook_is_said_with_its_place(folder: Path, text: str, expected: str) -> None:
+    (problem,) = problems(folder, text)
+    assert expected in problem
