@@ -31,6 +31,7 @@ from obelisk_server.config import InvalidConfig, Listen, ServerConfig, load_conf
 from obelisk_server.log_lines import configure_log
 from obelisk_server.setup import InvalidSetup, Reload, Setup, deploy
 from obelisk_server.sources import Pulling, cache_folder
+from obelisk_server.ui import Pages
 from obelisk_server.webhooks import Mounts, Surroundings, WebhookListener
 
 SWITCH_INTERVAL_SECONDS = 0.0002
@@ -145,7 +146,7 @@ async def _serve(setup: Setup, config: ServerConfig, stack: AsyncExitStack) -> N
     stack.callback(service.subscribe(context.waits.on_change))
     await service.start()
     stack.push_async_callback(service.stop)
-    listener = Listener(context, payload_bytes_max=config.limits.payload_bytes_max)
+    listener = Listener(context, payload_bytes_max=config.limits.payload_bytes_max, pages=Pages())
     stack.push_async_callback(listener.stop)
     await listener.start(bound)
     if hooked is not None:

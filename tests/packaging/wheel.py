@@ -1,20 +1,26 @@
 """The distribution, built and installed alone: `pytest tests/packaging/wheel.py`. It needs a package index."""
 
+import re
 import subprocess
 import sys
 import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 WIT = {path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "wit").rglob("*.wit")}
+UI = "server/obelisk_server/ui"
+"""Its sources are in `app`, not in the wheel, and its pages in `built`."""
+PAGES = "obelisk_server/ui/built/"
 PACKAGES = {
     path.relative_to(root).as_posix()
     for root in (REPOSITORY / "runtime", REPOSITORY / "server")
     for path in (*root.rglob("*.py"), *root.rglob("py.typed"))
+    if not path.is_relative_to(REPOSITORY / UI / "app")
 }
 
 
@@ -58,7 +64,10 @@ def test_wheel_holds_both_packages_and_the_wit_files_and_nothing_else(built: Pat
     (wheel,) = built.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
-    assert names == PACKAGES | {f"obelisk_runtime/{name}" for name in WIT}
+    pages = {name.removeprefix(PAGES) for name in names if name.startswith(PAGES)}
+    assert names - {PAGES + page for page in pages} == PACKAGES | {f"obelisk_runtime/{name}" for name in WIT}
+    assert {page.rpartition(".")[2] for page in pages} == {"html", "svg", "js", "css"}
+    assert "index.html" in pages
 
 
 def test_source_distribution_holds_what_the_readme_speaks_of(built: Path) -> None:
@@ -90,6 +99,21 @@ def test_server_without_obelisk_toml_names_what_is_missing(obelisk: Path, empty:
     assert (code, out) == (8, "")
     assert "obelisk.toml" in err
     assert "Traceback" not in err
+
+
+def test_pages_are_served_from_the_wheel(obelisk: Path, tmp_path: Path) -> None:
+    (tmp_path / "obelisk.toml").write_text('[server]\nlisten = "127.0.0.1:0"\n')
+    command = [obelisk, "server", "run"]
+    environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    with subprocess.Popen(command, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            address = server.stdout.readline().split()[-1]
+            index = urlopen(address + "/executions").read().decode()
+            (script,) = re.findall(r'src="(/assets/[^"]+\.js)"', index)
+            assert urlopen(address + script).headers["Cache-Control"].endswith("immutable")
+        finally:
+            server.terminate()
 
 
 def test_client_command_without_a_server_says_how_to_start_one(obelisk: Path, empty: Path) -> None:

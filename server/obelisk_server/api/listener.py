@@ -3,7 +3,7 @@
 import logging
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from functools import cache
 from typing import Any, get_origin
@@ -46,6 +46,9 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *openapi.OPERATIONS,
 )
 
+Pages = Callable[[web.BaseRequest], web.StreamResponse | None]
+"""Answers what is not the API; None: there is nothing either."""
+
 _LOOPBACK_HOST = re.compile(r"(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]{1,5})?")
 _log = logging.getLogger(__name__)
 
@@ -53,8 +56,9 @@ _log = logging.getLogger(__name__)
 class Listener:
     """Serves the API on a socket."""
 
-    def __init__(self, context: Context, *, payload_bytes_max: int) -> None:
+    def __init__(self, context: Context, *, payload_bytes_max: int, pages: Pages | None = None) -> None:
         self._context = context
+        self._pages = pages
         self._routes = Routes(OPERATIONS)
         self._decoders = {item.body: msgspec.json.Decoder(item.body) for item in OPERATIONS}
         self._document = msgspec.json.encode(openapi.document(OPERATIONS))
@@ -78,6 +82,8 @@ class Listener:
         self.requests += 1
         try:
             return await self._answer(request)
+        except refusals.PathNotFound as error:
+            return self._page(request) or _refused(error, request)
         except ObeliskError as error:
             return _refused(error, request)
         except Exception:  # noqa: BLE001 - logged with its traceback, answered without
@@ -85,6 +91,9 @@ class Listener:
             return problem_response(INTERNAL, "this is a bug of the server; its log has the traceback", {})
         finally:
             self.requests -= 1
+
+    def _page(self, request: web.BaseRequest) -> web.StreamResponse | None:
+        return None if self._pages is None else self._pages(request)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if self.requests > REQUESTS_MAX:

@@ -1,1 +1,5 @@
-"""The place of the user interface. Nothing is served here yet."""
+"""The user interface: pages for a browser, built from `app/` and served by the listener of the API."""
+
+from obelisk_server.ui.pages import Pages
+
+__all__ = ["Pages"]

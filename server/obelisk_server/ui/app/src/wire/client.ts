@@ -1,0 +1,97 @@
+/** Requests to the API. The token of a sign-in lives as long as the tab. */
+
+import { type Json, parseAnswer, printJson } from "../values/json.ts";
+
+const TOKEN = "obelisk-token";
+
+/** What the server refused: problem details (RFC 9457), or that it could not be reached (status 0). */
+export class Refused extends Error {
+  constructor(
+    readonly status: number,
+    readonly title: string,
+    detail: string,
+    readonly fields: Record<string, Json> = {},
+  ) {
+    super(detail || title);
+  }
+
+  get missing(): boolean {
+    return this.status === 404 || this.status === 405;
+  }
+}
+
+type Listener = () => void;
+const signInWanted = new Set<Listener>();
+
+/** Called when the server wants a token, or another one. */
+export function onSignInWanted(listener: Listener): () => void {
+  signInWanted.add(listener);
+  return () => void signInWanted.delete(listener);
+}
+
+export function setToken(token: string | null): void {
+  if (token === null) sessionStorage.removeItem(TOKEN);
+  else sessionStorage.setItem(TOKEN, token);
+}
+
+export function hasToken(): boolean {
+  return sessionStorage.getItem(TOKEN) !== null;
+}
+
+export function authorized(headers: Record<string, string> = {}): Record<string, string> {
+  const token = sessionStorage.getItem(TOKEN);
+  return token === null ? headers : { ...headers, Authorization: `Bearer ${token}` };
+}
+
+export type Query = Record<string, string | number | boolean | string[] | null | undefined>;
+
+/** `path?query` without what is empty; lists are repeated. */
+export function withQuery(path: string, query: Query): string {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    for (const item of Array.isArray(value) ? value : [value]) {
+      if (item !== null && item !== undefined && item !== "" && item !== false) search.append(name, String(item));
+    }
+  }
+  const text = search.toString();
+  return text ? `${path}?${text}` : path;
+}
+
+export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+  return (await ask("GET", path, undefined, signal)) as T;
+}
+
+export async function post<T>(path: string, body: Json = {}): Promise<T> {
+  return (await ask("POST", path, body)) as T;
+}
+
+async function ask(method: string, path: string, body?: Json, signal?: AbortSignal): Promise<Json> {
+  const sent = body === undefined ? {} : { body: printJson(body) };
+  const headers = authorized(body === undefined ? {} : { "Content-Type": "application/json" });
+  let answer: Response;
+  let text: string;
+  try {
+    answer = await fetch(path, { method, headers, ...sent, ...(signal ? { signal } : {}) });
+    text = await answer.text();
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Refused(0, "The server does not answer", "The server does not answer. Is it running?");
+  }
+  if (answer.ok) return parseAnswer(text);
+  throw refusal(answer.status, text);
+}
+
+export function refusal(status: number, text: string): Refused {
+  if (status === 401) for (const listener of signInWanted) listener();
+  try {
+    const { title, detail, ...fields } = JSON.parse(text) as Record<string, Json>;
+    return new Refused(status, String(title ?? ""), String(detail ?? ""), fields);
+  } catch {
+    return new Refused(status, `The server answered ${status}`, "");
+  }
+}
+
+/** The segments of a path, each encoded. */
+export function path(...segments: string[]): string {
+  return "/v1/" + segments.map(encodeURIComponent).join("/").replaceAll("%3A", ":");
+}

@@ -1,0 +1,125 @@
+/**
+ * Changes as they happen. A feed follows a stream of the server and comes back by itself after a break, from where it
+ * was. What it tells is a hint: whoever listens reads the truth anew. A server without the stream is asked regularly.
+ */
+
+import { parseAnswer, isObject, type JsonObject } from "../values/json.ts";
+import { authorized, refusal } from "./client.ts";
+import { Frames, type Message } from "./frames.ts";
+
+export type Connection = "connecting" | "live" | "polling" | "lost";
+export type Change = { name: string; data: JsonObject };
+
+export type Listener = {
+  /** `execution` with a summary, `event` with a log event; `reload` when something may have been missed. */
+  changed: (change: Change) => void;
+  connection: (state: Connection) => void;
+};
+
+export const BACKOFF_MS = [250, 500, 1_000, 2_000, 4_000, 8_000];
+export const POLL_MS = 1_500;
+/** A server sends a comment more often than this; a stream that is silent for longer is broken. */
+const SILENCE_MS = 45_000;
+
+const RELOAD: Change = { name: "reload", data: {} };
+
+/** How long to wait before the next try, with jitter so that many tabs do not come back at once. */
+export function backoff(failures: number, random: () => number = Math.random): number {
+  const full = BACKOFF_MS[Math.min(failures, BACKOFF_MS.length - 1)]!;
+  return full * (0.5 + random() / 2);
+}
+
+export class Feed {
+  private readonly stopped = new AbortController();
+  private lastId: string | null = null;
+  private failures = 0;
+
+  constructor(
+    private readonly path: string,
+    private readonly listener: Listener,
+  ) {
+    void this.run();
+  }
+
+  stop(): void {
+    this.stopped.abort();
+  }
+
+  private async run(): Promise<void> {
+    this.listener.connection("connecting");
+    while (!this.stopped.signal.aborted) {
+      const supported = await this.follow().catch(() => true);
+      if (this.stopped.signal.aborted) return;
+      if (!supported) return this.poll();
+      this.listener.connection("lost");
+      await this.pause(backoff(this.failures));
+      this.failures += 1;
+    }
+  }
+
+  /** False: the server has no such stream. Otherwise returns, or throws, when the stream ends. */
+  private async follow(): Promise<boolean> {
+    const silence = new AbortController();
+    let timer = 0;
+    const heard = (): void => {
+      clearTimeout(timer);
+      timer = window.setTimeout(() => silence.abort(), SILENCE_MS);
+    };
+    const headers: Record<string, string> = { Accept: "text/event-stream" };
+    if (this.lastId !== null) headers["Last-Event-ID"] = this.lastId;
+    try {
+      heard();
+      const signal = AbortSignal.any([this.stopped.signal, silence.signal]);
+      const answer = await fetch(this.path, { headers: authorized(headers), signal, cache: "no-store" });
+      if (!answer.ok || answer.body === null) return this.refused(answer);
+      this.connected();
+      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+      const frames = new Frames();
+      for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+        heard();
+        for (const message of frames.take(piece.value)) this.receive(message);
+      }
+      return true;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  private async refused(answer: globalThis.Response): Promise<boolean> {
+    const refused = refusal(answer.status, await answer.text());
+    return !refused.missing;
+  }
+
+  private connected(): void {
+    this.failures = 0;
+    this.listener.connection("live");
+    // between the first page of a list and the first connection, or while it was away, something may have happened
+    if (this.lastId === null) this.listener.changed(RELOAD);
+  }
+
+  private receive(message: Message): void {
+    if (message.id !== null) this.lastId = message.id;
+    if (message.event === "behind") {
+      this.lastId = null;
+      this.listener.changed(RELOAD);
+      return;
+    }
+    const data = parseAnswer(message.data);
+    if (isObject(data)) this.listener.changed({ name: message.event, data });
+  }
+
+  private async poll(): Promise<void> {
+    this.listener.connection("polling");
+    while (!this.stopped.signal.aborted) {
+      await this.pause(POLL_MS);
+      if (!document.hidden && !this.stopped.signal.aborted) this.listener.changed(RELOAD);
+    }
+  }
+
+  private pause(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, milliseconds);
+      this.stopped.signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+    });
+  }
+}

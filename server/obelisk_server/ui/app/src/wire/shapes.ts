@@ -1,0 +1,75 @@
+/** What the API answers, as far as pages use it. */
+
+import type { Json, JsonObject } from "../values/json.ts";
+
+export type Status = "pending" | "locked" | "blocked" | "finished";
+
+export type Summary = {
+  id: string;
+  function: string;
+  kind: "activity" | "workflow" | "stub";
+  status: Status;
+  lifecycle: string;
+  created_at: string;
+  parent: string | null;
+  attempts: number;
+  events: number;
+  responses: number;
+  due?: string;
+  executor?: string | null;
+  join_set?: string | null;
+  remaining?: number;
+  outcome?: string;
+  finished_at?: string;
+};
+
+export type Outcome = { ok?: Json; err?: Json; failure?: Failure };
+export type Failure = { kind: string; reason: string; backtrace?: string[] };
+
+export type Execution = Summary & {
+  params: Json[];
+  tags: Record<string, string>;
+  digest: string | null;
+  failures: number;
+  losses: number;
+  deadline?: string;
+  result?: Outcome;
+};
+
+export type LogEvent = JsonObject & { version: number; at: string; event: string };
+
+export type Response = { position: number; at: string; id: string; response: string; outcome?: Outcome };
+
+export type LogRecord = {
+  cursor: number;
+  at: string;
+  level: string;
+  source: string;
+  run: number;
+  message: string;
+  id?: string;
+};
+
+export type Why = { because: string; text: string; until: string | null; waits_for: string[] };
+
+export type FunctionItem = { function: string; kind: string; component: string | null; type: string };
+
+export type ComponentItem = {
+  name: string;
+  kind: string;
+  location: string;
+  digest: string;
+  size: number;
+  exports: { function: string; type: string }[];
+  imports: string[];
+};
+
+export type Page<T> = { items: T[]; next_cursor: string | null };
+export type TailPage<T> = { items: T[]; next_cursor: number; complete: boolean };
+
+export type Replayed = {
+  matches: boolean;
+  digest: string;
+  entries?: number;
+  difference?: { reason?: string; version?: number; recorded?: string; asked?: string; position?: string };
+};
