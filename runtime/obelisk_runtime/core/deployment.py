@@ -30,6 +30,22 @@ class OnNondeterminism(StrEnum):
     FAIL = "fail"
 
 
+class Access(StrEnum):
+    READ_ONLY = "read-only"
+    READ_WRITE = "read-write"
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryGrant:
+    """A directory that guests may use."""
+
+    host: str
+    """Where it is on this machine, absolute."""
+    guest: str
+    """What guests call it."""
+    access: Access = Access.READ_ONLY
+
+
 @dataclass(frozen=True, slots=True)
 class ComponentSettings:
     """One `[[activity]]`, `[[workflow]]` or `[[webhook]]` section."""
@@ -38,6 +54,8 @@ class ComponentSettings:
     kind: ComponentKind
     location: str
     env: Mapping[str, str] = field(default_factory=dict[str, str])
+    directories: tuple[DirectoryGrant, ...] = ()
+    """Not of workflows."""
     memory_mib: int = 256
     fuel: int | None = None
     attempt_timeout: int = 30 * SECOND

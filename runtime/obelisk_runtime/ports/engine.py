@@ -55,8 +55,9 @@ class GuestTrap(Exception):
 class GuestExit(GuestTrap):
     """Raised by a host function to unwind a guest that asked to exit; the call ends as `Trapped`, also when `ok`."""
 
-    def __init__(self, *, ok: bool) -> None:
-        super().__init__(f"the guest called exit with {'success' if ok else 'failure'}")
+    def __init__(self, *, ok: bool, code: int | None = None) -> None:
+        word = "success" if ok else "failure"
+        super().__init__(f"the guest called exit with {word if code is None else f'{word}, code {code}'}")
         self.ok = ok
 
 

@@ -1,8 +1,9 @@
 """The world a guest sees through WASI: an activity's is real, a workflow's is deterministic."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from typing import Protocol
 
+from obelisk_runtime.core.deployment import DirectoryGrant
 from obelisk_runtime.core.ids import Instant
 
 
@@ -27,6 +28,18 @@ class GuestWorld(Protocol):
 
     def environment(self) -> Sequence[tuple[str, str]]: ...
 
+    def directories(self) -> Sequence[DirectoryGrant]:
+        """What the guest sees of the file system; nothing in a workflow."""
+        ...
+
     def write(self, source: str, data: bytes) -> None:
         """Bytes the guest wrote to `stdout` or `stderr`; whole lines become log records."""
+        ...
+
+
+class GuestResources(Protocol):
+    """What one guest call holds between its host calls: streams, files and the like."""
+
+    def close(self) -> Collection[Awaitable[None]]:
+        """The guest has ended: release all of it. What is returned must be done before its outcome counts."""
         ...

@@ -1,11 +1,12 @@
 """What host functions know of an activity's call. Its world is the real one."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from functools import cached_property
-from typing import Any
 
+from obelisk_runtime.core.deployment import DirectoryGrant
 from obelisk_runtime.core.ids import ExecutionId, Instant
+from obelisk_runtime.ports.guest import GuestResources
 from obelisk_runtime.ports.store import LogLevel
 from obelisk_runtime.service.deployment import Target
 from obelisk_runtime.service.logs import GuestLog
@@ -24,14 +25,16 @@ class ActivityContext:
         self._log = GuestLog(node.logs, execution_id)
 
     @cached_property
-    def wasi(self) -> Any:
+    def wasi(self) -> GuestResources:
         return self._node.deployment.library.state(self)
 
     def log(self, level: LogLevel, message: str) -> None:
         self._log.record(self._attempt, self._node.clock.now(), level, "log", message)
 
-    def end(self) -> None:
+    def end(self) -> Collection[Awaitable[None]]:
+        """What is returned must be done before the attempt has ended."""
         self._log.end(self._attempt, self._node.clock.now())
+        return self.wasi.close() if "wasi" in self.__dict__ else ()
 
     def wall_clock(self) -> Instant:
         return self._node.clock.now()
@@ -47,6 +50,9 @@ class ActivityContext:
 
     def environment(self) -> Sequence[tuple[str, str]]:
         return (*self._target.component.settings.env.items(), (ATTEMPT_VARIABLE, str(self._attempt)))
+
+    def directories(self) -> Sequence[DirectoryGrant]:
+        return self._target.component.settings.directories
 
     def write(self, source: str, data: bytes) -> None:
         self._log.output(self._attempt, self._node.clock.now(), source, data)

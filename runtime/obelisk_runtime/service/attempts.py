@@ -1,6 +1,7 @@
 """One attempt of an activity: run the guest once, decide, append."""
 
 import asyncio
+from collections.abc import Awaitable, Collection
 from typing import assert_never
 
 from obelisk_runtime.core import decisions
@@ -70,11 +71,23 @@ class Attempt:
         self._guest_ended(outcome)
 
     def _leave(self) -> None:
-        self._context.end()
         self._node.attempts.pop(self._activity.id, None)
         self._node.scheduler.release(ev.ExecutionKind.ACTIVITY, self._activity.id, self._activity.projection.function)
 
     def _guest_ended(self, outcome: guest.GuestOutcome) -> None:
+        unfinished = self._context.end()
+        if unfinished and isinstance(outcome, guest.Returned):
+            self._node.spawn(self._after(unfinished, outcome))
+        else:
+            self._ended(outcome)
+
+    async def _after(self, unfinished: Collection[Awaitable[None]], outcome: guest.GuestOutcome) -> None:
+        """What the guest wrote to files is there before its result is."""
+        for work in unfinished:
+            await work
+        self._ended(outcome)
+
+    def _ended(self, outcome: guest.GuestOutcome) -> None:
         self._leave()
         end = self._end_of(outcome)
         if end is not None:

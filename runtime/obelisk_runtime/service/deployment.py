@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Protocol
 
 from obelisk_runtime.core import interfaces
 from obelisk_runtime.core.deployment import MEBIBYTE, ComponentKind, ComponentSettings, StubSettings
@@ -26,7 +26,7 @@ from obelisk_runtime.ports.engine import (
     ResourceDestructor,
     UnsupportedComponent,
 )
-from obelisk_runtime.ports.guest import GuestWorld
+from obelisk_runtime.ports.guest import GuestResources, GuestWorld
 from obelisk_runtime.ports.store import Catalog
 
 Bindings = tuple[Mapping[tuple[str, str], HostFunction], Mapping[tuple[str, str], ResourceDestructor]]
@@ -50,7 +50,7 @@ class GuestLibrary(Protocol):
         """What the component imports of it. Raises: ObeliskError naming an interface that is not known."""
         ...
 
-    def state(self, world: GuestWorld) -> Any:
+    def state(self, world: GuestWorld) -> GuestResources:
         """What one guest call keeps between host calls; the library finds it as `context.wasi`."""
         ...
 

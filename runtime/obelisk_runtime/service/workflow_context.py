@@ -2,12 +2,14 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from obelisk_runtime.core.deployment import DirectoryGrant
 from obelisk_runtime.core.history import History, Nondeterminism, Schedule, SetClosed, Taken
 from obelisk_runtime.core.ids import ExecutionId, Instant, JoinSetId
 from obelisk_runtime.core.randomness import SeededStream
 from obelisk_runtime.ports.engine import Value
+from obelisk_runtime.ports.guest import GuestResources
 from obelisk_runtime.ports.store import LogLevel
 from obelisk_runtime.service.logs import GuestLog
 
@@ -74,7 +76,7 @@ class WorkflowContext:
         self._log = GuestLog(run.node.logs, run.id)
 
     @cached_property
-    def wasi(self) -> Any:
+    def wasi(self) -> GuestResources:
         return self.run.node.deployment.library.state(self)
 
     @property
@@ -122,6 +124,9 @@ class WorkflowContext:
 
     def environment(self) -> Sequence[tuple[str, str]]:
         return tuple(self.run.component.settings.env.items())
+
+    def directories(self) -> Sequence[DirectoryGrant]:
+        return ()
 
     def write(self, source: str, data: bytes) -> None:
         history = self.run.history

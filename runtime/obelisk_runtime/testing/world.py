@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 
+from obelisk_runtime.core.deployment import DirectoryGrant
 from obelisk_runtime.core.ids import Instant
 
 
@@ -14,6 +15,7 @@ class ScriptedWorld:
         self,
         environment: Sequence[tuple[str, str]] = (),
         *,
+        directories: Sequence[DirectoryGrant] = (),
         seed: int = 0,
         started: Instant = Instant(1_700_000_000_123_456),  # noqa: B008 - an int
         tick_nanoseconds: int = 0,
@@ -21,6 +23,7 @@ class ScriptedWorld:
         self.waits: list[int] = []
         self.written: list[tuple[str, bytes]] = []
         self._environment = environment
+        self._directories = directories
         self._seed = seed
         self._draws = 0
         self._started = started
@@ -44,6 +47,9 @@ class ScriptedWorld:
 
     def environment(self) -> Sequence[tuple[str, str]]:
         return self._environment
+
+    def directories(self) -> Sequence[DirectoryGrant]:
+        return self._directories
 
     def write(self, source: str, data: bytes) -> None:
         self.written.append((source, data))

@@ -9,6 +9,7 @@ The context object of a call has an attribute `wasi: WasiState`, made anew for e
 
 from obelisk_runtime.wasi.binding import (
     Problem,
+    UnknownWasiFunction,
     UnknownWasiInterface,
     WasiBinding,
     WasiFunctionDiffers,
@@ -19,6 +20,7 @@ from obelisk_runtime.wasi.state import WasiContext, WasiState
 
 __all__ = [
     "Problem",
+    "UnknownWasiFunction",
     "UnknownWasiInterface",
     "WasiBinding",
     "WasiContext",

@@ -1,7 +1,7 @@
 """Which functions a component imports from WASI, each with what answers it."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from obelisk_runtime.core.errors import ObeliskError
@@ -13,7 +13,6 @@ from obelisk_runtime.ports.engine import (
     Value,
 )
 from obelisk_runtime.wasi import cli, clocks, filesystem, http, io, random, sockets
-from obelisk_runtime.wasi.denial import denied
 from obelisk_runtime.wasi.state import Interfaces, WasiCall, WasiContext
 
 _NAMESPACE = "wasi:"
@@ -63,7 +62,15 @@ class WasiFunctionDiffers:
         )
 
 
-Problem = UnknownWasiInterface | WasiFunctionDiffers
+@dataclass(frozen=True, slots=True)
+class UnknownWasiFunction:
+    imported: str
+
+    def __str__(self) -> str:
+        return f"it imports {self.imported}, which version 0.2 of that interface does not have on this host"
+
+
+Problem = UnknownWasiInterface | UnknownWasiFunction | WasiFunctionDiffers
 
 
 class WasiNotProvided(ObeliskError):
@@ -75,39 +82,45 @@ class WasiNotProvided(ObeliskError):
 
 
 def bind(component: CompiledComponent) -> WasiBinding:
-    """Any version 0.2.x of an interface is taken; what is not implemented is present and denied.
+    """Any version 0.2.x of an interface is taken.
 
     Raises: WasiNotProvided, with everything that is wrong.
     """
     functions = [item for item in component.imports if item.interface.startswith(_NAMESPACE)]
     resources = [item for item in component.resources if item.interface.startswith(_NAMESPACE)]
     interfaces = dict.fromkeys(item.interface for item in (*functions, *resources))
-    if problems := (*_unknown(interfaces), *_different(functions)):
+    known = {name: found for name in interfaces if (found := _functions_of(name)) is not None}
+    unknown = (UnknownWasiInterface(name) for name in interfaces if name not in known)
+    if problems := (*unknown, *_different(functions, known)):
         raise WasiNotProvided(problems)
     return WasiBinding(
-        {(item.interface, item.name): _host_function(_answer(item)) for item in functions},
+        {(item.interface, item.name): _host_function(known[item.interface][item.name].call) for item in functions},
         {(item.interface, item.name): _drop for item in resources},
     )
-
-
-def _unknown(interfaces: Mapping[str, object]) -> Iterator[Problem]:
-    return (UnknownWasiInterface(name) for name in interfaces if _implemented(name) is None)
-
-
-def _different(functions: list[ImportedFunction]) -> Iterator[Problem]:
-    for item in functions:
-        expected = (_implemented(item.interface) or {}).get(item.name)
-        if expected is not None and expected.type != str(item.type):
-            yield WasiFunctionDiffers(f"{item.interface}.{item.name}", str(item.type), expected.type)
 
 
 @dataclass(frozen=True, slots=True)
 class _Implementation:
     type: str
+    """As WIT; empty: not compared."""
     call: WasiCall
 
 
-def _implemented(interface: str) -> Mapping[str, _Implementation] | None:
+def _different(
+    imported: Sequence[ImportedFunction], known: Mapping[str, Mapping[str, _Implementation]]
+) -> Iterator[Problem]:
+    for item in imported:
+        if item.interface not in known:
+            continue
+        name = f"{item.interface}.{item.name}"
+        implementation = known[item.interface].get(item.name)
+        if implementation is None:
+            yield UnknownWasiFunction(name)
+        elif implementation.type not in ("", str(item.type)):
+            yield WasiFunctionDiffers(name, str(item.type), implementation.type)
+
+
+def _functions_of(interface: str) -> Mapping[str, _Implementation] | None:
     """The functions of an interface, by name; None for an unknown interface."""
     match = _INTERFACE.fullmatch(interface)
     functions = match and _PACKAGES.get(match["package"], {}).get(match["name"])
@@ -115,11 +128,6 @@ def _implemented(interface: str) -> Mapping[str, _Implementation] | None:
         return None
     split = ((*signature.partition(": "), call) for signature, call in functions.items())
     return {name: _Implementation(type_, call) for name, _, type_, call in split}
-
-
-def _answer(item: ImportedFunction) -> WasiCall:
-    implementation = (_implemented(item.interface) or {}).get(item.name)
-    return denied(f"{item.interface}.{item.name}", item.type) if implementation is None else implementation.call
 
 
 def _host_function(call: WasiCall) -> HostFunction:

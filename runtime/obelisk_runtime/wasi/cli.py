@@ -55,12 +55,16 @@ def get_stderr(state: WasiState) -> int:
     return state.add(StandardOutput(state.world, "stderr"))
 
 
+def no_terminal(_: WasiState) -> None:
+    return None
+
+
 def exit_with_status(_: WasiState, status: Value) -> NoReturn:
     raise GuestExit(ok="ok" in status)
 
 
 def exit_with_code(_: WasiState, status_code: int) -> NoReturn:
-    raise GuestExit(ok=status_code == 0)
+    raise GuestExit(ok=status_code == 0, code=status_code)
 
 
 INTERFACES: Interfaces = {
@@ -78,7 +82,7 @@ INTERFACES: Interfaces = {
     "stderr": {"get-stderr: func() -> own<output-stream>": get_stderr},
     "terminal-input": {},
     "terminal-output": {},
-    "terminal-stdin": {},
-    "terminal-stdout": {},
-    "terminal-stderr": {},
+    "terminal-stdin": {"get-terminal-stdin: func() -> option<own<terminal-input>>": no_terminal},
+    "terminal-stdout": {"get-terminal-stdout: func() -> option<own<terminal-output>>": no_terminal},
+    "terminal-stderr": {"get-terminal-stderr: func() -> option<own<terminal-output>>": no_terminal},
 }

@@ -1,6 +1,7 @@
 """What one guest call holds of WASI: its world and the resources it has handles to."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from obelisk_runtime.ports.engine import GuestTrap, Value
@@ -32,7 +33,7 @@ class WasiState:
     such as the pollable of a stream, must be dropped before its parent: the component model demands it of guests.
     """
 
-    __slots__ = ("_children", "_dropped", "_parents", "_resources", "outgoing", "world")
+    __slots__ = ("_children", "_dropped", "_parents", "_resources", "_unfinished", "outgoing", "world")
 
     def __init__(self, world: GuestWorld, outgoing: "Outgoing | None" = None) -> None:
         self.world = world
@@ -43,6 +44,7 @@ class WasiState:
         self._children: dict[int, int] = {}
         """How many children the parents have."""
         self._dropped: list[int] = []
+        self._unfinished: set[asyncio.Task[None]] = set()
 
     def add(self, resource: Resource, parent: int | None = None) -> int:
         """Raises: GuestTrap, when the guest holds RESOURCES_MAX already."""
@@ -60,6 +62,10 @@ class WasiState:
         assert isinstance(resource, kind), f"handle {rep} is no {kind.__name__}; the component model checks handles"
         return resource
 
+    def count(self, *kinds: type[Resource]) -> int:
+        """How many resources of these kinds the guest holds."""
+        return sum(isinstance(resource, kinds) for resource in self._resources.values())
+
     def take(self, rep: int, kind: type[_Resource]) -> _Resource:
         """The guest gave its own handle away: it has it no more. Raises: GuestTrap, if a child is left."""
         resource = self.get(rep, kind)
@@ -76,12 +82,19 @@ class WasiState:
         self._forget(rep)
         resource.close()
 
-    def close(self) -> None:
-        """The guest has ended: release all that it left, children first. Idempotent."""
+    def finish(self, work: Coroutine[None, None, None]) -> None:
+        """Do this beside the guest; its call has not ended before that is done."""
+        task = asyncio.create_task(work)
+        self._unfinished.add(task)
+        task.add_done_callback(self._unfinished.discard)
+
+    def close(self) -> Collection[asyncio.Task[None]]:
+        """The guest has ended: release all that it left, children first; idempotent. Returns what is yet to be done."""
         resources = list(self._resources.values())
         self._resources.clear()
         for resource in reversed(resources):
             resource.close()
+        return frozenset(self._unfinished)
 
     def _forget(self, rep: int) -> None:
         del self._resources[rep]
@@ -103,4 +116,4 @@ WasiCall = Callable[..., Value | Awaitable[Value]]
 """`(state, *arguments) -> value`, at once or later."""
 
 Interfaces = Mapping[str, Mapping[str, WasiCall]]
-"""Interface, `name: WIT type`, implementation. What an interface has beyond that is present and denied."""
+"""Interface, `name: WIT type` (`name` alone: of any type), implementation."""

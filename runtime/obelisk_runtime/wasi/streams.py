@@ -139,7 +139,7 @@ class SourceStream(InputStream):
 
 
 class BufferedOutputStream(OutputStream):
-    """What a guest writes, until the host takes it: `async for chunk in stream.chunks()`, in one task.
+    """What a guest writes, until the host takes it, in one task: `async for chunk in stream.chunks()`, or `take`.
 
     A chunk is done with, for `flush`, when the next one is asked for. `fail` tells the guest that it cannot go on, and
     why; `shut` only that.
@@ -181,7 +181,7 @@ class BufferedOutputStream(OutputStream):
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """All that the guest writes, until it has dropped the stream."""
-        while chunk := await self._take():
+        while chunk := await self.take():
             yield chunk
 
     def fail(self, error: IoError) -> None:
@@ -190,7 +190,8 @@ class BufferedOutputStream(OutputStream):
     def shut(self) -> None:
         self._stop(StreamClosed())
 
-    async def _take(self) -> bytes:
+    async def take(self) -> bytes:
+        """The next chunk; none when the guest has dropped the stream."""
         self._in_hand = 0
         self._flushing = self._flushing and bool(self._buffer)
         self.changes.notify()

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings, RuntimeLimits, StubSettings
 from obelisk_runtime.core.retry import RetryPolicy
 from obelisk_runtime.registry import RegistrySettings
+from obelisk_server.config.directories import grants
 from obelisk_server.config.explain import explain, place
 from obelisk_server.config.models import (
     ActivityTable,
@@ -189,6 +190,7 @@ def _activity(table: ActivityTable) -> ComponentSettings:
     retries = table.retries
     return ComponentSettings(
         kind=ComponentKind.ACTIVITY,
+        directories=grants(table.directories),
         attempt_timeout=table.attempt_timeout,
         retries=RetryPolicy(
             max=retries.max,

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Discriminator, Field, Tag, ValidationInfo, field
 
 from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings, OnNondeterminism, RuntimeLimits
 from obelisk_runtime.core.retry import LOSSES_MAX, RetryPolicy
+from obelisk_server.config.directories import Directories
 from obelisk_server.config.registry import RegistryTable
 from obelisk_server.config.secrets import SecretTable
 from obelisk_server.config.values import (
@@ -160,6 +161,7 @@ class ComponentTable(Table):
 class ActivityTable(ComponentTable):
     """A component that may touch the world; its calls are retried."""
 
+    directories: Directories = ()
     attempt_timeout: Duration = _ACTIVITY.attempt_timeout
     retries: RetriesTable = RetriesTable()
     concurrency_max: Annotated[int | None, Field(ge=1, description="Attempts of each function that run at once")] = (

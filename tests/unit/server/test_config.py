@@ -6,7 +6,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings, RuntimeLimits
+from obelisk_runtime.core.deployment import Access, ComponentKind, ComponentSettings, DirectoryGrant, RuntimeLimits
 from obelisk_runtime.core.retry import RetryPolicy
 from obelisk_runtime.registry import RegistrySettings, SignaturePolicy
 from obelisk_server.config import (
@@ -406,3 +406,36 @@ def test_every_option_of_a_webhook_is_read(folder: Path) -> None:
 def test_a_wrong_webhook_is_said_with_its_place(folder: Path, text: str, expected: str) -> None:
     (problem,) = problems(folder, text)
     assert expected in problem
+
+
+def test_directories_of_an_activity_are_absolute_and_checked(folder: Path) -> None:
+    (folder / "data").mkdir()
+    text = 'directories = [{ host = "data", guest = "/data" }, { host = "data", guest = "/", access = "read-write" }]'
+    assert parse(folder, activity(text)).components[0].directories == (
+        DirectoryGrant(str(folder / "data"), "/data", Access.READ_ONLY),
+        DirectoryGrant(str(folder / "data"), "/", Access.READ_WRITE),
+    )
+
+
+@pytest.mark.parametrize(
+    ("directories", "message"),
+    [
+        ('[{ host = "none", guest = "/data" }]', "none does not exist; make it, or correct the path"),
+        ('[{ host = "obelisk.txt", guest = "/data" }]', "obelisk.txt is not a directory; make it, or correct the path"),
+        ('[{ host = ".", guest = "data" }]', "found 'data', expected an absolute path without"),
+        ('[{ host = ".", guest = "/a/../b" }]', "found '/a/../b', expected an absolute path without"),
+        ('[{ host = ".", guest = "/a" }, { host = ".", guest = "/a" }]', "2 directories have the name '/a'"),
+        ('[{ host = ".", guest = "/a", access = "all" }]', "found 'all', expected 'read-only' or 'read-write'"),
+        ('[{ guest = "/a" }]', "'host' is required here and was not given"),
+    ],
+)
+def test_directories_that_cannot_be_granted_are_refused(folder: Path, directories: str, message: str) -> None:
+    (folder / "obelisk.txt").write_text("")
+    (problem,) = problems(folder, activity(f"directories = {directories}"))
+    assert message in problem
+
+
+def test_a_workflow_sees_no_directories(folder: Path) -> None:
+    text = '[[workflow]]\nname = "w"\nlocation = "a.wasm"\ndirectories = [{ host = ".", guest = "/a" }]'
+    (problem,) = problems(folder, text)
+    assert "unknown key 'directories'" in problem

@@ -3,28 +3,25 @@ from typing import Any
 
 import pytest
 
-from obelisk_runtime.core.types import (
-    Borrow,
-    EnumOf,
-    FunctionType,
-    ListOf,
-    OptionOf,
-    Own,
-    Primitive,
-    ResultOf,
-    TupleOf,
-)
+from obelisk_runtime.core.types import EnumOf, FunctionType, ListOf, OptionOf, Own, Primitive
+from obelisk_runtime.core.wit_text import parse_function
 from obelisk_runtime.ports.engine import GuestTrap
-from obelisk_runtime.wasi import UnknownWasiInterface, WasiBinding, WasiFunctionDiffers, WasiNotProvided, WasiState
+from obelisk_runtime.testing.world import ScriptedWorld
+from obelisk_runtime.wasi import (
+    UnknownWasiFunction,
+    UnknownWasiInterface,
+    WasiBinding,
+    WasiFunctionDiffers,
+    WasiNotProvided,
+    WasiState,
+    sockets,
+)
 from obelisk_runtime.wasi.binding import _PACKAGES
 from obelisk_runtime.wasi.state import Resource
 
 Bind = Callable[[str, str, FunctionType], WasiBinding]
 Ask = Callable[..., Any]
 BYTES = FunctionType((("len", Primitive.U64),), ListOf(Primitive.U8))
-NETWORK_ERROR = EnumOf(("unknown", "access-denied", "not-supported"))
-FILESYSTEM_ERROR = EnumOf(("access", "would-block", "unsupported", "not-permitted"))
-SELF = ("self", Borrow("wasi:filesystem/types@0.2.0.descriptor"))
 
 
 @pytest.mark.parametrize("version", ["0.2.0", "0.2.9", "0.2.12"])
@@ -81,45 +78,44 @@ def test_a_dropped_handle_leaves_the_table(bind_resource: Callable[[str, str], W
 
 
 @pytest.mark.parametrize(
-    ("interface", "name", "type_", "answer"),
+    ("interface", "name", "type_"),
     [
-        (
-            "wasi:sockets/tcp-create-socket@0.2.9",
-            "create-tcp-socket",
-            FunctionType((), ResultOf(Own("tcp-socket"), NETWORK_ERROR)),
-            {"err": "access_denied"},
-        ),
-        (
-            "wasi:filesystem/types@0.2.9",
-            "[method]descriptor.sync",
-            FunctionType((SELF,), ResultOf(None, FILESYSTEM_ERROR)),
-            {"err": "access"},
-        ),
-        (
-            "wasi:filesystem/preopens@0.2.9",
-            "get-directories",
-            FunctionType((), ListOf(TupleOf((Own("descriptor"), Primitive.STRING)))),
-            [],
-        ),
-        (
-            "wasi:cli/terminal-stdout@0.2.9",
-            "get-terminal-stdout",
-            FunctionType((), OptionOf(Own("terminal-output"))),
-            None,
-        ),
+        ("wasi:sockets/tcp-create-socket", "create-tcp-socket", "result<own<tcp-socket>, {}>"),
+        ("wasi:sockets/udp-create-socket", "create-udp-socket", "result<own<udp-socket>, {}>"),
     ],
 )
-def test_what_is_not_implemented_is_denied_in_the_shape_of_its_result(
-    ask: Ask, interface: str, name: str, type_: FunctionType, answer: object
-) -> None:
-    arguments = [1] * len(type_.params)
-    assert ask(interface, name, type_, *arguments) == answer
+def test_no_socket_is_ever_made(ask: Ask, interface: str, name: str, type_: str) -> None:
+    code = sockets.INTERFACES["network"]
+    (signature,) = code
+    error = signature.partition("option<")[2][:-1]
+    family = (("address-family", EnumOf(("ipv4", "ipv6"))),)
+    made = parse_function(f"func() -> {type_.format(error)}").result
+    assert ask(f"{interface}@0.2.9", name, FunctionType(family, made), "ipv4") == {"err": "access_denied"}
 
 
-@pytest.mark.parametrize("result", [None, Primitive.BOOL, ResultOf(None, None), ResultOf(None, EnumOf(("timeout",)))])
-def test_what_cannot_say_no_traps_with_its_name(ask: Ask, result: Any) -> None:
-    with pytest.raises(GuestTrap, match=r"wasi:sockets/tcp@0\.2\.9\.brew is not available to guests"):
-        ask("wasi:sockets/tcp@0.2.9", "brew", FunctionType((), result))
+def test_no_name_is_looked_up_and_no_error_is_the_networks(state: WasiState) -> None:
+    assert sockets.denied(state, 1, "localhost") == {"err": "access_denied"}
+    assert sockets.network_error_code(state, 1) is None
+
+
+@pytest.mark.parametrize("name", ["stdin", "stdout", "stderr"])
+def test_there_is_no_terminal(ask: Ask, name: str) -> None:
+    kind = "terminal-input" if name == "stdin" else "terminal-output"
+    type_ = FunctionType((), OptionOf(Own(kind)))
+    assert ask(f"wasi:cli/terminal-{name}@0.2.9", f"get-terminal-{name}", type_) is None
+
+
+def test_a_function_that_an_interface_does_not_have_is_refused_at_load_by_name(bind_one: Bind) -> None:
+    with pytest.raises(WasiNotProvided) as caught:
+        bind_one("wasi:sockets/tcp@0.2.9", "brew", FunctionType((), None))
+    assert caught.value.problems == (UnknownWasiFunction("wasi:sockets/tcp@0.2.9.brew"),)
+
+
+@pytest.mark.parametrize("interface", ["wasi:keyvalue/store@0.2.0", "wasi:io/streams@0.3.0", "wasi:http/types@0.3.0"])
+def test_other_proposals_and_the_next_version_are_refused_at_load_by_name(bind_one: Bind, interface: str) -> None:
+    with pytest.raises(WasiNotProvided) as caught:
+        bind_one(interface, "open", FunctionType((), None))
+    assert str(caught.value).startswith(f"it imports {interface}, which this host does not have")
 
 
 def test_the_network_is_a_handle_that_opens_nothing(ask: Ask, state: WasiState) -> None:
@@ -128,11 +124,24 @@ def test_the_network_is_a_handle_that_opens_nothing(ask: Ask, state: WasiState) 
     assert state.get(rep, object) is not None
 
 
-def test_signatures_of_implemented_functions_are_a_name_and_a_type() -> None:
+def test_signatures_are_written_as_the_engine_prints_types() -> None:
     for interfaces in _PACKAGES.values():
         for functions in interfaces.values():
             for signature in functions:
-                name, separator, type_ = signature.partition(": ")
+                name, _, type_ = signature.partition(": ")
                 assert name, signature
-                assert separator, signature
-                assert type_.startswith("func("), signature
+                assert type_ == "" or str(parse_function(type_)) == type_, signature
+
+
+def test_only_methods_of_sockets_that_nobody_has_are_without_a_type() -> None:
+    untyped = [
+        signature
+        for package, interfaces in _PACKAGES.items()
+        if package != "sockets"
+        for functions in interfaces.values()
+        for signature in functions
+        if ": " not in signature
+    ]
+    assert untyped == []
+    with pytest.raises(GuestTrap, match="there are no sockets"):
+        sockets.unreachable(WasiState(ScriptedWorld()), 1)

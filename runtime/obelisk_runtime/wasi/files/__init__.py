@@ -1,0 +1,1 @@
+"""Files of this machine for guests: what may be reached, and the system calls that reach it. No asyncio."""
