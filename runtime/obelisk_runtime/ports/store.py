@@ -16,7 +16,7 @@ The contract of every adapter; `obelisk_runtime.testing.conformance` checks it. 
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -25,6 +25,7 @@ from obelisk_runtime.core.events import Created, ExecutionKind, Recorded, Respon
 from obelisk_runtime.core.ids import DelayId, Digest, ExecutionId, ExecutorId, Instant
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.projection import Projection
+from obelisk_runtime.ports.overview import Overview
 from obelisk_runtime.ports.trees import Trees
 
 PAGE_MAX = 1_000
@@ -171,6 +172,14 @@ class ExecutionFilter:
     """All of them, with these values."""
     holder: ExecutorId | None = None
     """Held by this executor."""
+    digest: Digest | None = None
+    """Workflows that are pinned to this component."""
+    created_since: Instant | None = None
+    created_before: Instant | None = None
+    finished_since: Instant | None = None
+    finished_before: Instant | None = None
+    text: str | None = None
+    """In the canonical JSON of the parameters or of the result, or in the reason of a failure (`core.search`)."""
 
 
 class Executions(Protocol):
@@ -209,9 +218,13 @@ class Executions(Protocol):
         """Responses with a position above `after`, in order. Raises: ExecutionNotFound."""
         ...
 
-    async def list(self, where: ExecutionFilter, *, cursor: str | None = None, limit: int = 50) -> Page:
-        """Newest first by creation (a parent is older than its children, they are created in the order given); a page
-        never shows an item twice nor skips one when others are created meanwhile.
+    async def list(
+        self, where: ExecutionFilter, *, cursor: str | None = None, limit: int = 50, oldest_first: bool = False
+    ) -> Page:
+        """Newest first by creation (a parent is older than its children, they are created in the order given), or the
+        other way round; a page never shows an item twice nor skips one when others are created meanwhile.
+
+        A page may be shorter than `limit`, even empty, and not the last one: no call looks at too many executions.
 
         Raises: InvalidName for a cursor that this store did not give.
         """
@@ -339,6 +352,8 @@ class Changed:
     executions: frozenset[ExecutionId]
     pending: bool
     """Something may have become lockable, or a delay was added."""
+    sequence: int = field(default=0, compare=False)
+    """Of the commit (`Overview.changes`); of the latest one, if it tells of several."""
 
 
 class Signals(Protocol):
@@ -396,7 +411,7 @@ class Catalog(Protocol):
         ...
 
 
-class Store(Executions, WorkQueue, Signals, Catalog, Trees, Protocol):
+class Store(Executions, WorkQueue, Signals, Catalog, Trees, Overview, Protocol):
     """All of it, over one medium."""
 
     async def close(self) -> None:

@@ -19,8 +19,12 @@ from obelisk_runtime.core.ids import (
     ExecutorId,
     Instant,
 )
+from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.ports import store as port
+from obelisk_runtime.ports.figures import StoreFigures
+from obelisk_runtime.ports.overview import Change, Counts, Failure, VersionCount
 from obelisk_runtime.ports.trees import Grafted, OldTrees
+from obelisk_runtime.storage import memory_overview
 from obelisk_runtime.storage.memory_tables import Tables, bounded
 
 T = TypeVar("T")
@@ -34,6 +38,8 @@ class MemoryStore:
         self._writes: deque[tuple[Callable[[], Any], asyncio.Future[Any]]] = deque()
         self._listeners: list[Callable[[port.Changed], None]] = []
         self._closed = False
+        self.figures = StoreFigures()
+        """Nothing is measured: nothing takes time."""
 
     # Writes: queued, applied together, acknowledged
 
@@ -54,11 +60,12 @@ class MemoryStore:
             _settle(change, done)
         touched, self._tables.touched = self._tables.touched, set()
         if touched:
+            self._tables.mark(touched)
             self._tell(frozenset(touched))
 
     def _tell(self, touched: frozenset[ExecutionId]) -> None:
         loop = asyncio.get_running_loop()
-        changed = port.Changed(touched, pending=True)
+        changed = port.Changed(touched, pending=True, sequence=self._tables.sequence)
         for listener in self._listeners:
             loop.call_soon(listener, changed)
 
@@ -130,8 +137,10 @@ class MemoryStore:
     ) -> Sequence[ev.Response]:
         return self._tables.find(execution_id).responses[after : after + bounded(limit)]
 
-    async def list(self, where: port.ExecutionFilter, *, cursor: str | None = None, limit: int = 50) -> port.Page:
-        return self._tables.page(where, cursor, limit)
+    async def list(
+        self, where: port.ExecutionFilter, *, cursor: str | None = None, limit: int = 50, oldest_first: bool = False
+    ) -> port.Page:
+        return self._tables.page(where, cursor, limit, oldest_first=oldest_first)
 
     async def next_due(self) -> Instant | None:
         return self._tables.next_due()
@@ -155,6 +164,29 @@ class MemoryStore:
         self, execution_id: ExecutionId, *, after: int = 0, limit: int = port.PAGE_MAX
     ) -> Sequence[tuple[int, port.LogRecord]]:
         return self._tables.read_logs(execution_id, after, limit)
+
+    # The overview
+
+    async def counts(self, *, top_level_only: bool) -> Counts:
+        return memory_overview.counts(self._tables, top_level_only=top_level_only)
+
+    async def versions(self, functions: Sequence[Ffqn]) -> Sequence[VersionCount]:
+        return memory_overview.versions(self._tables, functions)
+
+    async def failures(self, limit: int) -> Sequence[Failure]:
+        return memory_overview.failures(self._tables, limit)
+
+    async def oldest_due(self) -> Instant | None:
+        return min(
+            (due for e in self._tables.executions.values() if (due := e.projection.due) is not None), default=None
+        )
+
+    @property
+    def sequence(self) -> int:
+        return self._tables.sequence
+
+    async def changes(self, after: int) -> Sequence[Change] | None:
+        return memory_overview.changes(self._tables, after)
 
     # Signals and the end
 

@@ -17,18 +17,21 @@ from obelisk_runtime.core.ids import (
     parent_of,
     top_of,
 )
+from obelisk_runtime.core.search import mentions
 from obelisk_runtime.ports import store as port
 from obelisk_runtime.ports.trees import Grafted, OldTrees
 
 
 @dataclass(slots=True)
-class _Execution:
+class StoredExecution:
     id: ExecutionId
     sequence: int
     """In the order of creation, from 1."""
     log: list[ev.Recorded]
     projection: proj.Projection
     responses: list[ev.Response] = field(default_factory=list[ev.Response])
+    changed: int = 0
+    """The sequence of the commit that changed it last."""
 
     @property
     def created(self) -> ev.Created:
@@ -51,7 +54,7 @@ class Tables:
     """What the store holds. Each write checks everything before it changes anything."""
 
     def __init__(self) -> None:
-        self.executions: dict[ExecutionId, _Execution] = {}
+        self.executions: dict[ExecutionId, StoredExecution] = {}
         self._sequence = 0
         self.delays: dict[DelayId, Instant] = {}
         """Every delay there ever was, in order of creation, and when it wakes."""
@@ -67,8 +70,17 @@ class Tables:
         """In the order they were written, by their identity."""
         self.touched: set[ExecutionId] = set()
         """Executions that writes changed since this was last emptied."""
+        self.sequence = 0
+        """Of the latest commit."""
 
-    def find(self, execution_id: ExecutionId) -> _Execution:
+    def mark(self, touched: Iterable[ExecutionId]) -> None:
+        """One more commit, which changed these executions."""
+        self.sequence += 1
+        for id_ in touched:
+            if id_ in self.executions:
+                self.executions[id_].changed = self.sequence
+
+    def find(self, execution_id: ExecutionId) -> StoredExecution:
         execution = self.executions.get(execution_id)
         if execution is None:
             raise port.ExecutionNotFound(execution_id)
@@ -105,7 +117,7 @@ class Tables:
             self.delays[delay.id] = delay.wakes
         return None if append.response is None else self._respond(append.response)
 
-    def _check_fence(self, execution: _Execution, append: port.Append) -> None:
+    def _check_fence(self, execution: StoredExecution, append: port.Append) -> None:
         found = execution.projection
         if found.version != append.expected_version or isinstance(found.status, proj.Finished):
             raise port.VersionConflict(append.id, append.expected_version, found.version)
@@ -124,12 +136,12 @@ class Tables:
 
     def _add(self, new: port.NewExecution) -> None:
         self._sequence += 1
-        execution = _Execution(new.id, self._sequence, [], new.projection)
+        execution = StoredExecution(new.id, self._sequence, [], new.projection)
         execution.append(new.events, new.projection)
         self.executions[new.id] = execution
         self.touched.add(new.id)
 
-    def _parent(self, response_id: str) -> _Execution:
+    def _parent(self, response_id: str) -> StoredExecution:
         parent = parent_of(ExecutionId(response_id))
         assert parent is not None
         return self.find(parent)
@@ -148,10 +160,11 @@ class Tables:
         self.touched.add(parent.id)
         return delivered
 
-    def page(self, where: port.ExecutionFilter, cursor: str | None, limit: int) -> port.Page:
-        before = _parse_cursor(cursor)
-        newest = sorted(self.executions.values(), key=lambda execution: -execution.sequence)
-        found = [e for e in newest if (before is None or e.sequence < before) and _matches(e, where)]
+    def page(self, where: port.ExecutionFilter, cursor: str | None, limit: int, *, oldest_first: bool) -> port.Page:
+        place = _parse_cursor(cursor)
+        sign = 1 if oldest_first else -1
+        ordered = sorted(self.executions.values(), key=lambda execution: sign * execution.sequence)
+        found = [e for e in ordered if (place is None or sign * e.sequence > sign * place) and _matches(e, where)]
         page = found[: bounded(limit)]
         items = [port.Summary(execution.id, execution.projection) for execution in page]
         return port.Page(items, str(page[-1].sequence) if len(found) > len(page) else None)
@@ -262,7 +275,7 @@ class Tables:
             raise port.IdConflict(tree[0].id, "another history")
         for grafted in tree:
             self._sequence += 1
-            execution = _Execution(grafted.id, self._sequence, [], grafted.projection, list(grafted.responses))
+            execution = StoredExecution(grafted.id, self._sequence, [], grafted.projection, list(grafted.responses))
             execution.append(grafted.log, grafted.projection)
             self.executions[grafted.id] = execution
             self.touched.add(grafted.id)
@@ -329,28 +342,42 @@ def _parse_cursor(cursor: str | None) -> int | None:
     return int(cursor)
 
 
-def _longest_due_first(execution: _Execution) -> tuple[int, int]:
+def _longest_due_first(execution: StoredExecution) -> tuple[int, int]:
     return execution.projection.due or 0, execution.sequence
 
 
-def _status_words(projection: proj.Projection) -> set[str]:
+def status_words(projection: proj.Projection) -> set[str]:
     words = {type(projection.status).__name__.lower()}
     if not isinstance(projection.status, proj.Finished):
         words |= {word for word in ("paused", "cancelling") if getattr(projection.lifecycle, word)}
     return words
 
 
-def _matches(execution: _Execution, where: port.ExecutionFilter) -> bool:
+def _finished_at(status: proj.Status) -> Instant | None:
+    return status.at if isinstance(status, proj.Finished) else None
+
+
+def _within(at: Instant | None, since: Instant | None, before: Instant | None) -> bool:
+    if since is None and before is None:
+        return True
+    return at is not None and (since is None or at >= since) and (before is None or at < before)
+
+
+def _matches(execution: StoredExecution, where: port.ExecutionFilter) -> bool:
     projection = execution.projection
     status = projection.status
     parent = parent_of(execution.id)
     tags = execution.created.tags or {}
     return all((
         where.function_prefix is None or projection.function.text.startswith(where.function_prefix),
-        not where.statuses or bool(where.statuses & _status_words(projection)),
+        not where.statuses or bool(where.statuses & status_words(projection)),
         not where.results or (isinstance(status, proj.Finished) and status.result in where.results),
         where.id_prefix is None or execution.id.startswith(where.id_prefix),
         parent == where.parent if where.parent is not None else parent is None or not where.top_level_only,
         where.tags is None or where.tags.items() <= tags.items(),
         where.holder is None or projection.holder == where.holder,
+        where.digest is None or projection.digest == where.digest,
+        _within(projection.created, where.created_since, where.created_before),
+        _within(_finished_at(status), where.finished_since, where.finished_before),
+        where.text is None or mentions(where.text, execution.created, execution.log[-1].event),
     ))  # fmt: skip

@@ -29,6 +29,9 @@ from obelisk_runtime.storage.sqlite import statements
 HELD_MAX = 10_000
 """Executions kept in memory between transactions; above it all are dropped and read again as needed."""
 
+CHANGES_RESERVED = 1_000_000
+"""Sequence numbers taken at once: a restart leaves out what is left of them."""
+
 Hook = Callable[[str], None]
 """Called in the middle of a transaction, before each statement and before the commit, with its name."""
 
@@ -68,6 +71,10 @@ class Ledger:
         """What this transaction changed."""
         self.pending = False
         """Whether it added a delay or something that may be locked."""
+        self.sequence = _reserved(connection)
+        """Of the transaction that is under way, or was the last one."""
+        self._reserved = 0
+        """Where the numbers that are taken end; 0: it is not known to be in the file."""
         self._connection = connection
         self._hook = hook
         self._persisted = len(interned.texts)
@@ -90,7 +97,11 @@ class Ledger:
     def begin(self) -> None:
         self.changed = set()
         self.pending = False
+        self.sequence += 1
         self.execute("begin", "BEGIN IMMEDIATE")
+        if self.sequence >= self._reserved:
+            self._reserved = self.sequence + CHANGES_RESERVED
+            self.execute("counters", _RESERVE, (self._reserved,))
 
     def commit(self) -> None:
         self.flush()
@@ -106,6 +117,7 @@ class Ledger:
         self._held.clear()
         self._ids.clear()
         self._clear()
+        self._reserved = 0
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 
@@ -229,13 +241,14 @@ class Ledger:
             now = held.projection
             if held.new is not None:
                 row = projection_row(now, self.interned, answered=held.answered)
-                inserts.append((held.key, held.parent, held.segment, *row, body(held.log, held.entries)))
+                entries = body(held.log, held.entries)
+                inserts.append((held.key, held.parent, held.segment, *row, self.sequence, entries))
                 held.new, held.log = None, b""
             elif held.stored is not None and _counted_only(held.stored, now):
-                updates["counted"].append((held.key, now.version, now.responses))
+                updates["counted"].append((held.key, now.version, now.responses, self.sequence))
             else:
                 row = projection_row(now, self.interned, answered=held.answered)
-                updates["moved"].append((held.key, *row[statements.MOVING]))
+                updates["moved"].append((held.key, *row[statements.MOVING], self.sequence))
             held.stored = now
             if isinstance(now.status, Finished):
                 del self._held[held.id], self._ids[held.key]
@@ -248,6 +261,15 @@ class Ledger:
     def _insert(self, table: str, rows: Sequence[tuple[object, ...]]) -> None:
         for size, values in statements.chunks(rows):
             self.execute(table, statements.insert(table, size), values)
+
+
+_RESERVE = "INSERT INTO counters VALUES ('changes', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+
+
+def _reserved(connection: sqlite3.Connection) -> int:
+    """Up to where earlier processes may have used sequence numbers."""
+    row = connection.execute("SELECT value FROM counters WHERE name = 'changes'").fetchone()
+    return 0 if row is None else row[0]
 
 
 def _counted_only(stored: Projection, now: Projection) -> bool:

@@ -1,5 +1,6 @@
 """A filter of executions as SQL."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from obelisk_runtime.core.ids import EXECUTION_PREFIX
@@ -17,6 +18,11 @@ from obelisk_runtime.storage.codec import (
 )
 from obelisk_runtime.storage.sqlite import statements
 
+OPEN = "finished IS NULL"
+FAILED = "finished IS NOT NULL AND result <> 'ok'"
+"""The conditions of the indexes `executions_open` and `executions_failed`, word for word."""
+LAST_BODY = "coalesce((SELECT body FROM events WHERE execution = {0}.key ORDER BY version DESC LIMIT 1), {0}.log)"
+"""Where the last event of an execution is, to be formatted with its table."""
 _STATUSES = {
     "pending": f"status = {PENDING}",
     "locked": f"status = {LOCKED}",
@@ -27,42 +33,125 @@ _STATUSES = {
 }
 
 
+SCANNED_MAX = 200_000
+"""Executions that a page may look at."""
+KEY_MAX = 2**63 - 1
+_OPEN_WORDS = frozenset({"pending", "locked", "blocked", "paused", "cancelling"})
+_FINISHED_AT = "created + finished"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The keys that a page looks at: a part of them all, so that no page takes too long."""
+
+    least: int
+    most: int
+    oldest_first: bool
+    next: int | None
+    """The cursor after it; None: it reaches the end."""
+
+    @classmethod
+    def of(cls, first: int, last: int, cursor: int | None, *, oldest_first: bool, whole: bool) -> "Window":
+        """From the first and last key there are. `whole`: as far as there is anything."""
+        if oldest_first:
+            least = first if cursor is None else cursor + 1
+            most = last if whole else min(last, least + SCANNED_MAX - 1)
+            return cls(least, most, oldest_first, None if most >= last else most)
+        most = last if cursor is None else cursor - 1
+        least = first if whole else max(first, most - SCANNED_MAX + 1)
+        return cls(least, most, oldest_first, None if least <= first else least)
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     sql: str
-    """What follows `FROM executions`; more may be added with AND."""
+    """What follows `FROM executions`."""
     values: tuple[object, ...]
     prelude: str = ""
     """What goes before the SELECT; its values come first."""
+    scans: bool = True
+    """It may match few of many rows that it looks at."""
+    text: bool = False
+    """It is about text, and more may match than should: what is needed to look again is selected as well."""
+
+    def statement(self, window: Window, limit: int) -> tuple[str, tuple[object, ...]]:
+        """Rows in the window, in order, and the values to bind."""
+        more = f", log, {LAST_BODY.format('executions')}" if self.text else ""
+        order = "ASC" if window.oldest_first else "DESC"
+        sql = (
+            f"{self.prelude}SELECT {statements.SELECTED}{more} FROM executions {self.sql} "  # noqa: S608 - constants
+            f"AND key BETWEEN ? AND ? ORDER BY key {order} LIMIT ?"
+        )
+        return sql, (*self.values, window.least, window.most, limit)
 
 
 def conditions(where: ExecutionFilter, interned: Interned) -> Condition | None:
-    """None: nothing can match. Top-level executions are read newest first by their own index, never sorted."""
-    parts: list[tuple[str, tuple[object, ...]]] = []
-    if where.parent is not None:
-        path = id_path(where.parent)
-        parts.append((f"parent = ({statements.find('executions', 'key', len(path))})", tuple(reversed(path))))
-    elif where.top_level_only:
-        parts.append(("parent = 0", ()))
+    """None: nothing can match. Executions are read in order by an index or their keys, never sorted, where that may be
+    many.
+    """
+    places = list(_places(where))
+    parts: list[tuple[str, tuple[object, ...]]] = [*places, *_words(where), *_times(where)]
     if where.function_prefix is not None:
         numbers = _numbers(where.function_prefix, interned)
         parts.append((f"function IN ({', '.join(map(str, numbers))})", ()))
-    if where.statuses:
-        words = [_STATUSES[word] for word in sorted(where.statuses) if word in _STATUSES]
-        parts.append((f"({' OR '.join(words) or 'status = 0'})", ()))
-    if where.results:
-        marks = ", ".join("?" * len(where.results))
-        parts.append((f"result IN ({marks})", tuple(where.results)))
+    if where.digest is not None:
+        parts.append(("digest = ?", (interned.known(where.digest),)))
     for name, value in (where.tags or {}).items():
         parts.append(("key IN (SELECT execution FROM tags WHERE name = ? AND value = ?)", (name, value)))
     if where.holder is not None:
         parts.append(("holder = ?", (interned.known(where.holder),)))
+    if where.text is not None:
+        text = where.text.encode("utf-8", "surrogatepass")
+        parts.append((f"(instr(log, ?) OR instr({LAST_BODY.format('executions')}, ?))", (text, text)))
     prelude = _prefix(where.id_prefix, parts)
     if prelude is None:
         return None
-    index = "INDEXED BY executions_top_level " if where.parent is None and where.top_level_only else ""
-    sql = f"{index}WHERE {' AND '.join(sql for sql, _ in parts) or 'true'}"
-    return Condition(sql, tuple(value for _, values in parts for value in values), prelude)
+    found_otherwise = bool(prelude) or where.parent is not None or where.holder is not None or bool(where.tags)
+    index = "" if found_otherwise else _index(where)
+    sql = f"{index} WHERE {' AND '.join(sql for sql, _ in parts) or 'true'}"
+    values = tuple(value for _, values in parts for value in values)
+    scans = not found_otherwise and len(parts) > len(places)
+    return Condition(sql, values, prelude, scans=scans, text=where.text is not None)
+
+
+def _index(where: ExecutionFilter) -> str:
+    """The one with the fewest rows that may match."""
+    if where.statuses and where.statuses <= _OPEN_WORDS:
+        return "INDEXED BY executions_open"
+    if where.results and "ok" not in where.results:
+        return "INDEXED BY executions_failed"
+    return "INDEXED BY executions_top_level" if where.top_level_only else "NOT INDEXED"
+
+
+def _places(where: ExecutionFilter) -> Iterator[tuple[str, tuple[object, ...]]]:
+    if where.parent is not None:
+        path = id_path(where.parent)
+        yield f"parent = ({statements.find('executions', 'key', len(path))})", tuple(reversed(path))
+    elif where.top_level_only:
+        yield "parent = 0", ()
+
+
+def _words(where: ExecutionFilter) -> Iterator[tuple[str, tuple[object, ...]]]:
+    if where.statuses:
+        words = [_STATUSES[word] for word in sorted(where.statuses) if word in _STATUSES]
+        yield f"({' OR '.join(words) or 'status = 0'})", ()
+        if where.statuses <= _OPEN_WORDS:
+            yield OPEN, ()
+    if where.results:
+        yield f"result IN ({', '.join('?' * len(where.results))})", tuple(where.results)
+        if "ok" not in where.results:
+            yield FAILED, ()
+
+
+def _times(where: ExecutionFilter) -> Iterator[tuple[str, tuple[object, ...]]]:
+    for column, since, before in (
+        ("created", where.created_since, where.created_before),
+        (_FINISHED_AT, where.finished_since, where.finished_before),
+    ):
+        if since is not None:
+            yield f"{column} >= ?", (since,)
+        if before is not None:
+            yield f"{column} < ?", (before,)
 
 
 def _numbers(prefix: str, interned: Interned) -> list[int]:

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import aiosqlite
@@ -12,10 +13,13 @@ from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.errors import InvalidName
 from obelisk_runtime.core.ids import Digest, ExecutionId, ExecutorId, Instant
 from obelisk_runtime.core.projection import Projection
+from obelisk_runtime.core.search import mentions
 from obelisk_runtime.ports import store as port
+from obelisk_runtime.ports.figures import StoreFigures
 from obelisk_runtime.ports.trees import OldTrees
 from obelisk_runtime.storage.codec import (
     FINISHED,
+    PROJECTION_COLUMNS,
     EventCodec,
     Interned,
     id_path,
@@ -24,7 +28,8 @@ from obelisk_runtime.storage.codec import (
     projection_of,
 )
 from obelisk_runtime.storage.sqlite import statements
-from obelisk_runtime.storage.sqlite.listing import Condition, conditions
+from obelisk_runtime.storage.sqlite.listing import KEY_MAX, LAST_BODY, Window, conditions
+from obelisk_runtime.storage.sqlite.overview import Overview
 from obelisk_runtime.storage.sqlite.queue import ANSWER_DUE
 
 CONNECTIONS = 2
@@ -33,10 +38,9 @@ BUSY_SECONDS = 5.0
 SCANNED_MAX = 5_000
 """Top-level executions looked at for a part of `old_trees`."""
 
-_LAST_BODY = "coalesce((SELECT body FROM events WHERE execution = child.key ORDER BY version DESC LIMIT 1), child.log)"
 _RESPONSES = f"""
 SELECT position, at, responses.result, child.segment, child.created, child.finished,
-    CASE WHEN responses.result IS NULL THEN {_LAST_BODY} END, delays.segment, delays.answer
+    CASE WHEN responses.result IS NULL THEN {LAST_BODY.format("child")} END, delays.segment, delays.answer
 FROM responses
 LEFT JOIN executions AS child ON child.key = source
 LEFT JOIN delays ON delays.key = -source
@@ -74,15 +78,19 @@ class Reader:
     """The reading half of a store."""
 
     def __init__(self, connections: Sequence[aiosqlite.Connection], interned: Interned) -> None:
+        """The first connection is the one of what takes long, and the only one if there are no others."""
         self._connections = connections
-        self._turn = cycle(connections)
-        self._interned = interned
-        self._codec = EventCodec(interned)
+        self._scanning = connections[0]
+        self._turn = cycle(connections[1:] or connections)
+        self.interned = interned
+        self.codec = EventCodec(interned)
+        self.figures = StoreFigures()
+        self.overview = Overview(self)
 
     @classmethod
     async def open(cls, path: Path, interned: Interned) -> "Reader":
         connections: list[aiosqlite.Connection] = []
-        for _ in range(CONNECTIONS):
+        for _ in range(CONNECTIONS + 1):
             connection = await aiosqlite.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
             connections.append(connection)
             await connection.execute("PRAGMA query_only = ON")
@@ -93,44 +101,55 @@ class Reader:
         for connection in connections:
             await connection.close()
 
-    async def _select(self, sql: str, values: Iterable[Any] = ()) -> list[Any]:
+    async def select(self, sql: str, values: Iterable[Any] = ()) -> list[Any]:
+        """Raises: StoreUnavailable."""
+        return await self._ask(next(self._turn), sql, values)
+
+    async def scan(self, sql: str, values: Iterable[Any] = ()) -> list[Any]:
+        """`select` of what may take long: nothing but other scans waits for it. Raises: StoreUnavailable."""
+        return await self._ask(self._scanning, sql, values)
+
+    async def _ask(self, connection: aiosqlite.Connection, sql: str, values: Iterable[Any]) -> list[Any]:
         if not self._connections:
             raise port.StoreUnavailable("the store is closed")
+        begun = perf_counter()
         try:
-            return list(await next(self._turn).execute_fetchall(sql, values))
+            return list(await connection.execute_fetchall(sql, values))
         except sqlite3.Error as error:
             raise port.StoreUnavailable(f"the store cannot read: {error}") from error
+        finally:
+            self.figures.reads.add(perf_counter() - begun)
 
     async def _find(self, execution_id: ExecutionId, columns: str) -> Any:
         path = id_path(execution_id)
-        rows = await self._select(statements.find("executions", columns, len(path)), statements.bottom_up(path))
+        rows = await self.select(statements.find("executions", columns, len(path)), statements.bottom_up(path))
         if not rows:
             raise port.ExecutionNotFound(execution_id)
         return rows[0]
 
     async def get(self, execution_id: ExecutionId) -> Projection:
         row = await self._find(execution_id, statements.SELECTED)
-        return projection_of(row[3:], self._interned)
+        return projection_of(row[3:], self.interned)
 
     async def log(self, execution_id: ExecutionId, start: int, limit: int) -> Sequence[ev.Recorded]:
         key, created, version, log = await self._find(execution_id, "key, created, version, log")
         limit = _bounded(limit)
-        found = self._codec.decode(log, created, 0)
+        found = self.codec.decode(log, created, 0)
         end = min(start + limit, version)
         if end > len(found):
-            for first, body in await self._select(_EVENTS, (key, start, end, limit)):
-                found += self._codec.decode(body, created, first)
+            for first, body in await self.select(_EVENTS, (key, start, end, limit)):
+                found += self.codec.decode(body, created, first)
         return [entry for entry in found if start <= entry.version < end]
 
     async def responses(self, execution_id: ExecutionId, after: int, limit: int) -> Sequence[ev.Response]:
         (key,) = await self._find(execution_id, "key")
-        rows = await self._select(_RESPONSES, (key, after, _bounded(limit)))
+        rows = await self.select(_RESPONSES, (key, after, _bounded(limit)))
         return [self._response(execution_id, row) for row in rows]
 
     def _response(self, parent: ExecutionId, row: Sequence[Any]) -> ev.Response:
         position, at, result, child, created, finished, body, delay, answer = row
         if child is None and delay is None:
-            segment, foreign = self._codec.decode_foreign(result)
+            segment, foreign = self.codec.decode_foreign(result)
             join = joined_id if isinstance(foreign, ev.ChildFinished) else joined_delay_id
             return ev.Response(position=position, at=at, id=join(parent, segment), result=foreign)
         if child is None:
@@ -139,32 +158,50 @@ class Reader:
         instant = Instant(created + finished) if at is None else at
         id_ = joined_id(parent, child)
         if result is not None:
-            return ev.Response(position=position, at=instant, id=id_, result=self._codec.decode_result(result))
-        last = self._codec.decode(body, created, 0)[-1].event
+            return ev.Response(position=position, at=instant, id=id_, result=self.codec.decode_result(result))
+        last = self.codec.decode(body, created, 0)[-1].event
         assert isinstance(last, ev.Finished)
         return ev.Response(position=position, at=instant, id=id_, result=ev.ChildFinished(outcome=last.outcome))
 
-    async def page(self, where: port.ExecutionFilter, cursor: str | None, limit: int) -> port.Page:
+    async def page(
+        self, where: port.ExecutionFilter, cursor: str | None = None, limit: int = 50, *, oldest_first: bool = False
+    ) -> port.Page:
         limit = _bounded(limit)
-        before = _parse_cursor(cursor)
-        condition = conditions(where, self._interned)
-        if condition is None:
+        place = parse_cursor(cursor)
+        condition = conditions(where, self.interned)
+        if condition is None or not limit:
             return port.Page([], None)
-        rows = await self._rows(condition, before, limit + 1)
-        ids: dict[int, ExecutionId | None] = {0: None}
-        for parent in {row[1] for row in rows[:limit]}:
-            await self._learn_id(parent, ids)
-        items = [self._summary(row, ids) for row in rows[:limit] if row[1] in ids]
-        return port.Page(items, str(rows[limit - 1][0]) if len(rows) > limit > 0 else None)
+        select = self.scan if condition.scans else self.select
+        first, last = 0, KEY_MAX
+        if condition.scans:
+            ((first, last),) = await select("SELECT coalesce(min(key), 0), coalesce(max(key), 0) FROM executions")
+        window = Window.of(first, last, place, oldest_first=oldest_first, whole=not condition.scans)
+        rows = await select(*condition.statement(window, limit + 1))
+        shown = rows[:limit]
+        ids = await self.ids({row[1] for row in shown})
+        if where.text is not None:
+            shown = [row for row in shown if self._mentions(where.text, row)]
+        items = [self._summary(row, ids) for row in shown if row[1] in ids]
+        following = rows[limit - 1][0] if len(rows) > limit else window.next
+        return port.Page(items, None if following is None else str(following))
 
-    async def _rows(self, condition: Condition, before: int | None, limit: int) -> list[Any]:
-        sql = condition.sql if before is None else f"{condition.sql} AND key < ?"
-        values = condition.values if before is None else (*condition.values, before)
-        select = f"{condition.prelude}SELECT {statements.SELECTED} FROM executions {sql}"  # noqa: S608
-        return await self._select(f"{select} ORDER BY key DESC LIMIT ?", (*values, limit))
+    def _mentions(self, text: str, row: Sequence[Any]) -> bool:
+        """The statement found the text in what is stored, which holds more than parameters and result."""
+        *_, log, body = row
+        created = self.codec.decode(log, Instant(0), 0)[0].event
+        assert isinstance(created, ev.Created)
+        return mentions(text, created, self.codec.decode(body, Instant(0), 0)[-1].event)
 
     def _summary(self, row: Sequence[Any], ids: Mapping[int, ExecutionId | None]) -> port.Summary:
-        return port.Summary(joined_id(ids[row[1]], row[2]), projection_of(row[3:], self._interned))
+        columns = row[3 : 3 + len(PROJECTION_COLUMNS)]
+        return port.Summary(joined_id(ids[row[1]], row[2]), projection_of(columns, self.interned))
+
+    async def ids(self, keys: Iterable[int]) -> Mapping[int, ExecutionId | None]:
+        """Of these executions, and of those above them. What was pruned has none; that of 0 is None."""
+        ids: dict[int, ExecutionId | None] = {0: None}
+        for key in keys:
+            await self._learn_id(key, ids)
+        return ids
 
     async def _learn_id(self, key: int, ids: dict[int, ExecutionId | None]) -> None:
         """Look up the id of this execution, if it is not known yet, and of those above it. What was pruned has none."""
@@ -172,7 +209,7 @@ class Reader:
         while key not in ids:
             if key < 0:
                 return
-            ((parent, segment),) = await self._select("SELECT parent, segment FROM executions WHERE key = ?", (key,))
+            ((parent, segment),) = await self.select("SELECT parent, segment FROM executions WHERE key = ?", (key,))
             unknown.append((key, segment))
             key = parent
         id_ = ids[key]
@@ -181,46 +218,41 @@ class Reader:
 
     async def is_held(self, execution_id: ExecutionId) -> bool:
         (key,) = await self._find(execution_id, "key")
-        return bool(await self._select("SELECT 1 FROM holds WHERE execution = ?", (key,)))
+        return bool(await self.select("SELECT 1 FROM holds WHERE execution = ?", (key,)))
 
     async def old_trees(self, before: Instant, cursor: str | None) -> OldTrees:
-        after = _parse_cursor(cursor) or 0
-        rows = await self._select(_OLD_TREES, (before, after, SCANNED_MAX))
+        after = parse_cursor(cursor) or 0
+        rows = await self.select(_OLD_TREES, (before, after, SCANNED_MAX))
         ids = [joined_id(None, segment) for _, segment, old in rows if old]
         return OldTrees(ids, str(rows[-1][0]) if len(rows) == SCANNED_MAX else None)
 
     async def next_due(self) -> Instant | None:
-        ((instant,),) = await self._select(_NEXT_DUE)
+        ((instant,),) = await self.select(_NEXT_DUE)
         return instant
 
     async def open_delays(self, parent: ExecutionId, limit: int) -> Sequence[port.OpenDelay]:
         (key,) = await self._find(parent, "key")
-        rows = await self._select(_OPEN_DELAYS, (key, _bounded(limit)))
+        rows = await self.select(_OPEN_DELAYS, (key, _bounded(limit)))
         return [
             port.OpenDelay(joined_delay_id(parent, segment), wakes, paused=bool(paused))
             for segment, wakes, paused in rows
         ]
 
     async def overdue(self, now: Instant, limit: int) -> Sequence[ExecutionId]:
-        ids: dict[int, ExecutionId | None] = {0: None}
-        found: list[ExecutionId] = []
-        for (key,) in await self._select(_OVERDUE, (now, _bounded(limit))):
-            await self._learn_id(key, ids)
-            id_ = ids[key]
-            assert id_ is not None
-            found.append(id_)
-        return found
+        keys = [key for (key,) in await self.select(_OVERDUE, (now, _bounded(limit)))]
+        ids = await self.ids(keys)
+        return [id_ for key in keys if (id_ := ids[key]) is not None]
 
     async def backlog(self, now: Instant, limit: int) -> int:
-        ((count,),) = await self._select(_BACKLOG, (now, limit))
+        ((count,),) = await self.select(_BACKLOG, (now, limit))
         return count
 
     async def last_beat(self, executor: ExecutorId) -> Instant | None:
-        rows = await self._select("SELECT beat FROM executors WHERE executor = ?", (self._interned.known(executor),))
+        rows = await self.select("SELECT beat FROM executors WHERE executor = ?", (self.interned.known(executor),))
         return Instant(rows[0][0]) if rows else None
 
     async def get_component(self, digest: Digest) -> bytes | None:
-        rows = await self._select("SELECT wasm FROM components WHERE digest = ?", (self._interned.known(digest),))
+        rows = await self.select("SELECT wasm FROM components WHERE digest = ?", (self.interned.known(digest),))
         return rows[0][0] if rows else None
 
     async def read_logs(
@@ -230,7 +262,7 @@ class Reader:
             (key,) = await self._find(execution_id, "key")
         except port.ExecutionNotFound:
             return []
-        rows = await self._select(_LOGS, (key, after, _bounded(limit)))
+        rows = await self.select(_LOGS, (key, after, _bounded(limit)))
         return [
             (cursor, port.LogRecord(execution_id, run, ordinal, at, port.LogLevel(level), source, message))
             for cursor, run, ordinal, at, level, source, message in rows
@@ -241,7 +273,7 @@ def _bounded(limit: int) -> int:
     return max(0, min(limit, port.PAGE_MAX))
 
 
-def _parse_cursor(cursor: str | None) -> int | None:
+def parse_cursor(cursor: str | None) -> int | None:
     if cursor is None:
         return None
     if not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 19):

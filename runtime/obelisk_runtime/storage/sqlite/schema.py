@@ -9,7 +9,9 @@
   `result` holds the segment of its id too.
 - `executions_due` holds what `Projection.due` is set for: not what is paused (flag 1), nor stubs (kind 3).
 - `executions_expiring` holds what `Projection.expires` is set for (flag 4: the outcome is decided).
-- The only indexes that finished rows stay in are the ones of their ids.
+- The only indexes that finished rows stay in are the ones of their ids, and `executions_failed`.
+- `executions.changed` is the sequence of the commit that changed it last. It has no index, which every commit would pay
+  for: what changed since is found by looking at all rows. `counters` reserves the numbers in blocks.
 """
 
 from typing import Final
@@ -47,6 +49,7 @@ CREATE TABLE executions (
     remaining INTEGER,
     finished INTEGER,
     result TEXT,
+    changed INTEGER NOT NULL,
     log BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX executions_by_id ON executions (parent, segment);
@@ -55,6 +58,8 @@ CREATE INDEX executions_due ON executions (due, key, function, kind)
 WHERE due IS NOT NULL AND (flags & 1) = 0 AND kind < 3;
 CREATE INDEX executions_expiring ON executions (deadline, key)
 WHERE deadline IS NOT NULL AND finished IS NULL AND (flags & 4) = 0;
+CREATE INDEX executions_open ON executions (key) WHERE finished IS NULL;
+CREATE INDEX executions_failed ON executions (key) WHERE finished IS NOT NULL AND result <> 'ok';
 CREATE INDEX executions_held ON executions (holder) WHERE holder IS NOT NULL;
 
 CREATE TABLE events (
@@ -111,6 +116,11 @@ CREATE TABLE logs (
     message TEXT NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX logs_by_id ON logs (execution, run, ordinal);
+
+CREATE TABLE counters (
+    name TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT;
 
 CREATE TABLE components (
     digest INTEGER PRIMARY KEY REFERENCES interned,

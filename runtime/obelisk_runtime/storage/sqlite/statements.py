@@ -15,9 +15,12 @@ MOVING = slice(len(_IMMUTABLE), len(PROJECTION_COLUMNS))
 EXECUTION_COLUMNS = ("key", "parent", "segment", *PROJECTION_COLUMNS)
 SELECTED = ", ".join(EXECUTION_COLUMNS)
 
+CHANGED = "changed"
+"""Written with every row of `executions`, read only by who asks what has changed."""
+
 INSERTS = {
     "interned": ("interned (number, text)", 2, ""),
-    "executions": (f"executions ({SELECTED}, log)", len(EXECUTION_COLUMNS) + 1, ""),
+    "executions": (f"executions ({SELECTED}, {CHANGED}, log)", len(EXECUTION_COLUMNS) + 2, ""),
     "events": ("events (execution, version, body)", 3, ""),
     "responses": ("responses (parent, position, source, at, result)", 5, ""),
     "delays": ("delays (key, parent, segment, wakes)", 4, ""),
@@ -29,7 +32,7 @@ INSERTS = {
         " ON CONFLICT (execution, run, ordinal) DO NOTHING",
     ),
 }
-_UPDATES = {"moved": _MOVING, "counted": ("version", "responses")}
+_UPDATES = {"moved": (*_MOVING, CHANGED), "counted": ("version", "responses", CHANGED)}
 """`counted` leaves alone what is indexed."""
 
 

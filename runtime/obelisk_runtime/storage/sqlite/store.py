@@ -10,7 +10,10 @@ from pathlib import Path
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.ids import DelayId, Digest, ExecutionId, ExecutorId, Instant
+from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.ports import store as port
+from obelisk_runtime.ports.figures import StoreFigures
+from obelisk_runtime.ports.overview import Change, Counts, Failure, VersionCount
 from obelisk_runtime.ports.trees import Grafted, OldTrees
 from obelisk_runtime.storage.codec import EventCodec, Interned
 from obelisk_runtime.storage.sqlite import queue, writes
@@ -31,7 +34,9 @@ class SqliteStore:
         self._interned = ledger.interned
         self._codec = EventCodec(ledger.interned)
         self._listeners: list[Callable[[port.Changed], None]] = []
-        self._writer = Writer(connection, ledger, self._tell)
+        self._figures = reader.figures
+        self._sequence = ledger.sequence
+        self._writer = Writer(connection, ledger, self._tell, self._figures)
 
     @classmethod
     async def open(cls, path: Path, *, hook: Hook | None = None) -> "SqliteStore":
@@ -82,8 +87,10 @@ class SqliteStore:
     ) -> Sequence[ev.Response]:
         return await self._reader.responses(execution_id, after, limit)
 
-    async def list(self, where: port.ExecutionFilter, *, cursor: str | None = None, limit: int = 50) -> port.Page:
-        return await self._reader.page(where, cursor, limit)
+    async def list(
+        self, where: port.ExecutionFilter, *, cursor: str | None = None, limit: int = 50, oldest_first: bool = False
+    ) -> port.Page:
+        return await self._reader.page(where, cursor, limit, oldest_first=oldest_first)
 
     # The work queue
 
@@ -178,6 +185,31 @@ class SqliteStore:
     def sweep(self, limit: int) -> Awaitable[int]:
         return self._writer.submit(lambda ledger: whole_trees.sweep(ledger, limit))
 
+    # The overview
+
+    @property
+    def figures(self) -> StoreFigures:
+        return self._figures
+
+    async def counts(self, *, top_level_only: bool) -> Counts:
+        return await self._reader.overview.counts(top_level_only=top_level_only)
+
+    async def versions(self, functions: Sequence[Ffqn]) -> Sequence[VersionCount]:
+        return await self._reader.overview.versions(functions)
+
+    async def failures(self, limit: int) -> Sequence[Failure]:
+        return await self._reader.overview.failures(limit)
+
+    async def oldest_due(self) -> Instant | None:
+        return await self._reader.overview.oldest_due()
+
+    @property
+    def sequence(self) -> int:
+        return self._sequence
+
+    async def changes(self, after: int) -> Sequence[Change] | None:
+        return await self._reader.overview.changes(after)
+
     # Signals
 
     def subscribe(self, listener: Callable[[port.Changed], None]) -> Callable[[], None]:
@@ -189,6 +221,7 @@ class SqliteStore:
             self._listeners.remove(listener)
 
     def _tell(self, changed: port.Changed) -> None:
+        self._sequence = changed.sequence
         for listener in tuple(self._listeners):
             listener(changed)
 

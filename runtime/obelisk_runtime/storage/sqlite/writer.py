@@ -5,10 +5,12 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from time import perf_counter
 from typing import Any, Generic, TypeVar, cast
 
 from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.core.ids import ExecutionId
+from obelisk_runtime.ports.figures import StoreFigures
 from obelisk_runtime.ports.store import Changed, StoreUnavailable
 from obelisk_runtime.prompt import Prompt
 from obelisk_runtime.storage.sqlite.ledger import Ledger
@@ -54,11 +56,18 @@ class _BrokenWrite(Exception):
 class Writer:
     """Owned by one event loop. Everything is called on it but what begins with `_run`."""
 
-    def __init__(self, connection: sqlite3.Connection, ledger: Ledger, tell: Callable[[Changed], None]) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        ledger: Ledger,
+        tell: Callable[[Changed], None],
+        figures: StoreFigures,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._connection = connection
         self._ledger = ledger
         self._tell = tell
+        self._figures = figures
         self._closed = False
         self._under_way = 0
         self._outbox: list[Write[Any]] = []
@@ -108,7 +117,10 @@ class Writer:
         while not ending:
             writes, ending = self._run_take()
             if writes:
+                begun = perf_counter()
                 changed = self._run_transaction(writes)
+                self._figures.commits.add(perf_counter() - begun)
+                self._figures.writes += len(writes)
                 try:
                     self._loop.call_soon_threadsafe(self._acknowledge, writes, changed)
                 except RuntimeError:  # the loop is closed: nobody is left to be told
@@ -154,7 +166,10 @@ class Writer:
         """What failed did so when all rows were written, so nobody knows whose fault it is: a transaction for each."""
         changes = [changed for write in writes if (changed := self._run_transaction([write])) is not None]
         executions = frozenset[ExecutionId]().union(*(changed.executions for changed in changes))
-        return Changed(executions, any(changed.pending for changed in changes)) if changes else None
+        if not changes:
+            return None
+        pending = any(changed.pending for changed in changes)
+        return Changed(executions, pending, max(changed.sequence for changed in changes))
 
     def _run_once(self, writes: Sequence[Write[Any]], *, careful: bool) -> Changed | None:
         ledger = self._ledger
@@ -175,7 +190,7 @@ class Writer:
         except BaseException:
             ledger.roll_back()
             raise
-        return Changed(frozenset(ledger.changed), ledger.pending) if ledger.changed else None
+        return Changed(frozenset(ledger.changed), ledger.pending, ledger.sequence) if ledger.changed else None
 
     def _run_end(self) -> None:
         try:

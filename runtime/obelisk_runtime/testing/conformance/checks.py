@@ -8,8 +8,11 @@ from typing import TypeVar
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.history import fold
 from obelisk_runtime.core.ids import DelayId, Digest, ExecutionId, ExecutorId, Instant
+from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.projection import Projection
 from obelisk_runtime.ports import store as port
+from obelisk_runtime.ports.figures import StoreFigures
+from obelisk_runtime.ports.overview import Change, Counts, Failure, VersionCount
 from obelisk_runtime.ports.trees import Grafted, OldTrees
 from obelisk_runtime.testing.conformance.scenes import all_responses, whole_log
 
@@ -149,8 +152,33 @@ class CheckedStore:
     ) -> Sequence[ev.Response]:
         return await self._store.responses(execution_id, after=after, limit=limit)
 
-    async def list(self, where: port.ExecutionFilter, *, cursor: str | None = None, limit: int = 50) -> port.Page:
-        return await self._store.list(where, cursor=cursor, limit=limit)
+    async def list(
+        self, where: port.ExecutionFilter, *, cursor: str | None = None, limit: int = 50, oldest_first: bool = False
+    ) -> port.Page:
+        return await self._store.list(where, cursor=cursor, limit=limit, oldest_first=oldest_first)
+
+    @property
+    def figures(self) -> StoreFigures:
+        return self._store.figures
+
+    async def counts(self, *, top_level_only: bool) -> Counts:
+        return await self._store.counts(top_level_only=top_level_only)
+
+    async def versions(self, functions: Sequence[Ffqn]) -> Sequence[VersionCount]:
+        return await self._store.versions(functions)
+
+    async def failures(self, limit: int) -> Sequence[Failure]:
+        return await self._store.failures(limit)
+
+    async def oldest_due(self) -> Instant | None:
+        return await self._store.oldest_due()
+
+    @property
+    def sequence(self) -> int:
+        return self._store.sequence
+
+    async def changes(self, after: int) -> Sequence[Change] | None:
+        return await self._store.changes(after)
 
     async def next_due(self) -> Instant | None:
         return await self._store.next_due()

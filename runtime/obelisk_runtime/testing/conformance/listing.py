@@ -5,15 +5,17 @@ import pytest
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.decisions import cancel
 from obelisk_runtime.core.errors import InvalidName
-from obelisk_runtime.core.ids import ExecutionId
+from obelisk_runtime.core.ids import ExecutionId, Instant
 from obelisk_runtime.ports.store import PAGE_MAX, ExecutionFilter, Store
 from obelisk_runtime.testing.clock import START
 from obelisk_runtime.testing.conformance.checks import listed
 from obelisk_runtime.testing.conformance.scenes import (
     ACTIVITY,
+    DIGEST,
     LATER,
     ONE,
     OTHER_ACTIVITY,
+    OTHER_DIGEST,
     TWO,
     WORKFLOW,
     activity,
@@ -106,6 +108,32 @@ class TestPages:
         page = await raw_store.list(ExecutionFilter(top_level_only=False), limit=PAGE_MAX + 1)
         assert len(page.items) == PAGE_MAX
         assert page.next_cursor is not None
+
+
+class TestOldestFirst:
+    pytestmark = pytest.mark.asyncio
+
+    async def test_the_order_and_the_pages_are_turned_round(self, store: Store) -> None:
+        for number in (5, 1, 4, 2, 3):
+            await store.create(activity(numbered(number)))
+        seen: list[ExecutionId] = []
+        cursor: str | None = None
+        while True:
+            page = await store.list(TOP_LEVEL, cursor=cursor, limit=2, oldest_first=True)
+            seen += [summary.id for summary in page.items]
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        assert seen == [numbered(number) for number in (5, 1, 4, 2, 3)]
+
+    async def test_children_come_in_the_order_they_were_submitted(self, store: Store) -> None:
+        parent = await running_workflow(store)
+        decision = await decide(store, parent)
+        join_set = decision.join_set()
+        children = [decision.submit(join_set) for _ in range(3)]
+        await store.append(decision.append)
+        page = await store.list(ExecutionFilter(parent=parent), oldest_first=True)
+        assert [summary.id for summary in page.items] == children
 
 
 class TestFilters:
@@ -202,6 +230,51 @@ class TestFilters:
         assert await ids(store, ExecutionFilter(holder=ONE)) == [numbered(3), numbered(2)]
         await finish(store, numbered(2))
         assert await ids(store, ExecutionFilter(holder=ONE)) == [numbered(3)]
+
+    async def test_by_the_component_a_workflow_is_pinned_to(self, store: Store) -> None:
+        await store.create(workflow(numbered(1)))
+        await store.create(activity(numbered(2)))
+        assert await ids(store, ExecutionFilter(digest=DIGEST)) == [numbered(1)]
+        assert await ids(store, ExecutionFilter(digest=OTHER_DIGEST)) == []
+
+    async def test_by_the_time_of_creation_from_and_before(self, store: Store) -> None:
+        for number, at in ((1, START), (2, LATER), (3, Instant(LATER + 1))):
+            await store.create(activity(numbered(number), at=at))
+        assert await ids(store, ExecutionFilter(created_since=LATER)) == [numbered(3), numbered(2)]
+        assert await ids(store, ExecutionFilter(created_before=LATER)) == [numbered(1)]
+        both = ExecutionFilter(created_since=LATER, created_before=Instant(LATER + 1))
+        assert await ids(store, both) == [numbered(2)]
+
+    async def test_by_the_time_of_the_end_which_only_what_has_finished_has(self, store: Store) -> None:
+        for number in (1, 2, 3):
+            await store.create(activity(numbered(number)))
+        await finish(store, numbered(1))
+        await finish(store, numbered(2), now=LATER)
+        assert await ids(store, ExecutionFilter(finished_since=LATER)) == [numbered(2)]
+        assert await ids(store, ExecutionFilter(finished_before=LATER)) == [numbered(1)]
+        assert await ids(store, ExecutionFilter(finished_since=Instant(0))) == [numbered(2), numbered(1)]
+
+    async def test_by_text_in_parameters_or_result_or_the_reason_of_a_failure(self, store: Store) -> None:
+        await store.create(activity(numbered(1), params='["Grün 🦀"]', tags={"needle": "needle"}))
+        await store.create(activity(numbered(2)))
+        await finish(store, numbered(2), ev.Ok('"Grün too"'))
+        await store.create(activity(numbered(3)))
+        await finish(store, numbered(3), ev.Failed(ev.FailureKind.TRAPPED, "all Grün"))
+        await store.create(activity(numbered(4), params='["green"]'))
+        await finish(store, numbered(4), ev.Err('{"why":"not Grün"}'))
+        everything = [numbered(4), numbered(3), numbered(2), numbered(1)]
+        assert await ids(store, ExecutionFilter(text="Grün")) == everything
+        assert [summary.id for summary in await listed(store, ExecutionFilter(text="Grün"), limit=1)] == everything
+        assert await ids(store, ExecutionFilter(text="🦀")) == [numbered(1)]
+        for absent in ("needle", "grün", "%", "created", "done"):
+            assert await ids(store, ExecutionFilter(text=absent)) == [], absent
+
+    async def test_text_is_looked_for_in_logs_of_many_writes(self, store: Store) -> None:
+        parent, child = await waiting_workflow(store)
+        await finish(store, child, ev.Ok('"deep"'))
+        assert await ids(store, ExecutionFilter(text="deep", top_level_only=False)) == [child]
+        await store.append((await decide(store, parent)).finish(ev.Ok('"deeper"')).append)
+        assert await ids(store, ExecutionFilter(text="deep", top_level_only=False)) == [child, parent]
 
     async def test_every_condition_must_hold_and_pages_go_on_through_them(self, store: Store) -> None:
         for number in range(12):

@@ -7,8 +7,9 @@ from obelisk_runtime.testing.conformance.control import TestDeadlines, TestHeldD
 from obelisk_runtime.testing.conformance.durability import TestReopening
 from obelisk_runtime.testing.conformance.executions import TestAppend, TestCreate, TestPayloads
 from obelisk_runtime.testing.conformance.fencing import TestFencing
-from obelisk_runtime.testing.conformance.listing import TestFilters, TestPages
+from obelisk_runtime.testing.conformance.listing import TestFilters, TestOldestFirst, TestPages
 from obelisk_runtime.testing.conformance.model import TestDifferential, TestModel
+from obelisk_runtime.testing.conformance.overview import TestChanges, TestOverview
 from obelisk_runtime.testing.conformance.responding import TestResponseAgainstBlock, TestResponseOrder
 from obelisk_runtime.testing.conformance.trees import TestGraft, TestPrune
 from obelisk_runtime.testing.conformance.work_queue import TestDelays, TestLock, TestTakeOver
@@ -16,6 +17,7 @@ from obelisk_runtime.testing.conformance.work_queue import TestDelays, TestLock,
 __all__ = [
     "TestAppend",
     "TestAtomicity",
+    "TestChanges",
     "TestClaimants",
     "TestComponents",
     "TestCreate",
@@ -29,6 +31,8 @@ __all__ = [
     "TestHeldDelays",
     "TestLock",
     "TestModel",
+    "TestOldestFirst",
+    "TestOverview",
     "TestPages",
     "TestPayloads",
     "TestPrune",

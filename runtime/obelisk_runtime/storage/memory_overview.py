@@ -1,0 +1,54 @@
+"""What the store in memory answers about many executions."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from obelisk_runtime.core import events as ev
+from obelisk_runtime.core import projection as proj
+from obelisk_runtime.core.ids import Digest, parent_of
+from obelisk_runtime.core.names import Ffqn
+from obelisk_runtime.ports.overview import CHANGES_MAX, Change, Counts, Failure, VersionCount
+from obelisk_runtime.storage.memory_tables import Tables, bounded, status_words
+
+WORDS = ("pending", "locked", "blocked", "finished", "paused", "cancelling")
+
+
+def counts(tables: Tables, *, top_level_only: bool) -> Counts:
+    statuses: Counter[str] = Counter()
+    results: Counter[str] = Counter({"ok": 0})
+    for execution in tables.executions.values():
+        if top_level_only and parent_of(execution.id) is not None:
+            continue
+        statuses.update(status_words(execution.projection))
+        if isinstance(execution.projection.status, proj.Finished):
+            results[execution.projection.status.result] += 1
+    return Counts({word: statuses[word] for word in WORDS}, dict(results))
+
+
+def versions(tables: Tables, functions: Sequence[Ffqn]) -> list[VersionCount]:
+    unfinished: Counter[Digest | None] = Counter()
+    finished: Counter[Digest | None] = Counter()
+    for execution in tables.executions.values():
+        projection = execution.projection
+        if projection.function in functions:
+            done = isinstance(projection.status, proj.Finished)
+            (finished if done else unfinished)[projection.digest] += 1
+    digests = sorted({*unfinished, *finished}, key=str)
+    return [VersionCount(digest, unfinished[digest], finished[digest]) for digest in digests]
+
+
+def failures(tables: Tables, limit: int) -> list[Failure]:
+    found: list[Failure] = []
+    for execution in sorted(tables.executions.values(), key=lambda execution: -execution.sequence):
+        last = execution.log[-1]
+        if isinstance(last.event, ev.Finished) and not isinstance(last.event.outcome, ev.Ok):
+            found.append(Failure(execution.id, execution.projection.function, last.at, last.event.outcome))
+    return found[: max(0, bounded(limit))]
+
+
+def changes(tables: Tables, after: int) -> list[Change] | None:
+    changed = [execution for execution in tables.executions.values() if execution.changed > after]
+    changed.sort(key=lambda execution: (execution.changed, execution.sequence))
+    if len(changed) > CHANGES_MAX:
+        return None
+    return [Change(execution.changed, execution.id, execution.projection) for execution in changed]

@@ -1,0 +1,102 @@
+"""Reads that look at very many rows; they have a connection of their own, and SQLite does the counting."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from obelisk_runtime.core import events as ev
+from obelisk_runtime.core.ids import ExecutionId, Instant
+from obelisk_runtime.core.names import Ffqn
+from obelisk_runtime.ports.overview import CHANGES_MAX, Change, Counts, Failure, VersionCount
+from obelisk_runtime.ports.store import PAGE_MAX
+from obelisk_runtime.storage.codec import BLOCKED, CANCELLING, LOCKED, PAUSED, PENDING, joined_id, projection_of
+from obelisk_runtime.storage.sqlite import statements
+from obelisk_runtime.storage.sqlite.listing import FAILED, LAST_BODY, OPEN, SCANNED_MAX
+
+if TYPE_CHECKING:
+    from obelisk_runtime.storage.sqlite.reads import Reader
+
+_COUNT = "SELECT count(*) FROM executions WHERE parent {}"
+_COUNT_OPEN = f"""
+SELECT count(*), sum(status = {PENDING}), sum(status = {LOCKED}), sum(status = {BLOCKED}),
+    sum(flags & {PAUSED} <> 0), sum(flags & {CANCELLING} <> 0)
+FROM executions INDEXED BY executions_open WHERE {OPEN} AND parent {{}}"""  # noqa: S608 - constants
+_COUNT_FAILED = f"""
+SELECT result, count(*) FROM executions INDEXED BY executions_failed WHERE {FAILED} AND parent {{}}
+GROUP BY result"""  # noqa: S608 - constants
+_VERSIONS = """
+SELECT digest, sum(finished IS NULL), sum(finished IS NOT NULL) FROM executions
+WHERE function IN ({}) AND parent >= 0 GROUP BY digest"""
+_FAILURES = f"""
+SELECT parent, segment, function, created, finished, {LAST_BODY.format("executions")}
+FROM executions INDEXED BY executions_failed WHERE {FAILED} ORDER BY key DESC LIMIT ?"""  # noqa: S608 - constants
+_OLDEST_DUE = """
+SELECT min(due) FROM executions WHERE due IS NOT NULL AND (flags & 1) = 0 AND kind < 3"""
+_CHANGES = f"""
+SELECT changed, {statements.SELECTED} FROM executions WHERE changed > ? AND parent >= 0
+ORDER BY changed, key LIMIT ?"""  # noqa: S608 - constants
+
+
+class Overview:
+    """Part of a reader."""
+
+    def __init__(self, reader: "Reader") -> None:
+        self._reader = reader
+
+    async def counts(self, *, top_level_only: bool) -> Counts:
+        which = "= 0" if top_level_only else ">= 0"
+        select = self._reader.scan
+        ((total,),) = await select(_COUNT.format(which))
+        ((unfinished, *words),) = await select(_COUNT_OPEN.format(which))
+        failed = dict(await select(_COUNT_FAILED.format(which)))
+        finished = max(0, total - unfinished)  # the three are not read at one moment
+        pending, locked, blocked, paused, cancelling = (word or 0 for word in words)
+        statuses = {
+            "pending": pending,
+            "locked": locked,
+            "blocked": blocked,
+            "finished": finished,
+            "paused": paused,
+            "cancelling": cancelling,
+        }
+        return Counts(statuses, {"ok": max(0, finished - sum(failed.values())), **failed})
+
+    async def versions(self, functions: Sequence[Ffqn]) -> Sequence[VersionCount]:
+        interned = self._reader.interned
+        numbers = ", ".join(str(interned.known(function.text)) for function in functions)
+        rows = await self._reader.scan(_VERSIONS.format(numbers))
+        return [VersionCount(interned.digest(digest), unfinished, done) for digest, unfinished, done in rows]
+
+    async def failures(self, limit: int) -> Sequence[Failure]:
+        reader = self._reader
+        rows = await reader.scan(_FAILURES, (max(0, min(limit, PAGE_MAX)),))
+        ids = await reader.ids({row[0] for row in rows})
+        return [self._failure(ids[row[0]], row) for row in rows if row[0] in ids]
+
+    def _failure(self, parent: ExecutionId | None, row: Sequence[Any]) -> Failure:
+        _, segment, function, created, finished, body = row
+        last = self._reader.codec.decode(body, created, 0)[-1].event
+        assert isinstance(last, ev.Finished)
+        at, name = Instant(created + finished), self._reader.interned.function(function)
+        return Failure(joined_id(parent, segment), name, at, last.outcome)
+
+    async def oldest_due(self) -> Instant | None:
+        ((due,),) = await self._reader.select(_OLDEST_DUE)
+        return due
+
+    async def changes(self, after: int) -> Sequence[Change] | None:
+        """All rows are looked at, so there must not be too many of them."""
+        reader = self._reader
+        ((first, last),) = await reader.scan("SELECT min(key), max(key) FROM executions")
+        if first is None:
+            return []
+        if last - first >= SCANNED_MAX:
+            return None
+        rows = await reader.scan(_CHANGES, (after, CHANGES_MAX + 1))
+        if len(rows) > CHANGES_MAX:
+            return None
+        ids = await reader.ids({row[2] for row in rows})
+        return [
+            Change(changed, joined_id(ids[parent], segment), projection_of(columns, reader.interned))
+            for changed, _, parent, segment, *columns in rows
+            if parent in ids
+        ]
