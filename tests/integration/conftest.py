@@ -93,6 +93,41 @@ class DyingAt:
         return asyncio.get_running_loop().create_future()
 
 
+class NotedStore:
+    """A store that notes what was asked of it, in that order: names of its methods, with their arguments."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.calls: list[tuple[str, tuple[Any, ...]]] = []
+        self.held: dict[str, asyncio.Event] = {}
+        """Methods that do not answer before their event is set."""
+
+    def __getattr__(self, name: str) -> Any:
+        member = getattr(self._store, name)
+        if name in {"subscribe", "close"} or not callable(member):
+            return member
+        return partial(self._call, name, member)
+
+    def _call(self, name: str, member: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any) -> Awaitable[Any]:
+        self.calls.append((name, args))
+        gate = self.held.get(name)
+        if gate is None:
+            return member(*args, **kwargs)
+
+        async def late() -> Any:
+            await gate.wait()
+            return await member(*args, **kwargs)
+
+        return asyncio.ensure_future(late())
+
+    def count(self, name: str) -> int:
+        return sum(called == name for called, _ in self.calls)
+
+    @property
+    def appends(self) -> list[Any]:
+        return [args[0] for name, args in self.calls if name == "append"]
+
+
 @dataclass(frozen=True)
 class Begun:
     """A guest call, seen where the engine starts it."""
@@ -293,6 +328,11 @@ def eventually() -> Callable[[Callable[[], Any]], Awaitable[Any]]:
 @pytest.fixture
 def mortal() -> type[MortalStore]:
     return MortalStore
+
+
+@pytest.fixture
+def noted() -> type[NotedStore]:
+    return NotedStore
 
 
 @pytest.fixture

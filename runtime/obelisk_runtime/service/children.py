@@ -105,7 +105,11 @@ def bear(
 
 
 def scheduled(node: Node, submission: Submission) -> NewExecution:
-    """The top-level execution that a workflow scheduled; it waits in the store for its time."""
+    """The top-level execution that a workflow scheduled; it waits in the store for its time.
+
+    A workflow that is deployed with other parameters than the guest was compiled against is rejected at once. (An
+    activity is when it would begin: by then another one may be deployed.)
+    """
     event = submission.event
     assert isinstance(event, ev.Scheduled)
     function = Ffqn.parse(event.function)
@@ -115,7 +119,18 @@ def scheduled(node: Node, submission: Submission) -> NewExecution:
         created = ev.Created(ev.ExecutionKind.ACTIVITY, function, event.params, seed=seed)
     else:
         created = created_by(target, event.params, seed)
-    return waiting(msgspec.structs.replace(created, due=event.due), event.id, submission.at)
+    created = msgspec.structs.replace(created, due=event.due)
+    misfit = target.misfit(event.params) if target is not None and target.kind is ev.ExecutionKind.WORKFLOW else None
+    if misfit is None:
+        return waiting(created, event.id, submission.at)
+    return _stillborn(created, event.id, submission.at, ev.Failed(ev.FailureKind.REJECTED, misfit))
+
+
+def _stillborn(created: ev.Created, execution_id: ExecutionId, now: Instant, outcome: ev.Failed) -> NewExecution:
+    """A new execution that has ended already."""
+    finished = ev.Finished(outcome)
+    projection = proj.apply(proj.begin(created, now), finished, now)
+    return NewExecution(execution_id, (ev.Recorded(0, now, created), ev.Recorded(1, now, finished)), projection)
 
 
 def _rejected(node: Node, event: ev.ChildSubmitted, child: ExecutionId, now: Instant, reason: str) -> Birth:

@@ -232,7 +232,7 @@ class Dispatcher:
         if lost is not None:
             self.enqueue(NoAttempt(node, activity, lost))
             return
-        older = parent_of(claim.id) is not None and claim.projection.created < node.deployment.since
+        older = parent_of(claim.id) is not None and claim.projection.created <= node.deployment.since
         if older or claim.projection.losses >= node.limits.deaths_max:
             node.spawn(self._look_and_begin(target, activity, older=older))
         else:

@@ -15,6 +15,8 @@ from obelisk_runtime.service.slots import Slots
 
 NAMED_MAX = 20
 """How many of the things it waits for are named."""
+BEATS_MISSED = 2
+"""An executor whose latest heartbeat is older than so many intervals is taken to be lost."""
 
 
 class Because(StrEnum):
@@ -92,14 +94,17 @@ def _pending(node: Node, slots: Slots, projection: proj.Projection, due: Instant
 
 
 async def _held(node: Node, executor: ExecutorId) -> Why | None:
-    """None: its executor lives."""
+    """None: its executor is this one, or was heard of lately."""
     if executor == node.executor:
         return None
+    now, limits = node.clock.now(), node.limits
     beat = await node.store.last_beat(executor)
-    until = None if beat is None else Instant(beat + node.limits.lease)
-    if until is not None and until > node.clock.now():
+    if beat is not None and now <= beat + BEATS_MISSED * limits.heartbeat:
         return None
-    return Why(Because.EXECUTOR_LOST, f"{executor} was lost; another one takes it over", until)
+    until = Instant(now + limits.heartbeat)
+    if beat is not None and now < beat + limits.lease:
+        until = Instant(beat + limits.lease)
+    return Why(Because.EXECUTOR_LOST, f"{executor} is silent; if it stays so another one takes over by then", until)
 
 
 async def _blocked(node: Node, execution_id: ExecutionId, projection: proj.Projection) -> Why:
