@@ -82,7 +82,7 @@ async def _end(node: Node, execution_id: ExecutionId, outcome: ev.Failed, *, onl
         if projection.kind is ev.ExecutionKind.WORKFLOW:
             if only_willing and not projection.function.cancellable:
                 raise NotCancellable(execution_id, projection.function.text)
-            return _end_workflow(node, execution_id, projection, outcome)
+            return await _end_workflow(node, execution_id, projection, outcome)
         if await append_outside(node, execution_id, projection, decisions.end_early(projection, outcome)):
             return CancelResult.CANCELLED
 
@@ -95,14 +95,15 @@ async def _cancel_delay(node: Node, delay_id: DelayId) -> CancelResult:
     return CancelResult.CANCELLED
 
 
-def _end_workflow(
+async def _end_workflow(
     node: Node, execution_id: ExecutionId, projection: proj.Projection, outcome: ev.Failed
 ) -> CancelResult:
+    """When this returns it was asked to end before whatever is written next, also if it rested in the store."""
     run = node.workflows.get(execution_id)
     if run is None:
         node.scheduler.reserve(projection.kind, execution_id, projection.function, force=True)
         run = WorkflowRun(node, execution_id, projection)
         run.end_early(outcome)
-        run.begin()
+        await asyncio.shield(node.spawn(run.read_and_start()))
         return CancelResult.CANCELLING
     return CancelResult.CANCELLING if run.end_early(outcome) else CancelResult.ALREADY_CANCELLING

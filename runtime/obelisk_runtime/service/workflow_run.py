@@ -87,9 +87,9 @@ class WorkflowRun:
         if self._loaded:
             self._start()
         else:
-            self.node.spawn(self._read_and_start())
+            self.node.spawn(self.read_and_start())
 
-    async def _read_and_start(self) -> None:
+    async def read_and_start(self) -> None:
         store = self.node.store
         log = await self.node.insist(lambda: read_log(store, self.id))
         responses = await self.node.insist(lambda: read_responses(store, self.id))
