@@ -99,8 +99,12 @@ class NotedStore:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
-        self.held: dict[str, asyncio.Event] = {}
-        """Methods that do not answer before their event is set."""
+        self._held: dict[str, tuple[asyncio.Event, Callable[..., bool]]] = {}
+
+    def hold(self, name: str, which: Callable[..., bool] = lambda *_: True) -> asyncio.Event:
+        """Calls of this method for which `which` is true do nothing before the event is set."""
+        self._held[name] = asyncio.Event(), which
+        return self._held[name][0]
 
     def __getattr__(self, name: str) -> Any:
         member = getattr(self._store, name)
@@ -110,8 +114,8 @@ class NotedStore:
 
     def _call(self, name: str, member: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any) -> Awaitable[Any]:
         self.calls.append((name, args))
-        gate = self.held.get(name)
-        if gate is None:
+        gate, which = self._held.get(name, (None, None))
+        if gate is None or which is None or not which(*args):
             return member(*args, **kwargs)
 
         async def late() -> Any:

@@ -1,6 +1,5 @@
 """Why an execution does not run, for each reason there is; and what a full server refuses."""
 
-import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -90,12 +89,12 @@ async def test_why_tells_that_no_slot_is_free(site: Any, activity: Any) -> None:
 
 async def test_why_tells_that_it_is_next_in_turn(site: Any, activity: Any, noted: Any) -> None:
     store = noted(site.store)
-    store.held["lock_pending"] = asyncio.Event()
+    gate = store.hold("lock_pending")
     service = await site.start(activity("flaky"), store=store)
     submitted = await service.submit(FLAKY, ["ok", 1], terms=Terms(paused=True))
     await service.resume(submitted.id, "a person")
     assert (await service.why(submitted.id)).because == "next in turn"
-    store.held["lock_pending"].set()
+    gate.set()
     assert await service.wait(submitted.id) == ev.Ok('"ok"')
 
 
