@@ -198,7 +198,7 @@ async def test_a_compatible_change_is_taken_by_an_upgrade_and_finished_on(
         service = await restarted(site, service, SLEEPS_TWICE)
         await eventually(lambda: len(site.attempts("sleep")) == 2)
     else:
-        assert await service.deploy([sleeper(SLEEPS_TWICE)]) == []
+        assert not await service.deploy([sleeper(SLEEPS_TWICE)])
     upgraded = await service.upgrade(id_)
     assert upgraded.result is UpgradeResult.UPGRADED
     assert upgraded.digest == digest_of(sleeper(SLEEPS_TWICE)[1])
@@ -244,7 +244,7 @@ async def test_an_upgrade_of_all_of_a_component_moves_those_that_replay_and_list
         await eventually(lambda id_=id_: asleep(site, id_))
     # One asks for a constant: only the execution that was given it replays.
     constant = ("(local.get $milliseconds)\n", f"(i64.const {30 * 60_000})\n")
-    assert await service.deploy([sleeper(constant), workflow("fibo_workflow_tiny"), activity("fibo_tiny")]) == []
+    assert not await service.deploy([sleeper(constant), workflow("fibo_workflow_tiny"), activity("fibo_tiny")])
     found: dict[str, UpgradeResult] = {}
     cursor = None
     while True:
@@ -261,7 +261,7 @@ async def test_an_upgrade_of_all_of_a_component_moves_those_that_replay_and_list
 
 async def test_an_upgrade_of_a_function_that_is_not_deployed_is_refused(site: Any, sleeping: Any) -> None:
     service, id_ = await sleeping()
-    assert await service.deploy([]) == []
+    assert not await service.deploy([])
     with pytest.raises(NotDeployed):
         await service.upgrade(id_)
 
@@ -309,7 +309,7 @@ async def test_a_child_whose_signature_changed_is_rejected_showing_both_types(
     service = await site.start(sleeper(*CALLS_FIBO), fibo())
     submitted = await service.submit(SLEEP, [HOUR])
     await eventually(lambda: asleep(site, submitted.id))
-    assert await service.deploy([sleeper(*CALLS_FIBO, change), fibo(change)]) == []
+    assert not await service.deploy([sleeper(*CALLS_FIBO, change), fibo(change)])
     await service.cancel(delay_of(submitted.id), "wake up")
     assert await service.wait(submitted.id) == ev.Err(None)
     await assert_rejected(site, submitted.id)
@@ -353,7 +353,7 @@ async def test_a_workflow_whose_function_is_no_longer_deployed_goes_on_and_new_o
 ) -> None:
     service, id_ = await sleeping()
     service._node.workflows[id_].evict()
-    assert await service.deploy([activity("fibo_tiny")]) == []
+    assert not await service.deploy([activity("fibo_tiny")])
     with pytest.raises(FunctionNotFound):
         await service.submit(SLEEP, [1])
     await service.cancel(delay_of(id_), "wake up")
@@ -368,7 +368,7 @@ async def test_an_attempt_takes_the_digest_deployed_when_it_starts_and_a_running
     service = await site.start((settings, slow))
     submitted = await service.submit(FIBO, [10])
     await eventually(lambda: is_locked(site, submitted.id))
-    assert await service.deploy([fibo()]) == []
+    assert not await service.deploy([fibo()])
     assert await service.wait(submitted.id) == ev.Ok("89")
     locks = [event for event in await site.log(submitted.id) if isinstance(event, ev.Locked)]
     assert [lock.digest for lock in locks] == [digest_of(slow), digest_of(fibo()[1])]
@@ -388,7 +388,7 @@ async def test_a_broken_deployment_changes_nothing(site: Any, sleeping: Any) -> 
 async def test_other_limits_are_taken_while_work_runs(site: Any, sleeping: Any, activity: Any) -> None:
     service, _ = await sleeping()
     service.limit(replace(service._node.limits, activities_max=1, workflows_max=1))
-    assert await service.deploy([sleeper(), activity("fibo_tiny")]) == []
+    assert not await service.deploy([sleeper(), activity("fibo_tiny")])
     submitted = await service.submit(FIBO, [10])
     assert await service.wait(submitted.id) == ev.Ok("89")
 
@@ -449,7 +449,7 @@ async def test_nondeterminism_on_resume_pauses_with_the_diff_and_after_a_repaire
     assert await site.store.responses(id_) == [], "nothing is cancelled"
     await service.resume(id_, "try again")
     await eventually(lambda: paused(site, id_))
-    assert await service.deploy([sleeper(SLEEPS_TWICE)]) == []
+    assert not await service.deploy([sleeper(SLEEPS_TWICE)])
     await service.resume(id_, "repaired")
     await eventually(lambda: held_asleep(site, id_))
     assert (await site.store.get(id_)).digest == digest_of(sleeper(SLEEPS_TWICE)[1])
@@ -526,7 +526,7 @@ async def test_an_activity_that_ran_during_three_deaths_in_a_row_is_paused_with_
         service = await site.start(fibo(ENDLESS))
     await eventually(lambda: paused(site, submitted.id))
     assert len(site.attempts("fibo.fibo")) == 3
-    assert await service.deploy([fibo()]) == []
+    assert not await service.deploy([fibo()])
     await service.resume(submitted.id, "repaired")
     assert await service.wait(submitted.id) == ev.Ok("89")
 
@@ -560,17 +560,17 @@ async def test_a_running_workflow_is_upgraded_back_and_forth_and_ends_once_with_
 ) -> None:
     versions = steps(), steps(MORE_MEMORY)
     service = await site.start(versions[1], activity("fibo_tiny"))
-    assert await service.deploy([versions[0], activity("fibo_tiny")]) == []
+    assert not await service.deploy([versions[0], activity("fibo_tiny")])
     submitted = await service.submit(function, [10, iterations])
     results: list[UpgradeResult] = []
     for number in range(1, 100):
         await service.pause(submitted.id, "steady")
-        assert await service.deploy([versions[number % 2], activity("fibo_tiny")]) == []
+        assert not await service.deploy([versions[number % 2], activity("fibo_tiny")])
         results.append((await service.upgrade(submitted.id)).result)
         if results[-1] is UpgradeResult.ALREADY_FINISHED:
             break
         await service.resume(submitted.id, "go on")
-        assert await service.deploy([versions[(number + 1) % 2], activity("fibo_tiny")]) == []
+        assert not await service.deploy([versions[(number + 1) % 2], activity("fibo_tiny")])
         results.append((await service.upgrade(submitted.id)).result)
     assert await service.wait(submitted.id) == ev.Ok("89")
     assert UpgradeResult.UPGRADED in results
@@ -588,7 +588,7 @@ async def test_reloads_under_load_lose_nothing_and_pause_nothing(site: Any) -> N
     submitted: list[Any] = []
     for number in range(1, 30):
         submitted += [await service.submit(FIBOA, [10, 5]), await service.submit(FIBO, [10])]
-        assert await service.deploy(versions[number % 2]) == []
+        assert not await service.deploy(versions[number % 2])
     for item in submitted:
         assert await service.wait(item.id) == ev.Ok("89")
         assert not any(isinstance(event, ev.Paused) for event in await site.log(item.id))
