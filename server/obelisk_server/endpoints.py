@@ -59,7 +59,9 @@ def _post(name: str, path: str, scope: Scope, repeat: Repeat) -> Endpoint:
 _LIST = (
     _post("submit", _EXECUTIONS, Scope.SUBMIT, Repeat.BY_ID),
     _get("list-executions", _EXECUTIONS),
+    _get("count-executions", _EXECUTIONS + "/counts"),
     _get("get-execution", _EXECUTION),
+    _get("list-children", _EXECUTION + "/children"),
     _get("get-result", _EXECUTION + "/result"),
     _get("list-events", _EXECUTION + "/events"),
     _get("list-responses", _EXECUTION + "/responses"),
@@ -84,6 +86,8 @@ _LIST = (
     _get("get-component", "/v1/components/{name}"),
     _post("upgrade-component", "/v1/components/{name}/upgrade", Scope.OPERATE, Repeat.SAME),
     _post("reload", "/v1/server/reload", Scope.ADMIN, Repeat.SAME),
+    _get("throughput", "/v1/throughput"),
+    _get("health", "/v1/health"),
     _get("openapi", "/openapi.json"),
     _get("alive", "/healthz"),
     _get("ready", "/readyz"),

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from wasmtime import wat2wasm
 
+from api_server import Api, served
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings, RuntimeLimits, StubSettings
 from obelisk_runtime.core.ids import ExecutionId
@@ -365,3 +366,9 @@ def end() -> Callable[..., Awaitable[ev.Outcome]]:
         return (await submit_and_wait(service, function, params))[1]
 
     return outcome
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    async with served() as api:
+        yield api

@@ -2,102 +2,12 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
-import aiohttp
 import pytest
-from wasmtime import wat2wasm
 
-from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings, RuntimeLimits
-from obelisk_runtime.engine import EngineSettings, WasmtimeEngine
-from obelisk_runtime.service import Service
-from obelisk_runtime.storage.memory import MemoryStore
-from obelisk_runtime.system import SystemClock, SystemIds
-from obelisk_server.api import Context, Listener, Waits
+from api_server import CANCELLABLE, FIBOA, LONG, SLEEP, Api
 from obelisk_server.api.listener import REQUESTS_MAX
-from obelisk_server.compose import Wasi
-
-COMPONENTS = Path(__file__).parents[2] / "components"
-LIMITS = replace(RuntimeLimits(), payload_bytes_max=10_000, shutdown=0)
-FIBOA = "testing:fibo-workflow/workflow.fiboa"
-SLEEP = "testing:sleeper/sleeper.sleep"
-CANCELLABLE = "testing:sleeper/sleeper.sleep-cancellable"
-LONG = "[3600000]"
-
-
-@dataclass
-class Answer:
-    status: int
-    body: Any
-    headers: Any
-
-
-@dataclass
-class Api:
-    """A client of a server in this process."""
-
-    url: str
-    session: aiohttp.ClientSession
-    service: Service
-    context: Context
-    listener: Listener
-
-    async def get(self, path: str, **headers: str) -> Answer:
-        async with self.session.get(self.url + path, headers=headers) as answer:
-            return Answer(answer.status, await answer.json(content_type=None), answer.headers)
-
-    async def post(self, path: str, body: Any, **headers: str) -> Answer:
-        raw = body if isinstance(body, str | bytes) else json.dumps(body)
-        headers = {"Content-Type": "application/json", **headers}
-        async with self.session.post(self.url + path, data=raw, headers=headers) as answer:
-            return Answer(answer.status, await answer.json(content_type=None), answer.headers)
-
-    async def submit(self, function: str, params: str = "[]", **more: Any) -> str:
-        answer = await self.post("/v1/executions", {"function": function, "params": json.loads(params), **more})
-        assert answer.status in (200, 201), answer
-        return answer.body["id"]
-
-    async def count(self) -> int:
-        return len((await self.get("/v1/executions?children=true")).body["items"])
-
-
-def tiny(name: str, kind: ComponentKind) -> tuple[ComponentSettings, bytes]:
-    text = (COMPONENTS / name / "component.wat").read_text(encoding="utf-8")
-    return ComponentSettings(name, kind, f"{name}.wasm"), bytes(wat2wasm(text))
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[Api]:
-    engine = WasmtimeEngine(settings=EngineSettings(guests_max=128))
-    service = Service(
-        store=MemoryStore(), engine=engine, clock=SystemClock(), ids=SystemIds(), library=Wasi(), limits=LIMITS
-    )
-    problems = await service.deploy(
-        [
-            tiny("fibo_tiny", ComponentKind.ACTIVITY),
-            tiny("fibo_workflow_tiny", ComponentKind.WORKFLOW),
-            tiny("sleeper", ComponentKind.WORKFLOW),
-        ]
-    )
-    assert not problems
-    await service.start()
-    context = Context(service, Waits(), ready=True)
-    unsubscribe = service.subscribe(context.waits.on_change)
-    listener = Listener(context, payload_bytes_max=LIMITS.payload_bytes_max)
-    bound = socket.create_server(("127.0.0.1", 0))
-    await listener.start(bound)
-    async with aiohttp.ClientSession() as session:
-        yield Api(f"http://127.0.0.1:{bound.getsockname()[1]}", session, service, context, listener)
-    await listener.stop()
-    unsubscribe()
-    await service.stop()
-    await service.store.close()
-    await engine.close()
-
 
 # Submitting
 

@@ -9,15 +9,18 @@ from obelisk_runtime.service.deployment import (
     DeployedComponent,
     GuestLibrary,
 )
+from obelisk_runtime.service.measures import INTERVAL, Interval, Measures
 from obelisk_runtime.service.pausing import PauseResult
 from obelisk_runtime.service.replay import Differs, Matches, NotAWorkflow, Replayed, Unfit
-from obelisk_runtime.service.service import FunctionNotFound, Service, Submitted
+from obelisk_runtime.service.service import QUEUE_COUNTED_MAX, FunctionNotFound, Load, Queue, Service, Submitted
 from obelisk_runtime.service.stubs import StubConflict, StubNotFound
 from obelisk_runtime.service.terms import Terms
 from obelisk_runtime.service.upgrading import ComponentNotFound, NotDeployed, Upgrade, UpgradePage, UpgradeResult
 from obelisk_runtime.service.why import Why
 
 __all__ = [
+    "INTERVAL",
+    "QUEUE_COUNTED_MAX",
     "BrokenBytes",
     "BrokenComponent",
     "BytesMissing",
@@ -27,12 +30,16 @@ __all__ = [
     "Differs",
     "FunctionNotFound",
     "GuestLibrary",
+    "Interval",
+    "Load",
     "Matches",
+    "Measures",
     "NotAWorkflow",
     "NotCancellable",
     "NotDeployed",
     "Overloaded",
     "PauseResult",
+    "Queue",
     "Replayed",
     "Service",
     "StubConflict",

@@ -67,9 +67,10 @@ class AttemptRecord:
 
     def _recorded(self, append: Append, event: ev.LifeEvent, response: ev.Response | None) -> None:
         node = self._node
+        node.measures.attempted(event)
         match event:
             case ev.Finished():
-                node.finished(append.id, event.outcome)
+                node.finished(append.id, append.projection.function, event.outcome)
             case ev.AttemptFailed() | ev.AttemptTimedOut() | ev.AttemptLost():
                 node.scheduler.due_at(event.due)
             case _:

@@ -41,8 +41,10 @@ class Dispatcher:
         self.slots = Slots(_capacity(node.limits), node.deployment.concurrency_limit)
         self._starved = False
         """A slot was asked for and there was none, or a claim filled all of them."""
-        self._queues: dict[str, deque[Startable]] = {}
-        """What is to begin, by who answers for it: they take turns, so that nobody waits for all of a flood."""
+        self._queues: dict[str, deque[tuple[float, Startable]]] = {}
+        """What is to begin, and since when, by who answers for it: they take turns, so that nobody waits for all of a
+        flood.
+        """
         self._begin_scheduled = False
         self._woken = asyncio.Event()
         self._next_due = _NEVER
@@ -76,17 +78,20 @@ class Dispatcher:
     # Beginning what is locked
 
     def enqueue(self, item: Startable) -> None:
-        self._queues.setdefault(item.owner, deque()).append(item)
+        loop = asyncio.get_running_loop()
+        self._queues.setdefault(item.owner, deque()).append((loop.time(), item))
         if not self._begin_scheduled:
             self._begin_scheduled = True
-            asyncio.get_running_loop().call_soon(self._begin_some)
+            loop.call_soon(self._begin_some)
 
     def _begin_some(self) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + TURN_SECONDS
         while self._queues:
             try:
-                self._next_in_turn().begin()
+                since, item = self._next_in_turn()
+                self._node.measures.starts.add(loop.time() - since)
+                item.begin()
             except Exception:  # noqa: BLE001 - a bug; the others shall begin all the same
                 logger.exception("an execution could not begin")
             if loop.time() > deadline:
@@ -96,14 +101,14 @@ class Dispatcher:
         else:
             self._begin_scheduled = False
 
-    def _next_in_turn(self) -> Startable:
+    def _next_in_turn(self) -> tuple[float, Startable]:
         """The first of the owner whose turn it is, who is then the last one."""
         owner = next(iter(self._queues))
         queue = self._queues.pop(owner)
-        item = queue.popleft()
+        first = queue.popleft()
         if queue:
             self._queues[owner] = queue
-        return item
+        return first
 
     # Looking into the store
 
@@ -224,6 +229,7 @@ class Dispatcher:
         """`targets`: what was deployed when it was claimed, whose digest the claim recorded."""
         node = self._node
         if claim.created.kind is ev.ExecutionKind.WORKFLOW:
+            node.measures.replays += claim.projection.attempts > 1
             self.enqueue(WorkflowRun(node, claim.id, claim.projection))
             return
         target = targets[claim.created.function]

@@ -14,6 +14,7 @@ from obelisk_runtime.ports.clock import Clock, IdSource
 from obelisk_runtime.ports.store import Store, StoreUnavailable
 from obelisk_runtime.service.deployment import Deployment
 from obelisk_runtime.service.logs import LogWriter
+from obelisk_runtime.service.measures import Measures
 
 if TYPE_CHECKING:
     from obelisk_runtime.service.attempts import Attempt
@@ -81,6 +82,7 @@ class Node:
     """Cancel children and delays in this order, for a join set that closes."""
     workflows: "dict[ExecutionId, WorkflowRun]" = field(default_factory=dict[ExecutionId, "WorkflowRun"])
     attempts: "dict[ExecutionId, Attempt]" = field(default_factory=dict[ExecutionId, "Attempt"])
+    measures: Measures = field(default_factory=Measures)
     stopping: bool = False
     crowded: bool = False
     """A guest found no room: waiting workflows should leave memory though no other bound is reached."""
@@ -131,8 +133,9 @@ class Node:
         else:
             run.arrive(response)
 
-    def finished(self, execution_id: ExecutionId, outcome: ev.Outcome) -> None:
+    def finished(self, execution_id: ExecutionId, function: Ffqn, outcome: ev.Outcome) -> None:
         """An execution's end was committed."""
+        self.measures.ended(function, outcome, self.clock.now())
         for waiter in self._waiters.pop(execution_id, ()):
             if not waiter.done():
                 waiter.set_result(outcome)

@@ -35,7 +35,7 @@ async def append_outside(
         attempt = node.attempts.get(execution_id)
         if attempt is not None:
             attempt.drop()
-        node.finished(execution_id, last.outcome)
+        node.finished(execution_id, after.function, last.outcome)
     if delivered is not None:
         node.responded(delivered)
     return True

@@ -33,6 +33,7 @@ from obelisk_runtime.service.deployment import (
 )
 from obelisk_runtime.service.dispatcher import Dispatcher
 from obelisk_runtime.service.logs import LogWriter
+from obelisk_runtime.service.measures import Measures
 from obelisk_runtime.service.node import Node, logger
 from obelisk_runtime.service.replay import Replayed
 from obelisk_runtime.service.residents import Residents
@@ -41,6 +42,7 @@ from obelisk_runtime.service.trees import Trees
 from obelisk_runtime.service.workflow_run import WorkflowRun
 
 CLOSEST_MAX = 3
+QUEUE_COUNTED_MAX = 100_000
 WAIT_POLL_SECONDS = 1.0
 """How often a waiter reads the store though nothing told it of the end."""
 _FOREVER = Instant(2**62)
@@ -59,6 +61,27 @@ class Submitted:
     id: ExecutionId
     existed: bool
     """The same id with the same content had been submitted before; nothing was created."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is in this process's memory now."""
+
+    workflows: int
+    workflows_max: int
+    workflow_bytes: int
+    """An estimate (`ports.engine.GuestCall.memory_bytes`)."""
+    attempts: int
+    """Activities that run."""
+    attempts_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    due: int
+    """How many executions are due, counted up to QUEUE_COUNTED_MAX."""
+    age: int
+    """For how many microseconds the first of them has been."""
 
 
 class Service:
@@ -135,6 +158,33 @@ class Service:
     @property
     def components(self) -> Sequence[DeployedComponent]:
         return self._node.deployment.components
+
+    # What it does
+
+    @property
+    def measures(self) -> Measures:
+        return self._node.measures
+
+    def load(self) -> Load:
+        node = self._node
+        resident = [run.memory_bytes for run in node.workflows.values()]
+        return Load(
+            workflows=len(resident),
+            workflows_max=node.limits.workflows_max,
+            workflow_bytes=sum(resident),
+            attempts=len(node.attempts),
+            attempts_max=node.limits.activities_max,
+        )
+
+    def now(self) -> Instant:
+        return self._node.clock.now()
+
+    async def queue(self) -> Queue:
+        """What waits in the store to be locked. Raises: StoreUnavailable."""
+        now = self._node.clock.now()
+        due = await self.store.backlog(now, QUEUE_COUNTED_MAX)
+        oldest = await self.store.oldest_due()
+        return Queue(due, 0 if oldest is None else max(0, now - oldest))
 
     # Life of the process
 

@@ -348,7 +348,7 @@ class WorkflowRun:
         match last:
             case ev.Finished():
                 self._leave()
-                self.node.finished(self.id, last.outcome)
+                self.node.finished(self.id, self.created.function, last.outcome)
                 if response is not None:
                     self.node.responded(response)
             case ev.Unlocked():

@@ -71,6 +71,18 @@ class TailPage(Answer, Generic[Item], frozen=True, kw_only=True):
     """The execution has finished and nothing can follow."""
 
 
+class EventPage(Answer, frozen=True, kw_only=True):
+    items: list[EventJson]
+    total: int
+    """How many events the log has now."""
+    next_cursor: int
+    """Where to go on, now or later."""
+    previous_before: int | None
+    """What to give as `before` for what comes before this page; None at the beginning."""
+    complete: bool
+    """The execution has finished and nothing can follow."""
+
+
 class Summary(Answer, frozen=True, kw_only=True):
     """An execution as in a list."""
 

@@ -11,6 +11,7 @@ from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.short_names import AmbiguousFunction, UnknownFunction, resolve
 from obelisk_runtime.core.types import WitType
 from obelisk_runtime.core.wiring import ExportedFunction
+from obelisk_runtime.ports.store import StoreUnavailable
 from obelisk_runtime.service import ComponentNotFound, DeployedComponent
 from obelisk_server.api import answers, wire, wit_types
 from obelisk_server.api.operations import AnyOperation, Call, Context, Operation, Reply
@@ -70,11 +71,22 @@ class Neighbour(answers.Answer, frozen=True, kw_only=True):
     functions: list[str]
 
 
+class Version(answers.Answer, frozen=True, kw_only=True):
+    """Executions of the functions of a component, by the bytes they are pinned to."""
+
+    digest: str | None
+    """null: each attempt takes what is deployed."""
+    deployed: bool
+    unfinished: int
+    finished: int
+
+
 class ComponentDetails(ComponentItem, frozen=True, kw_only=True):
     wit: str
     """The world of the component as WIT text."""
     calls: list[Neighbour]
     callers: list[Neighbour]
+    versions: list[Version]
 
 
 async def list_functions(context: Context, _: Call[wire.Nothing, wire.Nothing]) -> Reply:
@@ -145,6 +157,17 @@ async def get_component(context: Context, call: Call[wire.Nothing, wire.Nothing]
         caller: [function.text for function in sorted(_called(other)) if function in component.exports]
         for caller, other in deployed.items()
     }
+    async with context.lists.turn():
+        counts = await context.service.store.versions(list(component.exports))
+    versions = [
+        Version(
+            digest=found.digest,
+            deployed=found.digest in (None, component.digest),
+            unfinished=found.unfinished,
+            finished=found.finished,
+        )
+        for found in counts
+    ]
     item = _component(component)
     return Reply(
         200,
@@ -153,6 +176,7 @@ async def get_component(context: Context, call: Call[wire.Nothing, wire.Nothing]
             wit=component.compiled.wit,
             calls=_neighbours(_owners(component, functions)),
             callers=_neighbours(callers),
+            versions=versions,
         ),
     )
 
@@ -200,5 +224,12 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         (UnknownFunction, AmbiguousFunction),
     ),
     Operation("list-components", list_components, wire.Nothing, wire.Nothing, answers.Page[ComponentItem]),
-    Operation("get-component", get_component, wire.Nothing, wire.Nothing, ComponentDetails, (ComponentNotFound,)),
+    Operation(
+        "get-component",
+        get_component,
+        wire.Nothing,
+        wire.Nothing,
+        ComponentDetails,
+        (ComponentNotFound, StoreUnavailable),
+    ),
 )

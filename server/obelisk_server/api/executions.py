@@ -1,7 +1,7 @@
 """Operations on executions."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import UNSET
 
@@ -13,19 +13,17 @@ from obelisk_runtime.core.ids import (
     parent_of,
     parse_execution_id,
 )
-from obelisk_runtime.ports.store import ExecutionFilter
+from obelisk_runtime.core.short_names import AmbiguousFunction
+from obelisk_runtime.ports.store import ExecutionFilter, StoreUnavailable
 from obelisk_runtime.service import Terms
 from obelisk_server.api import answers, render, wire
 from obelisk_server.api.catalogue import named_function
+from obelisk_server.api.filters import execution_filter
 from obelisk_server.api.moments import moment
 from obelisk_server.api.operations import AnyOperation, Call, Context, Operation, Reply
 from obelisk_server.api.problems import EXECUTION, SUBMIT
-from obelisk_server.api.refusals import InvalidRequest
 from obelisk_server.api.waits import InvalidWait, wait_seconds
 from obelisk_server.endpoints import ENDPOINTS
-
-STATUSES = frozenset({*answers.STATUSES, "paused", "cancelling"})
-RESULTS = frozenset(answers.RESULTS)
 
 
 async def submit(context: Context, call: Call[wire.Nothing, wire.Submit]) -> Reply:
@@ -64,34 +62,28 @@ def _top_level(text: str) -> ExecutionId:
 async def list_executions(context: Context, call: Call[wire.List, wire.Nothing]) -> Reply:
     """Executions, newest first."""
     query = call.query
-    where = ExecutionFilter(
-        function_prefix=query.function,
-        statuses=_known("status", query.status, STATUSES),
-        results=_known("result", query.result, RESULTS),
-        id_prefix=query.id,
-        parent=None if query.parent is None else parse_execution_id(query.parent),
-        top_level_only=not query.children and query.parent is None,
-        tags=_tags(query.tag),
-    )
+    return await _page(context, execution_filter(context, query), query, oldest_first=query.oldest_first)
+
+
+async def list_children(context: Context, call: Call[wire.Children, wire.Nothing]) -> Reply:
+    """The children of an execution, or all that is below it, in the order they were submitted."""
+    execution_id = parse_execution_id(call.path["id"])
+    await context.service.store.get(execution_id)
+    if call.query.tree:
+        where = ExecutionFilter(id_prefix=execution_id + ".", top_level_only=False)
+    else:
+        where = ExecutionFilter(parent=execution_id)
+    return await _page(context, where, call.query, oldest_first=True)
+
+
+async def _page(
+    context: Context, where: ExecutionFilter, query: wire.List | wire.Children, *, oldest_first: bool
+) -> Reply:
     async with context.lists.turn():
-        page = await context.service.store.list(where, cursor=query.cursor, limit=query.limit)
+        read = context.service.store.list
+        page = await read(where, cursor=query.cursor, limit=query.limit, oldest_first=oldest_first)
         items = [render.summary(item.id, item.projection) for item in page.items]
     return Reply(200, answers.Page(items=items, next_cursor=page.next_cursor))
-
-
-def _known(name: str, found: list[str], known: frozenset[str]) -> frozenset[str]:
-    unknown = sorted(set(found) - known)
-    if unknown:
-        raise InvalidRequest(f"{name} is {unknown[0]!r}; expected one of {', '.join(sorted(known))}")
-    return frozenset(found)
-
-
-def _tags(texts: list[str]) -> dict[str, str] | None:
-    pairs = [text.partition("=") for text in texts]
-    wrong = next((text for text, (_, equals, _) in zip(texts, pairs, strict=True) if not equals), None)
-    if wrong is not None:
-        raise InvalidRequest(f"tag is {wrong!r}; expected key=value")
-    return {key: value for key, _, value in pairs} or None
 
 
 async def get(context: Context, call: Call[wire.Nothing, wire.Nothing]) -> Reply:
@@ -128,16 +120,28 @@ async def _outcome(context: Context, execution_id: ExecutionId, projection: proj
     return last.event.outcome
 
 
-async def events(context: Context, call: Call[wire.Tail, wire.Nothing]) -> Reply:
+async def events(context: Context, call: Call[wire.Events, wire.Nothing]) -> Reply:
     """The event log of an execution."""
     execution_id = parse_execution_id(call.path["id"])
-    store = context.service.store
+    store, query = context.service.store, call.query
 
-    async def read(query: wire.Tail) -> tuple[list[Any], int]:
-        found = await store.log(execution_id, start=query.cursor, limit=query.limit)
-        return [render.event(item) for item in found], query.cursor + len(found)
+    async def look() -> answers.EventPage:
+        projection = await store.get(execution_id)  # first: what follows its end cannot grow
+        total = projection.version
+        end = total if query.before is None else min(query.before, total)
+        start = query.cursor if query.cursor is not None else 0 if query.before is None else max(0, end - query.limit)
+        found = await store.log(execution_id, start=start, limit=max(0, min(query.limit, end - start)))
+        following = start + len(found)
+        return answers.EventPage(
+            items=[render.event(item) for item in found],
+            total=total,
+            next_cursor=following,
+            previous_before=min(start, total) or None,
+            complete=isinstance(projection.status, proj.Finished) and following >= total,
+        )
 
-    return await _tail(context, execution_id, call.query, read)
+    wait = wait_seconds(query.wait)
+    return Reply(200, await _grown(context, execution_id, wait, look))
 
 
 async def responses(context: Context, call: Call[wire.Tail, wire.Nothing]) -> Reply:
@@ -164,6 +168,7 @@ async def logs(context: Context, call: Call[wire.Tail, wire.Nothing]) -> Reply:
     return await _tail(context, execution_id, call.query, read)
 
 
+AnyTail = TypeVar("AnyTail", answers.EventPage, answers.TailPage[Any])
 Read = Callable[[wire.Tail], Awaitable[tuple[list[Any], int]]]
 
 
@@ -177,12 +182,18 @@ async def _tail(context: Context, execution_id: ExecutionId, query: wire.Tail, r
         complete = isinstance(projection.status, proj.Finished) and len(items) < query.limit
         return answers.TailPage[Any](items=items, next_cursor=cursor, complete=complete)
 
-    async def look_for_more() -> answers.TailPage[Any] | None:
+    return Reply(200, await _grown(context, execution_id, wait, look))
+
+
+async def _grown(
+    context: Context, execution_id: ExecutionId, wait: float, look: Callable[[], Awaitable[AnyTail]]
+) -> AnyTail:
+    async def look_for_more() -> AnyTail | None:
         page = await look()
         return page if page.items or page.complete else None
 
     page = await context.waits.until(wait, execution_id, look_for_more) if wait else None
-    return Reply(200, page or await look())
+    return page or await look()
 
 
 WAITING = (*EXECUTION, InvalidWait)
@@ -191,11 +202,17 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         "submit", submit, wire.Nothing, wire.Submit, answers.Submitted, (*SUBMIT, InvalidWait), statuses=(200, 201)
     ),
     Operation(
-        "list-executions", list_executions, wire.List, wire.Nothing, answers.Page[answers.Summary], (InvalidName,)
+        "list-executions",
+        list_executions,
+        wire.List,
+        wire.Nothing,
+        answers.Page[answers.Summary],
+        (InvalidName, AmbiguousFunction, StoreUnavailable),
     ),
+    Operation("list-children", list_children, wire.Children, wire.Nothing, answers.Page[answers.Summary], EXECUTION),
     Operation("get-execution", get, wire.Nothing, wire.Nothing, answers.Execution, EXECUTION),
     Operation("get-result", result, wire.Wait, wire.Nothing, answers.ResultOrStatus, WAITING, statuses=(200, 202)),
-    Operation("list-events", events, wire.Tail, wire.Nothing, answers.TailPage[answers.EventJson], WAITING),
+    Operation("list-events", events, wire.Events, wire.Nothing, answers.EventPage, WAITING),
     Operation("list-responses", responses, wire.Tail, wire.Nothing, answers.TailPage[answers.ResponseItem], WAITING),
     Operation("list-logs", logs, wire.Tail, wire.Nothing, answers.TailPage[answers.LogLine], WAITING),
 )

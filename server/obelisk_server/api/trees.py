@@ -24,7 +24,7 @@ from obelisk_server.endpoints import ENDPOINTS
 class Fork(wire.Request, frozen=True):
     version: wire.Position
     """What is recorded before it is reused."""
-    digest: Annotated[str, Meta(pattern="^sha256:[0-9a-f]{64}$")] | None = None
+    digest: wire.Digest | None = None
     """Another component than the original's, that the store has."""
     component: bytes | None = None
     """Another component than the original's; base64 on the wire."""

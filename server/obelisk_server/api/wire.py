@@ -14,6 +14,7 @@ NAME_CHARACTERS_MAX = 1024
 Tag = Annotated[str, Meta(min_length=1, max_length=TAG_CHARACTERS_MAX)]
 TagValue = Annotated[str, Meta(max_length=TAG_CHARACTERS_MAX)]
 Text = Annotated[str, Meta(max_length=NAME_CHARACTERS_MAX)]
+Digest = Annotated[str, Meta(pattern="^sha256:[0-9a-f]{64}$")]
 Limit = Annotated[int, Meta(ge=1, le=PAGE_MAX)]
 Params = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "array"})]
 Position = Annotated[int, Meta(ge=0)]
@@ -54,9 +55,11 @@ class Stub(Request, frozen=True):
     """`{"ok": v}` or `{"err": e}`."""
 
 
-class List(Request, frozen=True):
+class Filter(Request, frozen=True):
+    """Which executions: every given condition must hold."""
+
     function: Text | None = None
-    """How the function's full name begins."""
+    """How the function's full name begins, or an end of it that only one deployed function has."""
     status: list[str] = []
     result: list[str] = []
     id: Text | None = None
@@ -64,10 +67,45 @@ class List(Request, frozen=True):
     parent: Text | None = None
     tag: list[Text] = []
     """`key=value`, each must match."""
+    digest: Digest | None = None
+    """Workflows that are pinned to this component."""
+    created_since: Text | None = None
+    """An RFC 3339 time, or a duration: so long ago. So are the next ones."""
+    created_before: Text | None = None
+    finished_since: Text | None = None
+    finished_before: Text | None = None
+    text: Text | None = None
+    """In the JSON of the parameters or of the result, or in the reason of a failure."""
     children: bool = False
     """Children too, not only what clients submitted."""
+
+
+class List(Filter, frozen=True):
+    oldest_first: bool = False
     cursor: Text | None = None
     limit: Limit = 50
+
+
+class Counted(Request, frozen=True):
+    children: bool = False
+    """Children too, not only what clients submitted."""
+
+
+class Children(Request, frozen=True):
+    tree: bool = False
+    """Their children too, and so on."""
+    cursor: Text | None = None
+    limit: Limit = 200
+
+
+class Events(Request, frozen=True):
+    """A part of a log: the versions from `cursor` on, or the last ones before `before`, or those between."""
+
+    cursor: Position | None = None
+    before: Position | None = None
+    limit: Limit = 200
+    wait: Text | None = None
+    """If nothing is there yet, answer when there is, or after this long."""
 
 
 class Tail(Request, frozen=True):

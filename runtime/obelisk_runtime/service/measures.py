@@ -1,0 +1,78 @@
+"""What this process did since it started, as plain counters: one costs less than a microsecond."""
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+
+from obelisk_runtime.core import events as ev
+from obelisk_runtime.core.ids import Instant
+from obelisk_runtime.core.names import Ffqn
+from obelisk_runtime.core.projection import result_label
+from obelisk_runtime.core.retry import SECOND
+from obelisk_runtime.ports.figures import Durations
+
+INTERVAL = 10 * SECOND
+"""Of the throughput, in microseconds."""
+INTERVALS_MAX = 360
+"""How many of them are kept."""
+FUNCTIONS_MAX = 1_000
+"""Functions that are counted by name; the others are counted together."""
+OTHERS = "others"
+
+
+@dataclass(slots=True)
+class Interval:
+    """How many executions ended in `INTERVAL` microseconds from `start` on."""
+
+    start: Instant
+    ok: int = 0
+    err: int = 0
+    failed: int = 0
+
+
+@dataclass(slots=True)
+class Measures:
+    finished: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    """By function and result label."""
+    attempts: Counter[str] = field(default_factory=Counter[str])
+    """Of activities that ended here, by how: a result label, `lost`, or `paused`."""
+    replays: int = 0
+    """Workflows that were taken up again from their logs."""
+    starts: Durations = field(default_factory=Durations)
+    """From the lock to the beginning of the guest."""
+    throughput: deque[Interval] = field(default_factory=lambda: deque[Interval](maxlen=INTERVALS_MAX))
+    """Without intervals in which nothing ended."""
+    _functions: set[str] = field(default_factory=set[str])
+
+    def ended(self, function: Ffqn, outcome: ev.Outcome, now: Instant) -> None:
+        """An execution's end was committed."""
+        label = result_label(outcome)
+        self.finished[self._name(function), label] += 1
+        if not self.throughput or now - self.throughput[-1].start >= INTERVAL:
+            self.throughput.append(Interval(Instant(now - now % INTERVAL)))
+        interval = self.throughput[-1]
+        match outcome:
+            case ev.Ok():
+                interval.ok += 1
+            case ev.Err():
+                interval.err += 1
+            case ev.Failed():
+                interval.failed += 1
+
+    def _name(self, function: Ffqn) -> str:
+        if function.text not in self._functions:
+            if len(self._functions) >= FUNCTIONS_MAX:
+                return OTHERS
+            self._functions.add(function.text)
+        return function.text
+
+    def attempted(self, event: ev.LifeEvent) -> None:
+        """An attempt of an activity ended with this event."""
+        match event:
+            case ev.Finished(outcome) | ev.AttemptFailed(outcome):
+                self.attempts[result_label(outcome)] += 1
+            case ev.AttemptTimedOut():
+                self.attempts[ev.FailureKind.TIMED_OUT.label] += 1
+            case ev.AttemptLost():
+                self.attempts[ev.FailureKind.LOST.label] += 1
+            case _:
+                pass
