@@ -6,121 +6,25 @@ it is copied from the cache (`$XDG_CACHE_HOME/obelisk/components`, shared by all
 """
 
 import argparse
-import hashlib
-import importlib.metadata
-import importlib.util
 import itertools
-import os
-import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import typing
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from pathlib import Path
 
-SOURCES = Path(__file__).resolve().parent
-REPOSITORY = SOURCES.parent
-WIT = (REPOSITORY / "wit", SOURCES / "wit")
+from languages import LANGUAGES, npm, tools, wit
+from languages.language import REPOSITORY, SOURCES, BuildFailed, Recipe, ToolMissing
+
 PRODUCTS = REPOSITORY / "build" / "components"
 PARALLEL = 2
 CACHED_VERSIONS_MAX = 4
-COMPONENTIZE_PY = "import sys; from componentize_py import script; sys.exit(script())"
-"""Its console script need not be on the PATH, and the package has no `__main__`."""
-
-
-class BuildFailed(Exception):
-    """A component cannot be built; the message is for the person who typed the command."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a component is built: its `component.toml`."""
-
-    name: str
-    language: str
-    stub_wasi: bool
-
-    @property
-    def folder(self) -> Path:
-        return SOURCES / self.name
-
-    @property
-    def world(self) -> str:
-        return self.name.replace("_", "-")
-
-    @property
-    def product(self) -> Path:
-        return PRODUCTS / f"{self.name}.wasm"
-
-
-@dataclass(frozen=True)
-class Language:
-    build: Callable[[Recipe, Path], None]
-    """Writes the component to a path. Raises: BuildFailed."""
-    tools: tuple[str, ...]
-    """The distributions that do it."""
-
-
-def build_wat(recipe: Recipe, output: Path) -> None:
-    from wasmtime import WasmtimeError, wat2wasm  # noqa: PLC0415  a missing tool gets a message of its own first
-
-    try:
-        output.write_bytes(wat2wasm((recipe.folder / "component.wat").read_text(encoding="utf-8")))
-    except WasmtimeError as error:
-        raise BuildFailed(str(error)) from error
-
-
-def build_python(recipe: Recipe, output: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="obelisk-build-") as folder:
-        stage_wit(recipe, Path(folder, "wit"))
-        shutil.copytree(recipe.folder, Path(folder, "app"), ignore=shutil.ignore_patterns("__pycache__"))
-        options = ["--stub-wasi"] if recipe.stub_wasi else []
-        command = [
-            *(sys.executable, "-c", COMPONENTIZE_PY, "-d", "wit", "-w", recipe.world),
-            *("componentize", *options, "-p", "app", "app", "-o", str(output)),
-        ]
-        tool = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if tool.returncode != 0:
-        raise BuildFailed(
-            (tool.stderr.strip() or tool.stdout.strip()) + f"\ncomponentize-py ended with {tool.returncode}"
-        )
-
-
-def stage_wit(recipe: Recipe, folder: Path) -> None:
-    """The layout WIT tools expect: the world, and beside it every package it uses."""
-    folder.mkdir()
-    for package in packages_used(recipe):
-        shutil.copytree(package, folder / "deps" / package.name)
-    shutil.copy(recipe.folder / "world.wit", folder)
-
-
-def packages_used(recipe: Recipe) -> list[Path]:
-    """Folders of the WIT packages that the world names, those that they name, and so on.
-
-    A package is named `namespace:package/...`; its folder is `namespace_package`, with `@version` if it has one.
-    """
-    folders = {path.name.partition("@")[0].replace("_", ":"): path for packages in WIT for path in packages.iterdir()}
-    used: set[Path] = set()
-    unread = list(recipe.folder.glob("world.wit"))
-    while unread:
-        named = {
-            folders[name] for name in re.findall(r"[\w-]+:[\w-]+(?=/)", unread.pop().read_text()) if name in folders
-        }
-        unread.extend(path for folder in named - used for path in folder.glob("*.wit"))
-        used |= named
-    return sorted(used)
-
-
-LANGUAGES: Mapping[str, Language] = {
-    "python": Language(build_python, ("componentize-py",)),
-    "wat": Language(build_wat, ("wasmtime",)),
-}
+EXPECTED = {bool: "true or false", list[str]: "a list"}
 
 
 def load_recipes() -> dict[str, Recipe]:
@@ -130,61 +34,68 @@ def load_recipes() -> dict[str, Recipe]:
 
 def load_recipe(path: Path) -> Recipe:
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        options = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise BuildFailed(f"{path}: {error}") from error
-    language, stub_wasi = table.pop("language", None), table.pop("stub_wasi", False)
-    if table:
-        raise BuildFailed(f"{path}: unknown key {', '.join(table)}")
+    language = options.pop("language", None)
     if language not in LANGUAGES:
         raise BuildFailed(f"{path}: language is {language!r}, expected one of {', '.join(LANGUAGES)}")
-    if not isinstance(stub_wasi, bool):
-        raise BuildFailed(f"{path}: stub_wasi is {stub_wasi!r}, expected true or false")
-    return Recipe(path.parent.name, language, stub_wasi)
+    known = LANGUAGES[language].options
+    for key, value in options.items():
+        if key not in known:
+            raise BuildFailed(f"{path}: unknown key {key}")
+        if not isinstance(value, typing.get_origin(known[key]) or known[key]):
+            raise BuildFailed(f"{path}: {key} is {value!r}, expected {EXPECTED[known[key]]}")
+    return Recipe(path.parent.name, language, options)
 
 
-def require_tools(recipes: Iterable[Recipe]) -> None:
-    """Raises: BuildFailed naming what is not installed."""
-    needed = {tool for recipe in recipes for tool in LANGUAGES[recipe.language].tools}
-    missing = sorted(tool for tool in needed if importlib.util.find_spec(tool.replace("-", "_")) is None)
-    if missing:
-        raise BuildFailed(f"{', '.join(missing)} is not installed in this Python: pip install 'obelisk-wasm[build]'")
+def buildable(recipes: Sequence[Recipe], *, all_of_them: bool) -> list[Recipe]:
+    """Those whose tools are there. Raises: ToolMissing naming all that is not installed and may not be missing."""
+    missing: dict[str, str] = {}
+    for name in {recipe.language for recipe in recipes}:
+        try:
+            LANGUAGES[name].toolchain()
+        except ToolMissing as error:
+            missing[name] = str(error)
+    if needed := {missing[name] for name in missing if not (all_of_them and LANGUAGES[name].optional)}:
+        raise ToolMissing("\n".join(sorted(needed)))
+    for name, reason in missing.items():
+        print(f"components in {name} are left out: {reason}")
+    return [recipe for recipe in recipes if recipe.language not in missing]
 
 
 def key_of(recipe: Recipe) -> str:
-    """The hash of everything that goes into the component: sources, WIT, this script, versions of tools."""
-    sha = hashlib.sha256()
-    for tool in LANGUAGES[recipe.language].tools:
-        sha.update(f"{tool}={importlib.metadata.version(tool)}\n".encode())
-    folders = (recipe.folder, *packages_used(recipe))
-    for path in (Path(__file__).resolve(), *itertools.chain.from_iterable(map(sources_in, folders))):
-        content = path.read_bytes()
-        sha.update(f"{path.relative_to(REPOSITORY)} {len(content)}\n".encode())
-        sha.update(content)
-    return sha.hexdigest()
+    """The hash of everything that goes into the component: sources, WIT, scripts, versions of tools."""
+    language = LANGUAGES[recipe.language]
+    toolchain = language.toolchain() + (npm.toolchain() if wit.uses_wasi(recipe) else "")
+    scripts = [SOURCES / "languages" / f"{module}.py" for module in language.scripts]
+    folders = (recipe.folder, *wit.packages_used(recipe))
+    files = (*scripts, *itertools.chain.from_iterable(map(sources_in, folders)))
+    named = ((str(path.relative_to(REPOSITORY)).encode(), path.read_bytes()) for path in files)
+    return tools.digest(toolchain.encode(), *itertools.chain.from_iterable(named))
 
 
 def sources_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
 
 
-def cache_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "obelisk" / "components"
+def product_of(recipe: Recipe) -> Path:
+    return PRODUCTS / f"{recipe.name}.wasm"
 
 
 def make(recipe: Recipe) -> str:
     """Bring the product up to date; says how. Raises: BuildFailed."""
-    key, key_file = key_of(recipe), recipe.product.with_suffix(".key")
-    if recipe.product.exists() and key_file.exists() and key_file.read_text(encoding="ascii") == key:
+    product = product_of(recipe)
+    key, key_file = key_of(recipe), product.with_suffix(".key")
+    if product.exists() and key_file.exists() and key_file.read_text(encoding="ascii") == key:
         return "up to date"
-    cached = cache_folder() / f"{recipe.name}-{key}.wasm"
+    cached = tools.cache_folder() / "components" / f"{recipe.name}-{key}.wasm"
     how = "from the cache"
     if not cached.exists():
         how = "built"
         build_into_cache(recipe, cached)
     key_file.unlink(missing_ok=True)
-    replace_with_copy(cached, recipe.product)
+    replace_with_copy(cached, product)
     key_file.write_text(key, encoding="ascii")
     return how
 
@@ -226,7 +137,7 @@ class Progress:
             self._finish(recipe, f"FAILED\n{error}")
             return False
         seconds = f" in {time.monotonic() - started:.1f} s" if how == "built" else ""
-        self._finish(recipe, f"{how}{seconds}, {readable_size(recipe.product.stat().st_size)}")
+        self._finish(recipe, f"{how}{seconds}, {readable_size(product_of(recipe).stat().st_size)}")
         return True
 
     def _finish(self, recipe: Recipe, text: str) -> None:
@@ -254,7 +165,7 @@ def readable_size(size: int) -> str:
 def build_all(recipes: Sequence[Recipe]) -> bool:
     """Build two at a time, slow ones first; False if any failed."""
     progress = Progress(max(len(recipe.name) for recipe in recipes))
-    slow_first = sorted(recipes, key=lambda recipe: recipe.language != "python")
+    slow_first = sorted(recipes, key=lambda recipe: not LANGUAGES[recipe.language].slow)
     pool = ThreadPoolExecutor(PARALLEL)
     try:
         builds = [pool.submit(progress.run, recipe) for recipe in slow_first]
@@ -278,8 +189,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="components/build.py", description="Build components from source.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="a subfolder of components/ (default: all)")
     try:
-        recipes = choose(parser.parse_args().names)
-        require_tools(recipes)
+        names: list[str] = parser.parse_args().names
+        recipes = buildable(choose(names), all_of_them=not names)
     except BuildFailed as error:
         print(error, file=sys.stderr)
         return 1

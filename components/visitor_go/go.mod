@@ -1,0 +1,3 @@
+module visitor
+
+go 1.24

@@ -1,0 +1,3 @@
+module wanderer
+
+go 1.24
