@@ -120,7 +120,7 @@ func keep[T any](value T) uint32 {
 	return addressOf(&value)
 }
 
-//go:wasmexport cabi_realloc
+//go:wasmexport cabi_export_realloc
 func realloc(old unsafe.Pointer, oldSize, align, size uint32) unsafe.Pointer {
 	memory := make([]uint64, (size+7)/8+1)
 	kept = append(kept, memory)

@@ -47,7 +47,7 @@ __attribute__((export_name("testing:wanderer/wanderer#wander"))) void *wander(ui
     else if (getentropy(&now->random, sizeof now->random) != 0) abort();
     printf("step %zu at %llu: %llu\n", result.ok.length, now->milliseconds, now->random);
     fflush(stdout);
-    sleep(1);
+    usleep(10000);
     now->fibo = fibo(result.ok.length);
   }
   return &result;

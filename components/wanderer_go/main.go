@@ -52,7 +52,7 @@ func fiboAwaitNext(joinSet int32, answer *awaited)
 // What the host reads or wrote stays; a call has an instance of its own.
 var kept []any
 
-//go:wasmexport cabi_realloc
+//go:wasmexport cabi_import_realloc
 func realloc(old unsafe.Pointer, oldSize, align, size uint32) unsafe.Pointer {
 	memory := make([]uint64, (size+7)/8+1)
 	kept = append(kept, memory)
@@ -92,7 +92,7 @@ func wander(count uint32) *steps {
 			now.random = draw()
 		}
 		fmt.Printf("step %d at %d: %d\n", number, now.milliseconds, now.random)
-		time.Sleep(time.Second)
+		time.Sleep(10 * time.Millisecond)
 		now.fibo = fibo(int32(number))
 	}
 	answer := &steps{address: uint32(uintptr(unsafe.Pointer(unsafe.SliceData(done)))), length: count}

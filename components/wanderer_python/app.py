@@ -14,7 +14,7 @@ class Wanderer(exports.Wanderer):
         milliseconds = time.time_ns() // 1_000_000
         drawn = workflow_support.random_u64(0, 1000) if last else secrets.randbits(64)
         print(f"step {number} at {milliseconds}: {drawn}")
-        time.sleep(1)
+        time.sleep(0.01)
         with workflow_support.join_set_create() as join_set:
             fibo.fibo_submit(join_set, number)
             answer = fibo.fibo_await_next(join_set)

@@ -81,7 +81,7 @@ pub unsafe extern "C" fn wander(steps: u32) -> *const Steps {
             false => RandomState::new().build_hasher().finish(),
         };
         println!("step {number} at {milliseconds}: {random}");
-        thread::sleep(Duration::from_secs(1));
+        thread::sleep(Duration::from_millis(10));
         done.push(Step { milliseconds, random, fibo: fibo(number as u8) });
     }
     let done = done.leak();
