@@ -3,6 +3,9 @@
 Every subfolder with a `component.toml` is a component (see README.md). Products go to `build/components/NAME.wasm`. A
 component is built only if its key, the hash of everything that goes into it, differs from the key of the product; and
 it is copied from the cache (`$XDG_CACHE_HOME/obelisk/components`, shared by all checkouts) if it was built before.
+
+The exit code is 0, or 1 if anything failed, or 3 if only tools are missing that pip does not install; when all
+components are built, those that need such tools are left out instead.
 """
 
 import argparse
@@ -19,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 from languages import LANGUAGES, npm, tools, wit
-from languages.language import REPOSITORY, SOURCES, BuildFailed, Recipe, ToolMissing
+from languages.language import REPOSITORY, SOURCES, BuildFailed, OptionalToolMissing, Recipe, ToolMissing
 
 PRODUCTS = REPOSITORY / "build" / "components"
 PARALLEL = 2
@@ -50,15 +53,20 @@ def load_recipe(path: Path) -> Recipe:
 
 
 def buildable(recipes: Sequence[Recipe], *, all_of_them: bool) -> list[Recipe]:
-    """Those whose tools are there. Raises: ToolMissing naming all that is not installed and may not be missing."""
+    """Those whose tools are there; of all, those in an optional language may be left out, which is printed.
+
+    Raises: ToolMissing, OptionalToolMissing, naming all that is not installed.
+    """
     missing: dict[str, str] = {}
     for name in {recipe.language for recipe in recipes}:
         try:
             LANGUAGES[name].toolchain()
         except ToolMissing as error:
             missing[name] = str(error)
-    if needed := {missing[name] for name in missing if not (all_of_them and LANGUAGES[name].optional)}:
+    if needed := {reason for name, reason in missing.items() if not LANGUAGES[name].optional}:
         raise ToolMissing("\n".join(sorted(needed)))
+    if missing and not all_of_them:
+        raise OptionalToolMissing("\n".join(missing.values()))
     for name, reason in missing.items():
         print(f"components in {name} are left out: {reason}")
     return [recipe for recipe in recipes if recipe.language not in missing]
@@ -193,7 +201,7 @@ def main() -> int:
         recipes = buildable(choose(names), all_of_them=not names)
     except BuildFailed as error:
         print(error, file=sys.stderr)
-        return 1
+        return 3 if isinstance(error, OptionalToolMissing) else 1
     try:
         return 0 if build_all(recipes) else 1
     except KeyboardInterrupt:

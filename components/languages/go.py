@@ -14,10 +14,12 @@ from languages.language import BuildFailed, Language, Recipe
 _CORRECTIONS = {
     "mem_wasm.go": (
         "\tbl := bloc\n",
-        "\tif end := uintptr(currentMemory()) * physPageSize; end != blocMax {\n"
-        "\t\tbloc, blocMax = end, end\n"
-        "\t}\n"
-        "\tbl := bloc\n",
+        """\
+	if end := uintptr(currentMemory()) * physPageSize; end != blocMax {
+		bloc, blocMax = end, end
+	}
+	bl := bloc
+""",
     ),
     "mem_sbrk.go": ("\t\tp = alignUp(bloc, align)\n", "\t\tsbrk(0)\n\t\tp = alignUp(bloc, align)\n"),
 }

@@ -16,6 +16,10 @@ class ToolMissing(BuildFailed):
     """Names the tool that is not installed and what installs it."""
 
 
+class OptionalToolMissing(BuildFailed):
+    """The same of a tool that pip does not install."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How a component is built: its folder and the `component.toml` in it."""

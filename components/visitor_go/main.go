@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"structs"
@@ -119,6 +120,9 @@ func keep[T any](value T) uint32 {
 	kept = append(kept, &value)
 	return addressOf(&value)
 }
+
+// Collecting garbage reads the clock, which is not allowed while the host puts values into the guest's memory.
+func init() { debug.SetGCPercent(-1) }
 
 //go:wasmexport cabi_export_realloc
 func realloc(old unsafe.Pointer, oldSize, align, size uint32) unsafe.Pointer {

