@@ -242,6 +242,21 @@ def test_a_cancelled_tree_ends_leaves_first_and_a_second_cancel_says_so(server: 
     assert server.steer("cancel", root) == "already finished"
 
 
+def test_a_workflow_is_seen_as_cancelling_while_it_awaits_a_child_that_cannot_be_cancelled(server: Server) -> None:
+    call = f"support.call_json(Function('testing:sleeper/sleeper', 'sleep'), '[{LONG}]')"
+    parent = server.submit(CANCELLABLE, [call])["id"]
+    child = f"{parent}.o:1_1"
+    server.until(parent, status="blocked")
+    assert server.steer("cancel", parent) == "cancelling"
+    server.until(parent, lifecycle="cancelling")
+    assert server.steer("cancel", parent) == "already cancelling"
+    found = server.ask("GET", f"/v1/executions/{parent}/why")
+    assert (found["because"], found["waits_for"]) == ("cancelling", [child])
+    assert server.steer("terminate", child) == "cancelling"
+    assert server.result(parent)["failure"]["kind"] == "cancelled"
+    assert server.get(child)["finished_at"] <= server.get(parent)["finished_at"]
+
+
 def test_a_workflow_that_is_not_cancellable_refuses_and_can_be_terminated(server: Server) -> None:
     execution_id = server.submit(SLEEP, [LONG])["id"]
     with pytest.raises(AssertionError, match="not-cancellable"):

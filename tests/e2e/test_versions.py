@@ -339,3 +339,29 @@ def test_killed_during_an_upgrade_it_is_upgraded_or_not_and_finishes_either_way(
     site.wake(id_)
     until(lambda: site.get(id_)["status"] == "finished")
     assert site.get(id_)["result"] == {"err": None}
+
+
+def test_killed_during_a_reload_it_has_the_old_component_or_the_new_one_and_loses_nothing(site: Site) -> None:
+    process = site.start()
+    id_ = site.submit(3_600_000)
+    until(lambda: site.asleep(id_))
+    old = site.get(id_)["digest"]
+    end(process, signal.SIGKILL)
+    deaths = 0
+    for number, where in enumerate(("before", "after")):
+        site.deploy()
+        process = site.start("4", where)
+        site.deploy((RESULT, f"(i32.const {number}) drop {RESULT}"))
+        site.run("server", "reload")
+        deaths += process.poll() is not None
+        end(process, signal.SIGKILL)
+    assert deaths, "it was never killed at a commit"
+    site.start()
+    assert (site.get(id_)["digest"], site.get(id_)["lifecycle"]) == (old, "active")
+    new = site.submit(3_600_000)
+    until(lambda: site.asleep(new))
+    assert site.get(new)["digest"] != old
+    for sleeping in (id_, new):
+        site.wake(sleeping)
+        until(lambda sleeping=sleeping: site.get(sleeping)["status"] == "finished")
+        assert site.get(sleeping)["result"] == {"err": None}

@@ -3,10 +3,12 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
-from api_server import CANCELLABLE, FIBOA, LONG, SLEEP, Api
+from api_server import CANCELLABLE, FIBOA, LIMITS, LONG, SLEEP, Api, tiny
+from obelisk_runtime.core.deployment import ComponentKind
 from obelisk_server.api.listener import REQUESTS_MAX
 
 # Submitting
@@ -201,6 +203,19 @@ async def test_more_requests_than_the_limit_are_turned_away(api: Api) -> None:
 
 
 # Who may ask
+
+
+async def test_a_submit_beyond_the_backlog_is_turned_away_with_the_time_to_try_again(api: Api) -> None:
+    flaky = "testing:flaky/flaky.run"
+    assert not await api.service.deploy([tiny("flaky", ComponentKind.ACTIVITY)])
+    api.service.limit(replace(LIMITS, activities_max=1, backlog_max=1))
+    submitted = [await api.submit(flaky, f'["endless", {number}]') for number in range(2)]
+    answer = await api.post("/v1/executions", {"function": flaky, "params": ["ok", 1]})
+    assert (answer.status, answer.body["type"]) == (429, "urn:obelisk:problem:overloaded")
+    assert answer.headers["Retry-After"] == "1"
+    assert await api.count() == 2
+    for execution_id in submitted:
+        await api.post(f"/v1/executions/{execution_id}/cancel", {})
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])

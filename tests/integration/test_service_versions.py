@@ -38,6 +38,8 @@ SLEEPS_SECONDS = ("(i64.const 0 (; milliseconds ;))", "(i64.const 1 (; seconds ;
 """Asks for another delay: incompatible with what was recorded."""
 RETURNS_ERR = ("(i32.load8_u (i32.const 0))))", "(i32.const 1)))")
 """Answers err after its sleep: compatible."""
+RETURNS_OK = ("(i32.load8_u (i32.const 0))))", "(i32.const 0)))")
+"""Answers ok after its sleep: compatible."""
 SLEEPS_TWICE = (
     "(i32.load8_u (i32.const 0))))",
     """(call $sleep (i32.const 2) (i64.const 0) (local.get $milliseconds)
@@ -187,6 +189,20 @@ async def test_a_workflow_stays_on_the_digest_it_started_with(site: Any, sleepin
     service = await restarted(site, service, RETURNS_ERR)
     assert isinstance(await service.replay(id_), Matches)
     assert (await site.store.get(id_)).digest == digest_of(sleeper()[1])
+
+
+async def test_after_a_reload_new_workflows_take_the_new_digest_and_old_ones_stay_on_theirs(
+    site: Any, sleeping: Any, eventually: Any
+) -> None:
+    service, old = await sleeping()
+    assert not await service.deploy([sleeper(RETURNS_OK)])
+    new = (await service.submit(SLEEP, [HOUR])).id
+    await eventually(lambda: asleep(site, new))
+    expected = {old: (digest_of(sleeper()[1]), ev.Err(None)), new: (digest_of(sleeper(RETURNS_OK)[1]), ev.Ok(None))}
+    for id_, (digest, outcome) in expected.items():
+        await service.cancel(delay_of(id_), "wake up")
+        assert await service.wait(id_) == outcome
+        assert (await site.store.get(id_)).digest == digest
 
 
 @pytest.mark.parametrize("restart", [True, False])
