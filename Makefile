@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(firstword $(shell for each in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each; done))
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+PYTEST := $(BIN)/pytest -n auto --dist loadfile
 PYRIGHT := PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
 SOURCES := runtime server components tests
 UI := server/obelisk_server/ui
@@ -23,7 +24,7 @@ demo: $(VENV)/demo ## Run a durable workflow: install, build two components, ser
 	@$(BIN)/python components/demo.py
 
 test: $(VENV)/dev components ui ## Install what development needs and run all tests
-	@$(BIN)/pytest
+	@$(PYTEST)
 
 check: $(VENV)/dev components ui ## All that CI runs: format, lint, types, layers, tests, the wheel, a short benchmark
 	$(BIN)/ruff format --check $(SOURCES)
@@ -33,7 +34,7 @@ check: $(VENV)/dev components ui ## All that CI runs: format, lint, types, layer
 	$(BIN)/python $(UI)/app/build.py check
 	$(BIN)/pytest --quiet tests/packaging/wheel.py
 	$(BIN)/python tests/bench --short --json build/bench-short.json
-	$(BIN)/pytest
+	$(PYTEST)
 
 format: $(VENV)/dev ## Format and fix what can be fixed
 	$(BIN)/ruff format $(SOURCES)
