@@ -3,7 +3,9 @@
 import json
 import selectors
 import socket
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 WAIT_SECONDS = 300
@@ -20,14 +22,18 @@ def get(target: str) -> bytes:
     return f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
 
 
+def post(target: str, fields: dict[str, Any]) -> bytes:
+    body = json.dumps(fields).encode()
+    head = f"Host: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    return f"POST {target} HTTP/1.1\r\n{head}\r\n\r\n".encode() + body
+
+
 def submit(function: str, *params: int, wait: bool = True) -> bytes:
     """The request that starts an execution, and is answered when it has ended if it waits for that."""
     fields: dict[str, Any] = {"function": function, "params": params}
     if wait:
         fields["wait"] = WAIT_SECONDS
-    body = json.dumps(fields).encode()
-    head = f"Host: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
-    return f"POST /v1/executions HTTP/1.1\r\n{head}\r\n\r\n".encode() + body
+    return post("/v1/executions", fields)
 
 
 class Connection:
@@ -91,3 +97,51 @@ def ask_all(port: int, requests: Sequence[bytes], connections: int = 32) -> list
                     answers.append(answer)
                     send_next(key.data)
     return answers
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """What a client saw for a while; seconds."""
+
+    seconds: float
+    latencies: list[float]
+    pauses: list[float]
+    """Between one answer, of whichever request, and the next."""
+
+    @property
+    def rate(self) -> float:
+        return len(self.latencies) / self.seconds
+
+
+class Stream:
+    """The same request over and over, over some connections, each of which sends again when it was answered."""
+
+    def __init__(self, port: int, request: bytes, connections: int = 32) -> None:
+        self._request = request
+        self._connections = [Connection(port) for _ in range(connections)]
+
+    def run(self, ended: Callable[[float], bool]) -> Stretch:
+        """Until `ended`, which is told when it began, says so, and all requests are answered."""
+        begun = latest = time.perf_counter()
+        latencies, pauses, sent = list[float](), list[float](), dict[Connection, float]()
+        with selectors.DefaultSelector() as selector:
+            for connection in self._connections:
+                selector.register(connection.socket, selectors.EVENT_READ, connection)
+                sent[connection] = time.perf_counter()
+                connection.socket.sendall(self._request)
+            while sent:
+                for key, _ in selector.select():
+                    if key.data.read() is None:
+                        continue
+                    now = time.perf_counter()
+                    pauses.append(now - latest)
+                    latencies.append(now - sent.pop(key.data))
+                    latest = now
+                    if not ended(begun):
+                        sent[key.data] = now
+                        key.data.socket.sendall(self._request)
+        return Stretch(latest - begun, latencies, pauses)
+
+    def close(self) -> None:
+        for connection in self._connections:
+            connection.close()

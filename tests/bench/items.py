@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 import memory
 import recovery
+import retention
 import speed
 from measuring import Scale
 from report import Figure
@@ -20,4 +21,5 @@ ITEMS: Mapping[str, Item] = {
     "DB": speed.size,
     "RP": recovery.replay,
     "UI": speed.listed,
+    "RET": retention.deleted,
 }

@@ -1,108 +1,96 @@
-"""How long commits wait while 100,000 finished executions are deleted beside the work of one workflow.
-
-Run: python tests/bench/retention.py [executions]
-"""
+"""RET: how long nothing is answered while old executions are deleted beside W3, and beside W3 alone."""
 
 import asyncio
-import sys
-import tempfile
+import sqlite3
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+
+from client import FIBOA, Connection, Stream, post, submit
+from measuring import Scale
+from report import Figure, percentile
+from serving import Server, Servers
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.history import fold
 from obelisk_runtime.core.ids import ExecutionId, ExecutorId, Instant, top_level_id
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.ports.trees import Grafted
-from obelisk_runtime.service.retention import REST_SECONDS, ROWS_PER_WRITE_MAX, TREES_PER_WRITE_MAX
 from obelisk_runtime.storage.sqlite import SqliteStore
-from obelisk_runtime.testing.series import Series
 
-EXECUTIONS = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-TOGETHER = 500
 OLD = Instant(1_600_000_000_000_000)
 FUNCTION = Ffqn.parse("testing:fibo/fibo.fibo")
-SWITCH_INTERVAL_SECONDS = 0.0002
-"""As the server has it."""
+TOGETHER = 500
+ALONE_SECONDS = 10.0
+POLL_SECONDS = 0.25
 
 
-def now() -> Instant:
-    return Instant(time.time_ns() // 1_000)
+def deleted(servers: Servers, scale: Scale) -> list[Figure]:
+    """RET: 100,000 finished executions are deleted while W3 runs; before and after that W3 runs alone."""
+    n, seconds = scale.count(100_000), 1.0 if scale.short else ALONE_SECONDS
+    with servers.prepared() as server:
+        asyncio.run(_fill(server.database, n))
+        server.start()
+        load = Stream(server.port, submit(FIBOA, 10, 3))
+        before = load.run(lambda begun: time.perf_counter() - begun > seconds)
+        pruning = threading.Thread(target=_prune, args=(server,))
+        pruning.start()
+        during = load.run(_until_gone(server, pruning))
+        pruning.join()
+        after = load.run(lambda begun: time.perf_counter() - begun > seconds)
+        load.close()
+    alone = sorted(before.pauses + after.pauses)
+    return [
+        Figure("RET longest pause", 1e3 * max(during.pauses), "ms", 50),
+        Figure("RET longest pause, W3 alone", 1e3 * alone[-1], "ms"),
+        Figure("RET pause p99.9", 1e3 * _per_mille(during.pauses), "ms"),
+        Figure("RET pause p99.9, W3 alone", 1e3 * _per_mille(alone), "ms"),
+        Figure("RET answer p99", 1e3 * percentile(during.latencies, 99), "ms"),
+        Figure("RET answer p99, W3 alone", 1e3 * percentile(before.latencies + after.latencies, 99), "ms"),
+        Figure("RET W3 meanwhile", during.rate / ((before.rate + after.rate) / 2), "of W3"),
+        Figure("RET deleted", n / during.seconds, "executions/s"),
+    ]
 
 
-def old(number: int) -> Grafted:
-    created = ev.Created(ev.ExecutionKind.ACTIVITY, FUNCTION, '["some parameters"]', tags={"team": str(number % 9)})
-    events = (created, ev.Locked(ExecutorId(f"X_{number % 3}"), 1), ev.Finished(ev.Ok('"and a result"')))
-    log = [ev.Recorded(version, OLD, event) for version, event in enumerate(events)]
-    id_ = top_level_id(OLD // 1_000, number)
-    return Grafted(id_, log, (), fold(id_, log, ()))
+def _per_mille(pauses: list[float]) -> float:
+    return sorted(pauses)[len(pauses) * 999 // 1_000]
 
 
-async def fill(store: SqliteStore) -> None:
-    for start in range(0, EXECUTIONS, TOGETHER):
-        await asyncio.gather(
-            *(store.graft([old(number)]) for number in range(start, min(start + TOGETHER, EXECUTIONS)))
-        )
+def _prune(server: Server) -> None:
+    connection, cursor = Connection(server.port), ""
+    while cursor is not None:
+        page = connection.ask(post("/v1/prune", {"older_than": "1d", **({"cursor": cursor} if cursor else {})}))
+        cursor = page["next_cursor"]
+    connection.close()
 
 
-async def delete(store: SqliteStore) -> int:
-    """As the service does it."""
-    deleted, cursor = 0, None
-    while True:
-        found = await store.old_trees(now(), cursor=cursor)
-        for start in range(0, len(found.ids), TREES_PER_WRITE_MAX):
-            deleted += len(
-                await store.prune(found.ids[start : start + TREES_PER_WRITE_MAX], Instant(now() - 3600_000_000))
-            )
-            await asyncio.sleep(REST_SECONDS)
-        cursor = found.next_cursor
-        if cursor is None:
-            break
-    print(f"{deleted} executions are gone", flush=True)
-    while await store.sweep(ROWS_PER_WRITE_MAX):  # noqa: ASYNC110 - a rest, not a wait
-        await asyncio.sleep(REST_SECONDS)
-    return deleted
+def _until_gone(server: Server, pruning: threading.Thread) -> Callable[[float], bool]:
+    """All is cut off and its room is free; asked seldom."""
+    database = sqlite3.connect(f"{server.database.as_uri()}?mode=ro", uri=True)
+    asked = 0.0
+
+    def gone(_: float) -> bool:
+        nonlocal asked
+        if pruning.is_alive() or time.perf_counter() - asked < POLL_SECONDS:
+            return False
+        asked = time.perf_counter()
+        return not database.execute("SELECT EXISTS (SELECT 1 FROM executions WHERE parent < 0)").fetchone()[0]
+
+    return gone
 
 
-async def work(store: SqliteStore, pauses: list[float]) -> None:
-    run = Series(store, ExecutionId(top_level_id(now() // 1_000, 1)), now)
-    await run.start()
-    while True:
-        begun = time.perf_counter()
-        await run.step()
-        pauses.append(time.perf_counter() - begun)
-
-
-def describe(name: str, pauses: list[float], seconds: float) -> None:
-    ordered = sorted(pauses)
-    p50, p99, most = (ordered[int(len(ordered) * part)] * 1e3 for part in (0.5, 0.99, 1 - 1e-9))
-    rate = len(pauses) / seconds
-    print(
-        f"{name}: {rate:6.0f} steps/s, a step waits p50 {p50:.2f} ms, p99 {p99:.2f} ms, at most {most:.1f} ms",
-        flush=True,
-    )
-
-
-async def main(folder: Path) -> None:
-    store = await SqliteStore.open(folder / "obelisk.db")
-    begun = time.perf_counter()
-    await fill(store)
-    print(f"{EXECUTIONS} executions in {time.perf_counter() - begun:.1f} s", flush=True)
-    pauses: list[float] = []
-    working = asyncio.ensure_future(work(store, pauses))
-    await asyncio.sleep(3)
-    describe("alone   ", pauses, 3)
-    pauses.clear()
-    begun = time.perf_counter()
-    await delete(store)
-    describe("deleting", pauses, time.perf_counter() - begun)
-    print(f"deleted in {time.perf_counter() - begun:.1f} s")
-    working.cancel()
-    await asyncio.gather(working, return_exceptions=True)
+async def _fill(database: Path, count: int) -> None:
+    store = await SqliteStore.open(database)
+    for start in range(0, count, TOGETHER):
+        numbers = range(start, min(start + TOGETHER, count))
+        await asyncio.gather(*(store.graft([_old(number)]) for number in numbers))
     await store.close()
 
 
-if __name__ == "__main__":
-    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
-    with tempfile.TemporaryDirectory(prefix="bench-", dir="build") as name:
-        asyncio.run(main(Path(name)))
+def _old(number: int) -> Grafted:
+    created = ev.Created(ev.ExecutionKind.ACTIVITY, FUNCTION, '["some parameters"]', tags={"team": str(number % 9)})
+    events = (created, ev.Locked(ExecutorId(f"X_{number % 3}"), 1), ev.Finished(ev.Ok('"and a result"')))
+    log = [ev.Recorded(version, OLD, event) for version, event in enumerate(events)]
+    id_ = ExecutionId(top_level_id(OLD // 1_000, number))
+    return Grafted(id_, log, (), fold(id_, log, ()))

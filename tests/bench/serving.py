@@ -113,9 +113,15 @@ class Servers:
 
     @contextmanager
     def run(self, components: Components = TINY, limits: Mapping[str, int] | None = None) -> Generator[Server]:
+        with self.prepared(components, limits) as server:
+            server.start()
+            yield server
+
+    @contextmanager
+    def prepared(self, components: Components = TINY, limits: Mapping[str, int] | None = None) -> Generator[Server]:
+        """One that is not started yet."""
         self._count += 1
         server = Server(self.folder / str(self._count), components, limits)
-        server.start()
         try:
             yield server
         finally:

@@ -3,6 +3,7 @@
 A tree is a top-level execution with everything below it. The rules on top of `ports.store` hold here as well.
 """
 
+import math
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -80,6 +81,9 @@ class Trees(Protocol):
         """
         ...
 
-    def sweep(self, limit: int) -> Awaitable[int]:
-        """Free the room of about so many rows of what was pruned; how many it was, 0 when nothing is left."""
+    def sweep(self, limit: int, seconds: float = math.inf) -> Awaitable[int]:
+        """Free the room of about so many rows of what was pruned, and of fewer if that takes longer than `seconds`.
+
+        How many it was; 0 when nothing is left.
+        """
         ...

@@ -12,7 +12,8 @@ LOOKED_SECONDS = 60.0
 """How often old trees are looked for."""
 TREES_PER_WRITE_MAX = 50
 ROWS_PER_WRITE_MAX = 200
-"""Rows that are freed in one transaction: others wait for it."""
+WRITE_SECONDS = 0.005
+"""Rows that are freed in one transaction, and how long that may take: others wait for it."""
 REST_SECONDS = 0.005
 """Between two transactions, so that others have theirs."""
 
@@ -65,7 +66,7 @@ class Retention:
                 pass
 
     async def _sweep(self) -> None:
-        while await self._node.store.sweep(ROWS_PER_WRITE_MAX):  # noqa: ASYNC110 - a rest, not a wait
+        while await self._node.store.sweep(ROWS_PER_WRITE_MAX, WRITE_SECONDS):  # noqa: ASYNC110 - a rest, not a wait
             await asyncio.sleep(REST_SECONDS)
 
     async def _prune_old(self) -> None:

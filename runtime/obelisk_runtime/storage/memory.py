@@ -5,6 +5,7 @@ wait in a queue, are applied together on the next turn of the loop, and are ackn
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -113,7 +114,7 @@ class MemoryStore:
     def prune(self, trees: Sequence[ExecutionId], before: Instant) -> Awaitable[Sequence[ExecutionId]]:
         return self._write(partial(self._tables.prune, tuple(trees), before))
 
-    def sweep(self, limit: int) -> Awaitable[int]:  # noqa: ARG002 - nothing is left by `prune`
+    def sweep(self, limit: int, seconds: float = math.inf) -> Awaitable[int]:  # noqa: ARG002 - `prune` leaves nothing
         return self._write(lambda: 0)
 
     # Reads: of what is applied

@@ -12,8 +12,6 @@ BUSY_SECONDS = 5.0
 """How long to wait for somebody who holds the file's write lock, as an open `sqlite3` shell does."""
 PAGE_BYTES = 2_048
 """Half of what is usual: a step touches five pages, and every table and index takes one from the start."""
-CHECKPOINT_PAGES = 2_000
-"""Pages in the write-ahead log after which a commit copies them to the file."""
 STATEMENTS_CACHED = 256
 CHECKED_BYTES_MAX = 16 << 20
 """A file up to this size is checked in full when it is opened; in a larger one damage shows when it is read."""
@@ -62,7 +60,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")  # see `checkpoints`
     if found and path.stat().st_size <= CHECKED_BYTES_MAX:
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":

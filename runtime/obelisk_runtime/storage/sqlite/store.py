@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -18,6 +19,7 @@ from obelisk_runtime.ports.trees import Grafted, OldTrees
 from obelisk_runtime.storage.codec import EventCodec, Interned
 from obelisk_runtime.storage.sqlite import queue, writes
 from obelisk_runtime.storage.sqlite import trees as whole_trees
+from obelisk_runtime.storage.sqlite.checkpoints import Checkpoints
 from obelisk_runtime.storage.sqlite.ledger import Hook, Ledger
 from obelisk_runtime.storage.sqlite.lock_file import LockFile
 from obelisk_runtime.storage.sqlite.opening import open_connection, opening_error
@@ -28,7 +30,9 @@ from obelisk_runtime.storage.sqlite.writer import Writer
 class SqliteStore:
     """Durable when an awaitable is done: write-ahead log, synchronous=FULL. One server a file."""
 
-    def __init__(self, lock: LockFile, ledger: Ledger, connection: sqlite3.Connection, reader: Reader) -> None:
+    def __init__(
+        self, lock: LockFile, ledger: Ledger, connection: sqlite3.Connection, checkpoints: Checkpoints, reader: Reader
+    ) -> None:
         self._lock = lock
         self._reader = reader
         self._interned = ledger.interned
@@ -36,7 +40,7 @@ class SqliteStore:
         self._listeners: list[Callable[[port.Changed], None]] = []
         self._figures = reader.figures
         self._sequence = ledger.sequence
-        self._writer = Writer(connection, ledger, self._tell, self._figures)
+        self._writer = Writer(connection, ledger, checkpoints, self._tell, self._figures)
 
     @classmethod
     async def open(cls, path: Path, *, hook: Hook | None = None) -> "SqliteStore":
@@ -51,13 +55,14 @@ class SqliteStore:
             interned = Interned(text for (text,) in texts)
             ledger = Ledger(connection, interned, hook)
             reader = await Reader.open(path, interned)
+            checkpoints = Checkpoints(path)
         except BaseException as error:
             connection.close()
             lock.release()
             if isinstance(error, sqlite3.Error):
                 raise opening_error(path, error) from error
             raise
-        return cls(lock, ledger, connection, reader)
+        return cls(lock, ledger, connection, checkpoints, reader)
 
     async def close(self) -> None:
         await self._reader.close()
@@ -182,8 +187,8 @@ class SqliteStore:
         pruned = tuple(trees)
         return self._writer.submit(lambda ledger: whole_trees.prune(ledger, pruned, before))
 
-    def sweep(self, limit: int) -> Awaitable[int]:
-        return self._writer.submit(lambda ledger: whole_trees.sweep(ledger, limit))
+    def sweep(self, limit: int, seconds: float = math.inf) -> Awaitable[int]:
+        return self._writer.submit(lambda ledger: whole_trees.sweep(ledger, limit, seconds))
 
     # The overview
 

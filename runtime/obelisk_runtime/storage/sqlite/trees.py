@@ -5,6 +5,7 @@ below is deleted later, leaves first, so that what is left always hangs together
 """
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from obelisk_runtime.storage.codec import FINISHED, EventCodec, Segment, body, p
 from obelisk_runtime.storage.sqlite.ledger import Held, Ledger
 from obelisk_runtime.storage.sqlite.queue import ANSWER_CANCELLED, ANSWER_DUE
 
+ROWS_BETWEEN_LOOKS = 20
+"""Rows that are deleted before a look at the clock."""
 ENTRIES_MAX = 64
 """Entries of a grafted log in a row."""
 
@@ -140,9 +143,20 @@ def prune(ledger: Ledger, trees: Sequence[ExecutionId], before: Instant) -> list
     return list(pruned)
 
 
-def sweep(ledger: Ledger, limit: int) -> int:
-    """Goes down level by level, a part of each, and deletes the lowest part: nothing is below that."""
+def sweep(ledger: Ledger, limit: int, seconds: float) -> int:
     ledger.flush()
+    begun = time.perf_counter()
+    swept = 0
+    while swept < limit:
+        rows = _sweep_some(ledger, min(ROWS_BETWEEN_LOOKS, limit - swept))
+        swept += rows
+        if not rows or time.perf_counter() - begun >= seconds:
+            break
+    return swept
+
+
+def _sweep_some(ledger: Ledger, limit: int) -> int:
+    """Goes down level by level, a part of each, and deletes the lowest part: nothing is below that."""
     lowest = ledger.select("SELECT key FROM executions WHERE parent < 0 LIMIT ?", (limit,))
     below = lowest
     while below:

@@ -13,6 +13,7 @@ from obelisk_runtime.core.ids import ExecutionId
 from obelisk_runtime.ports.figures import StoreFigures
 from obelisk_runtime.ports.store import Changed, StoreUnavailable
 from obelisk_runtime.prompt import Prompt
+from obelisk_runtime.storage.sqlite.checkpoints import Checkpoints
 from obelisk_runtime.storage.sqlite.ledger import Ledger
 
 QUEUED_MAX = 50_000
@@ -60,12 +61,14 @@ class Writer:
         self,
         connection: sqlite3.Connection,
         ledger: Ledger,
+        checkpoints: Checkpoints,
         tell: Callable[[Changed], None],
         figures: StoreFigures,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._connection = connection
         self._ledger = ledger
+        self._checkpoints = checkpoints
         self._tell = tell
         self._figures = figures
         self._closed = False
@@ -125,6 +128,7 @@ class Writer:
                     self._loop.call_soon_threadsafe(self._acknowledge, writes, changed)
                 except RuntimeError:  # the loop is closed: nobody is left to be told
                     ending = True
+                self._checkpoints.committed(self._connection)
         self._run_end()
 
     def _run_take(self) -> tuple[list[Write[Any]], bool]:
@@ -193,6 +197,7 @@ class Writer:
         return Changed(frozenset(ledger.changed), ledger.pending, ledger.sequence) if ledger.changed else None
 
     def _run_end(self) -> None:
+        self._checkpoints.close()
         try:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.Error:
