@@ -86,6 +86,8 @@ _LIST = (
     _get("get-component", "/v1/components/{name}"),
     _post("upgrade-component", "/v1/components/{name}/upgrade", Scope.OPERATE, Repeat.SAME),
     _post("reload", "/v1/server/reload", Scope.ADMIN, Repeat.SAME),
+    _get("stream-execution", _EXECUTION + "/stream"),
+    _get("stream-all", "/v1/stream"),
     _get("throughput", "/v1/throughput"),
     _get("health", "/v1/health"),
     _get("openapi", "/openapi.json"),

@@ -1,5 +1,6 @@
 """HTTP: what every request goes through before and after its operation."""
 
+import asyncio
 import logging
 import re
 import socket
@@ -21,6 +22,7 @@ from obelisk_server.api import (
     openapi,
     problems,
     refusals,
+    streams,
     trees,
     versions,
     wire,
@@ -33,6 +35,8 @@ BODY_MARGIN_BYTES = 64 * 1024
 """What a body may have beside the largest payload."""
 REQUESTS_MAX = 10_000
 """Requests that are answered at once, waiting ones included."""
+WRITE_SECONDS_MAX = 60.0
+"""How long a client of a stream may take to read a part of it."""
 CLOSE_SECONDS = 5.0
 """How long a stopping listener lets requests end."""
 
@@ -43,6 +47,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *trees.OPERATIONS,
     *catalogue.OPERATIONS,
     *condition.OPERATIONS,
+    *streams.OPERATIONS,
     *openapi.OPERATIONS,
 )
 
@@ -75,6 +80,7 @@ class Listener:
     async def stop(self) -> None:
         """Take no more connections, answer requests that wait with what there is, and close."""
         self._context.waits.stop()
+        self._context.followers.stop()
         await self._http.stop()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -105,6 +111,7 @@ class Listener:
             {name: unquote(segment) for name, segment in segments.items()},
             _query(query_text, operation.query),
             await self._body(request, operation) if operation.endpoint.method == "POST" else _NOTHING,
+            request.headers,
         )
         reply = await operation.handler(self._context, call)
         return await _streamed(request, reply) if isinstance(reply, Stream) else _whole(reply)
@@ -148,11 +155,19 @@ def _whole(reply: Reply) -> web.Response:
 async def _streamed(request: web.BaseRequest, stream: Stream) -> web.StreamResponse:
     """Until the parts end or the client leaves."""
     headers = {"Content-Type": stream.media_type, "Cache-Control": "no-store", "Server": SERVER}
+    if request.method == "HEAD":
+        return web.Response(headers=headers)
     response = web.StreamResponse(headers=headers)
     async with aclosing(stream.parts) as parts:
         await response.prepare(request)
-        async for part in parts:
-            await response.write(part)
+        try:
+            async for part in parts:
+                async with asyncio.timeout(WRITE_SECONDS_MAX):
+                    await response.write(part)
+        except (ConnectionError, TimeoutError):
+            response.force_close()
+        except ObeliskError as error:  # the answer has begun: the client sees its end, and connects again
+            _log.warning("a stream ended early", extra={"path": request.path, "reason": str(error)})
     return response
 
 

@@ -56,7 +56,7 @@ class _Described:
             "summary": operation.summary,
             "x-obelisk-scope": endpoint.scope.value,
             "x-obelisk-repeat": endpoint.repeat.value,
-            "parameters": [*self._path(), *self._query()],
+            "parameters": [*self._path(), *self._query(), *self._headers()],
             "responses": {**self._answers(), **refusals(operation)},
         }
         if endpoint.method == "POST":
@@ -81,10 +81,19 @@ class _Described:
         for name, schema in struct["properties"].items():
             yield {"name": name, "in": "query", "required": name in struct["required"], "schema": _given(schema)}
 
+    def _headers(self) -> Iterator[Json]:
+        for name in self._operation.headers:
+            yield {"name": name, "in": "header", "required": False, "schema": {"type": "string"}}
+
     def _answers(self) -> Json:
         operation = self._operation
         content = {operation.media_type: {"schema": self._schemas[id(operation.answer)]}}
-        return {str(status): {"description": operation.summary, "content": content} for status in operation.statuses}
+        found: Json = {
+            str(status): {"description": operation.summary, "content": content} for status in operation.statuses
+        }
+        if "204" in found:
+            found["204"] = {"description": "There is nothing more, and there will not be."}
+        return found
 
 
 def _given(schema: Json) -> Json:

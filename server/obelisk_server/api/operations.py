@@ -9,6 +9,7 @@ import msgspec
 from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.service import Service
 from obelisk_server.api import wire
+from obelisk_server.api.followers import Followers
 from obelisk_server.api.turns import Turns
 from obelisk_server.api.waits import Waits
 from obelisk_server.endpoints import ENDPOINTS, Endpoint
@@ -32,8 +33,12 @@ class Context:
     """Take obelisk.toml again; None where there is none. Raises: InvalidSetup."""
     ready: bool = False
     lists: Turns = field(default_factory=Turns)
+    followers: Followers = field(init=False)
     document: Callable[[], bytes] = lambda: b"{}"  # the listener has it
     """The OpenAPI document of what is deployed now."""
+
+    def __post_init__(self) -> None:
+        self.followers = Followers(self.service.subscribe)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,7 @@ class Call(Generic[Query, Body]):
     path: Mapping[str, str]
     query: Query
     body: Body
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,8 @@ class Operation(Generic[Query, Body]):
     body_bytes_max: int | None = None
     """None: what a payload may have."""
     media_type: str = JSON
+    headers: tuple[str, ...] = ()
+    """Headers of the request that it looks at."""
 
     @property
     def endpoint(self) -> Endpoint:

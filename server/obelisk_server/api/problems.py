@@ -19,7 +19,7 @@ from obelisk_runtime.service import (
     StubNotFound,
 )
 from obelisk_runtime.service.transfer import TreeBusy, TreeTooLarge
-from obelisk_server.api import refusals, waits
+from obelisk_server.api import followers, refusals, waits
 from obelisk_server.api.operations import AnyOperation
 from obelisk_server.serving import RETRY, BodyCutOff, BodyTooLarge, ProblemType, lookup
 from obelisk_server.serving.problems import INTERNAL
@@ -75,6 +75,7 @@ PROBLEMS: dict[type[ObeliskError], ProblemType] = {
     InvalidSetup: ProblemType(
         422, "invalid-setup", "obelisk.toml or a component is wrong", lambda e: {"problems": list(e.problems)}
     ),
+    followers.TooManyStreams: ProblemType(429, "too-many-streams", "Too many streams", headers=RETRY),
     Overloaded: ProblemType(429, "overloaded", "The server is at its limit", headers=RETRY),
     store.StoreUnavailable: ProblemType(503, "store-unavailable", "The store does not work now", headers=RETRY),
 }
