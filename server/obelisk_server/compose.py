@@ -144,6 +144,7 @@ async def _serve(setup: Setup, config: ServerConfig, stack: AsyncExitStack) -> N
     reload = Reload(setup, config, service, mounts)
     context = Context(service, Waits(), reload)
     stack.callback(service.subscribe(context.waits.on_change))
+    stack.callback(service.subscribe_logs(context.waits.on_logs))
     await service.start()
     stack.push_async_callback(service.stop)
     listener = Listener(context, payload_bytes_max=config.limits.payload_bytes_max, pages=Pages())

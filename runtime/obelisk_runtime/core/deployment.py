@@ -100,6 +100,10 @@ class RuntimeLimits:
     history_events_max: int = 100_000
     history_bytes_max: int = 64 * MEBIBYTE
     """Parameters and results in the history of one workflow. It is warned of either limit at 80 %."""
+    log_records_max: int = 10_000
+    """Lines that one attempt, or a workflow, may write; the last one says that the rest is not kept."""
+    log_bytes_max: int = 4 * MEBIBYTE
+    """The same, in characters."""
     deaths_max: int = 3
     """An execution that was running when the process died so many times in a row is paused."""
     heartbeat: int = 2 * SECOND

@@ -373,6 +373,14 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+EVERY_LEVEL = frozenset(LogLevel)
+
+
+def levels_from(lowest: LogLevel) -> frozenset[LogLevel]:
+    """A level and those above it."""
+    return frozenset(list(LogLevel)[list(LogLevel).index(lowest) :])
+
+
 @dataclass(frozen=True, slots=True)
 class LogRecord:
     """A line a guest wrote. (execution, run, ordinal) is its identity: written again, it is the same record.
@@ -387,7 +395,7 @@ class LogRecord:
     at: Instant
     level: LogLevel
     source: str
-    """`log`, `stdout` or `stderr`."""
+    """`log`, `stdout`, `stderr`, or `host`: who says that something was cut."""
     message: str
 
 
@@ -405,9 +413,18 @@ class Catalog(Protocol):
         ...
 
     async def read_logs(
-        self, execution_id: ExecutionId, *, after: int = 0, limit: int = PAGE_MAX
+        self,
+        execution_id: ExecutionId,
+        *,
+        after: int = 0,
+        limit: int = PAGE_MAX,
+        levels: frozenset[LogLevel] = EVERY_LEVEL,
+        tree: bool = False,
     ) -> Sequence[tuple[int, LogRecord]]:
-        """(cursor, record) in the order they were written, with cursors above `after`; they grow from 1 or more."""
+        """(cursor, record) in the order they were written, with cursors above `after`; they grow from 1 or more.
+
+        `tree`: also of everything below the execution.
+        """
         ...
 
 

@@ -9,7 +9,7 @@ from obelisk_runtime.core.ids import ExecutionId, Instant
 from obelisk_runtime.ports.guest import GuestResources
 from obelisk_runtime.ports.store import LogLevel
 from obelisk_runtime.service.deployment import Target
-from obelisk_runtime.service.logs import GuestLog
+from obelisk_runtime.service.logs import GuestLog, LogPlace
 from obelisk_runtime.service.node import Node
 
 ATTEMPT_VARIABLE = "OBELISK_ATTEMPT"
@@ -22,18 +22,18 @@ class ActivityContext:
         self._node = node
         self._target = target
         self._attempt = attempt
-        self._log = GuestLog(node.logs, execution_id)
+        self._log = GuestLog(node.logs, execution_id, node.limits)
 
     @cached_property
     def wasi(self) -> GuestResources:
         return self._node.deployment.library.state(self)
 
     def log(self, level: LogLevel, message: str) -> None:
-        self._log.record(self._attempt, self._node.clock.now(), level, "log", message)
+        self._log.message(self._here(), level, message)
 
     def end(self) -> Collection[Awaitable[None]]:
         """What is returned must be done before the attempt has ended."""
-        self._log.end(self._attempt, self._node.clock.now())
+        self._log.end(self._here())
         return self.wasi.close() if "wasi" in self.__dict__ else ()
 
     def wall_clock(self) -> Instant:
@@ -55,4 +55,7 @@ class ActivityContext:
         return self._target.component.settings.directories
 
     def write(self, source: str, data: bytes) -> None:
-        self._log.output(self._attempt, self._node.clock.now(), source, data)
+        self._log.output(self._here(), source, data)
+
+    def _here(self) -> LogPlace:
+        return LogPlace(self._attempt, self._node.clock.now())

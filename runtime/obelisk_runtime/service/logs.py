@@ -1,13 +1,20 @@
 """What guests write, as records in the store: in order with the events around them, never awaited by anybody."""
 
 import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
+from obelisk_runtime.core.deployment import RuntimeLimits
 from obelisk_runtime.core.ids import ExecutionId, Instant
 from obelisk_runtime.ports.store import Catalog, LogLevel, LogRecord
 
 LINE_BYTES_MAX = 16 * 1024
 """A longer message is cut there, with a mark."""
-_CUT = " … (cut)"
+CUT = " … (cut)"
+"""At the end of what was longer."""
+FULL = "the log of this attempt is full; what follows is not kept"
+"""The last record of a guest that wrote too much."""
+_HOST = "host"
 _LEVELS = {"stdout": LogLevel.INFO, "stderr": LogLevel.WARN}
 
 
@@ -18,6 +25,7 @@ class LogWriter:
         self._catalog = catalog
         self._records: list[LogRecord] = []
         self._unborn: dict[ExecutionId, list[LogRecord]] = {}
+        self._listeners: list[Callable[[frozenset[ExecutionId]], None]] = []
 
     def unborn(self, execution_id: ExecutionId) -> None:
         """It runs though it is not in the store: until `born`, what it writes is kept, for it may come too early."""
@@ -42,45 +50,112 @@ class LogWriter:
         """Hand over what was collected; call it before an append that must not overtake the records."""
         if self._records:
             records, self._records = self._records, []
-            asyncio.ensure_future(self._catalog.write_logs(records)).add_done_callback(_forgive)
+            written = asyncio.ensure_future(self._catalog.write_logs(records))
+            written.add_done_callback(lambda done: self._written(records, done))
+
+    def _written(self, records: Sequence[LogRecord], done: "asyncio.Future[None]") -> None:
+        """A store that cannot write says so to every append; a log record is not worth an error of its own."""
+        if done.cancelled() or done.exception() is not None or not self._listeners:
+            return
+        executions = frozenset(record.execution_id for record in records)
+        for listener in self._listeners:
+            listener(executions)
+
+    def subscribe(self, listener: Callable[[frozenset[ExecutionId]], None]) -> Callable[[], None]:
+        """Tell of the executions that have new records; the result unsubscribes. The listener must not raise."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
 
 
-def _forgive(written: "asyncio.Future[None]") -> None:
-    """A store that cannot write says so to every append; a log record is not worth an error of its own."""
-    if not written.cancelled():
-        written.exception()
+@dataclass(frozen=True, slots=True)
+class LogPlace:
+    """Where in the life of a guest call a line belongs: see `LogRecord`."""
+
+    run: int
+    at: Instant
+    known: bool = False
+    """A replay has come here before: the line is in the store already. It is counted all the same."""
 
 
 class GuestLog:
-    """The records of one guest call. `run` and `ordinal` identify a record: see `LogRecord`."""
+    """What one guest call writes, as records: lines of streams, and messages. Both their length and their number end.
 
-    def __init__(self, writer: LogWriter, execution_id: ExecutionId) -> None:
+    A replayed call counts what it wrote before, so it is cut where it was cut before.
+    """
+
+    def __init__(self, writer: LogWriter, execution_id: ExecutionId, limits: RuntimeLimits) -> None:
         self._writer = writer
         self._execution_id = execution_id
+        self._records_left = limits.log_records_max
+        self._bytes_left = limits.log_bytes_max
         self._run = -1
         self._ordinal = 0
-        self._lines: dict[str, bytes] = {}
+        self._lines: dict[str, _Line] = {}
 
-    def record(self, run: int, at: Instant, level: LogLevel, source: str, message: str) -> None:
-        self._ordinal = self._ordinal + 1 if run == self._run else 0
-        self._run = run
-        if len(message) > LINE_BYTES_MAX:
-            message = message[:LINE_BYTES_MAX] + _CUT
-        self._writer.write(LogRecord(self._execution_id, run, self._ordinal, at, level, source, message))
+    def message(self, place: LogPlace, level: LogLevel, message: str) -> None:
+        """Of obelisk:log."""
+        self._record(place, level, "log", _shortened(message))
 
-    def output(self, run: int, at: Instant, source: str, data: bytes) -> None:
+    def output(self, place: LogPlace, source: str, data: bytes) -> None:
         """Bytes of a stream; every whole line becomes a record."""
-        *lines, rest = (self._lines.get(source, b"") + data).split(b"\n")
-        if len(rest) > LINE_BYTES_MAX:
-            lines.append(rest)
-            rest = b""
-        self._lines[source] = rest
-        for line in lines:
-            self.record(run, at, _LEVELS[source], source, line.decode(errors="replace"))
+        line = self._lines.setdefault(source, _Line())
+        for text in line.take(data):
+            self._record(place, _LEVELS[source], source, text)
 
-    def end(self, run: int, at: Instant) -> None:
+    def end(self, place: LogPlace) -> None:
         """The guest ended: a last line without its newline is a record too."""
-        for source, rest in self._lines.items():
-            if rest:
-                self.record(run, at, _LEVELS[source], source, rest.decode(errors="replace"))
-        self._lines.clear()
+        for source, line in self._lines.items():
+            for text in filter(None, line.end()):
+                self._record(place, _LEVELS[source], source, text)
+
+    def _record(self, place: LogPlace, level: LogLevel, source: str, message: str) -> None:
+        if not self._records_left:
+            return
+        self._ordinal = self._ordinal + 1 if place.run == self._run else 0
+        self._run = place.run
+        self._records_left -= 1
+        self._bytes_left -= len(message)
+        if not self._records_left or self._bytes_left < 0:
+            self._records_left = 0
+            level, source, message = LogLevel.WARN, _HOST, FULL
+        if not place.known:
+            at = LogRecord(self._execution_id, place.run, self._ordinal, place.at, level, source, message)
+            self._writer.write(at)
+
+
+class _Line:
+    """The line of a stream that is being written."""
+
+    __slots__ = ("_cut", "_written")
+
+    def __init__(self) -> None:
+        self._written = bytearray()
+        self._cut = False
+        """Its beginning was longer than a record holds and has been recorded; the rest is dropped."""
+
+    def take(self, data: bytes) -> Iterator[str]:
+        """The lines that are whole now, and one that is too long as soon as it is."""
+        *lines, rest = data.split(b"\n")
+        for line in lines:
+            self._written += line
+            yield from self.end()
+            self._cut = False
+        self._written += rest
+        if len(self._written) > LINE_BYTES_MAX:
+            yield from self.end()
+            self._cut = True
+
+    def end(self) -> Iterator[str]:
+        written, self._written = bytes(self._written), bytearray()
+        if not self._cut:
+            yield _shortened_bytes(written)
+
+
+def _shortened_bytes(line: bytes) -> str:
+    if len(line) <= LINE_BYTES_MAX:
+        return line.decode(errors="replace")
+    return line[:LINE_BYTES_MAX].decode(errors="ignore") + CUT
+
+
+def _shortened(message: str) -> str:
+    return message if len(message) * 4 <= LINE_BYTES_MAX else _shortened_bytes(message.encode())

@@ -452,3 +452,7 @@ class Service:
     def subscribe(self, listener: Callable[[Changed], None]) -> Callable[[], None]:
         """Hints that executions changed; may be lost."""
         return self.store.subscribe(listener)
+
+    def subscribe_logs(self, listener: Callable[[frozenset[ExecutionId]], None]) -> Callable[[], None]:
+        """Hints that guests of executions of this process wrote something; may be lost."""
+        return self._node.logs.subscribe(listener)

@@ -11,7 +11,7 @@ from obelisk_runtime.core.randomness import SeededStream
 from obelisk_runtime.ports.engine import Value
 from obelisk_runtime.ports.guest import GuestResources
 from obelisk_runtime.ports.store import LogLevel
-from obelisk_runtime.service.logs import GuestLog
+from obelisk_runtime.service.logs import GuestLog, LogPlace
 
 if TYPE_CHECKING:
     from obelisk_runtime.service.deployment import DeployedComponent
@@ -73,7 +73,7 @@ class WorkflowContext:
         self._last_rep = 0
         self._random = SeededStream(seed, "wasi")
         self._seed = seed
-        self._log = GuestLog(run.node.logs, run.id)
+        self._log = GuestLog(run.node.logs, run.id, run.node.limits)
 
     @cached_property
     def wasi(self) -> GuestResources:
@@ -96,13 +96,10 @@ class WorkflowContext:
             self.dropped.append(join_set)
 
     def log(self, level: LogLevel, message: str) -> None:
-        history = self.run.history
-        if not history.replaying:
-            self._log.record(history.position, self.run.node.clock.now(), level, "log", message)
+        self._log.message(self._here(), level, message)
 
     def end(self) -> None:
-        if not self.run.history.replaying:
-            self._log.end(self.run.history.position, self.run.node.clock.now())
+        self._log.end(self._here())
 
     def wall_clock(self) -> Instant:
         self.run.told_time()
@@ -129,6 +126,8 @@ class WorkflowContext:
         return ()
 
     def write(self, source: str, data: bytes) -> None:
+        self._log.output(self._here(), source, data)
+
+    def _here(self) -> LogPlace:
         history = self.run.history
-        if not history.replaying:
-            self._log.output(history.position, self.run.node.clock.now(), source, data)
+        return LogPlace(history.position, self.run.node.clock.now(), known=history.replaying)

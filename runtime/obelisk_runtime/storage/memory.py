@@ -162,9 +162,15 @@ class MemoryStore:
         return self._tables.components.get(digest)
 
     async def read_logs(
-        self, execution_id: ExecutionId, *, after: int = 0, limit: int = port.PAGE_MAX
+        self,
+        execution_id: ExecutionId,
+        *,
+        after: int = 0,
+        limit: int = port.PAGE_MAX,
+        levels: frozenset[port.LogLevel] = port.EVERY_LEVEL,
+        tree: bool = False,
     ) -> Sequence[tuple[int, port.LogRecord]]:
-        return self._tables.read_logs(execution_id, after, limit)
+        return self._tables.read_logs(execution_id, after, limit, levels, tree=tree)
 
     # The overview
 

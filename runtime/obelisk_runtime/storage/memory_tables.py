@@ -322,10 +322,16 @@ class Tables:
             if record.execution_id in self.executions:
                 self.logs.setdefault((record.execution_id, record.run, record.ordinal), record)
 
-    def read_logs(self, execution_id: ExecutionId, after: int, limit: int) -> list[tuple[int, port.LogRecord]]:
-        written = enumerate(self.logs.values(), start=1)
+    def read_logs(
+        self, execution_id: ExecutionId, after: int, limit: int, levels: frozenset[port.LogLevel], *, tree: bool
+    ) -> list[tuple[int, port.LogRecord]]:
+        below = f"{execution_id}."
         found = [
-            (cursor, record) for cursor, record in written if cursor > after and record.execution_id == execution_id
+            (cursor, record)
+            for cursor, record in enumerate(self.logs.values(), start=1)
+            if cursor > after
+            and record.level in levels
+            and (record.execution_id == execution_id or (tree and record.execution_id.startswith(below)))
         ]
         return found[: bounded(limit)]
 

@@ -171,11 +171,14 @@ class LogLine(Answer, frozen=True, kw_only=True):
     """A line that a guest wrote."""
 
     cursor: int
+    id: str
+    """The execution."""
     at: Instant
     level: str
     source: str
-    """`log`, `stdout` or `stderr`."""
+    """`log`, `stdout` or `stderr`; `host`: something was cut."""
     run: int
+    """The attempt of an activity; how far a workflow had come in its history."""
     message: str
 
 

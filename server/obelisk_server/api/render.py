@@ -167,6 +167,7 @@ def _answer(found: ev.ChildFinished | ev.DelayDue | ev.DelayCancelled) -> tuple[
 def log_line(cursor: int, record: LogRecord) -> answers.LogLine:
     return answers.LogLine(
         cursor=cursor,
+        id=record.execution_id,
         at=instant(record.at),
         level=record.level.value,
         source=record.source,

@@ -86,11 +86,18 @@ class Waits:
 
     def on_change(self, changed: Changed) -> None:
         """The listener for `Signals.subscribe`."""
+        self._wake(changed.executions)
+
+    def _wake(self, executions: frozenset[ExecutionId]) -> None:
         if not self._watchers:
             return
-        for execution_id in changed.executions & self._watchers.keys():
+        for execution_id in executions & self._watchers.keys():
             for watcher in self._watchers[execution_id]:
                 watcher.set()
+
+    def on_logs(self, executions: frozenset[ExecutionId]) -> None:
+        """The listener for `Service.subscribe_logs`."""
+        self._wake(executions)
 
     def stop(self) -> None:
         """End every wait now, and those to come at once."""

@@ -117,5 +117,12 @@ class Tail(Request, frozen=True):
     """If nothing is there yet, answer when there is, or after this long."""
 
 
+class Logs(Tail, frozen=True):
+    level: Text | None = None
+    """Only records of this level, and of those above it: trace, debug, info, warn, error."""
+    tree: bool = False
+    """Also of everything below the execution."""
+
+
 class Wait(Request, frozen=True):
     wait: Text | None = None

@@ -1,7 +1,8 @@
 """`obelisk execution …`."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import click
@@ -16,6 +17,7 @@ from obelisk_server.cli.versions import replay, upgrade
 
 PAGE_MAX = 1_000
 FOLLOW_WAIT = "10s"
+LEVELS = ("trace", "debug", "info", "warn", "error")
 
 
 @click.group(help="Submit, follow, look at and cancel executions.")
@@ -156,9 +158,13 @@ def responses(client: Client, *, execution_id: str, **options: Any) -> None:
 @_cursor
 @_limit
 @click.option("-f", "--follow", is_flag=True, help="Go on until the execution ends.")
+@click.option("--level", type=click.Choice(LEVELS), help="Only this level and those above it.")
+@click.option("--tree", is_flag=True, help="Also what everything below the execution wrote.")
 @client_command
-def logs(client: Client, *, execution_id: str, **options: Any) -> None:
-    _print_tail(Tail(client, execution_id, "list-logs", ("at", "level", "source"), "message"), **options)
+def logs(client: Client, *, execution_id: str, level: str | None, tree: bool, **options: Any) -> None:
+    columns = ("at", "level", "source", *(("id",) if tree else ()))
+    query = {"level": level, "tree": "true" if tree else None}
+    _print_tail(Tail(client, execution_id, "list-logs", columns, "message", query), **options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +177,10 @@ class Tail:
     columns: tuple[str, ...]
     last: str | None = None
     """The field that is shown without its name at the end; None: all other fields."""
+    filters: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
 
     def page(self, cursor: int, limit: int, wait: str | None) -> Json:
-        query = {"cursor": str(cursor), "limit": str(limit), "wait": wait}
+        query = {**self.filters, "cursor": str(cursor), "limit": str(limit), "wait": wait}
         return self.client.call(self.operation, self.execution_id, query=query)
 
     def line(self, item: Json) -> str:

@@ -91,6 +91,10 @@ class LimitsTable(Table):
     history_bytes_max: Annotated[Positive, Field(description="Parameters and results in its history")] = (
         _LIMITS.history_bytes_max
     )
+    log_records_max: Annotated[Positive, Field(description="Lines that one attempt may write; the rest is cut")] = (
+        _LIMITS.log_records_max
+    )
+    log_bytes_max: Annotated[Positive, Field(description="The same, in bytes")] = _LIMITS.log_bytes_max
     deaths_max: Annotated[Positive, Field(description="Deaths of the server during which an execution may run")] = (
         _LIMITS.deaths_max
     )

@@ -1,5 +1,6 @@
 """Reading calls: connections of their own, so that a slow one never delays a commit. They see every committed write."""
 
+import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import cycle
@@ -70,8 +71,14 @@ LIMIT ?)"""
 _OPEN_DELAYS = """
 SELECT segment, wakes, paused IS NOT NULL FROM delays WHERE parent = ? AND answer IS NULL ORDER BY key LIMIT ?"""
 _LOGS = """
-SELECT key, run, ordinal, at, level, source, message FROM logs
-WHERE execution = ? AND key > ? ORDER BY key LIMIT ?"""
+SELECT key, execution, run, ordinal, at, level, source, message FROM logs
+WHERE execution = ? AND key > ? AND level IN (SELECT value FROM json_each(?)) ORDER BY key LIMIT ?"""
+_TREE_LOGS = """
+WITH RECURSIVE below (key) AS (
+    VALUES (?) UNION ALL SELECT child.key FROM executions AS child JOIN below ON child.parent = below.key
+)
+SELECT key, execution, run, ordinal, at, level, source, message FROM logs
+WHERE execution IN below AND key > ? AND level IN (SELECT value FROM json_each(?)) ORDER BY key LIMIT ?"""
 
 
 class Reader:
@@ -256,16 +263,19 @@ class Reader:
         return rows[0][0] if rows else None
 
     async def read_logs(
-        self, execution_id: ExecutionId, after: int, limit: int
+        self, execution_id: ExecutionId, after: int, limit: int, levels: frozenset[port.LogLevel], *, tree: bool
     ) -> Sequence[tuple[int, port.LogRecord]]:
         try:
             (key,) = await self._find(execution_id, "key")
         except port.ExecutionNotFound:
             return []
-        rows = await self.select(_LOGS, (key, after, _bounded(limit)))
+        wanted = json.dumps(sorted(levels))
+        rows = await self.select(_TREE_LOGS if tree else _LOGS, (key, after, wanted, _bounded(limit)))
+        ids = await self.ids({row[1] for row in rows}) if tree else {key: execution_id}
         return [
-            (cursor, port.LogRecord(execution_id, run, ordinal, at, port.LogLevel(level), source, message))
-            for cursor, run, ordinal, at, level, source, message in rows
+            (cursor, port.LogRecord(id_, run, ordinal, at, port.LogLevel(level), source, message))
+            for cursor, execution, run, ordinal, at, level, source, message in rows
+            if (id_ := ids[execution]) is not None
         ]
 
 

@@ -164,9 +164,15 @@ class SqliteStore:
         return self._writer.submit(lambda ledger: writes.write_logs(ledger, written))
 
     async def read_logs(
-        self, execution_id: ExecutionId, *, after: int = 0, limit: int = port.PAGE_MAX
+        self,
+        execution_id: ExecutionId,
+        *,
+        after: int = 0,
+        limit: int = port.PAGE_MAX,
+        levels: frozenset[port.LogLevel] = port.EVERY_LEVEL,
+        tree: bool = False,
     ) -> Sequence[tuple[int, port.LogRecord]]:
-        return await self._reader.read_logs(execution_id, after, limit)
+        return await self._reader.read_logs(execution_id, after, limit, levels, tree=tree)
 
     # Trees
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from obelisk_runtime.core.ids import ExecutionId
-from obelisk_runtime.ports.store import PAGE_MAX, Changed, LogLevel, LogRecord, Store
+from obelisk_runtime.ports.store import PAGE_MAX, Changed, LogLevel, LogRecord, Store, levels_from
 from obelisk_runtime.testing.clock import START
 from obelisk_runtime.testing.conformance.executions import MIB, UNICODE
 from obelisk_runtime.testing.conformance.scenes import (
@@ -14,8 +14,10 @@ from obelisk_runtime.testing.conformance.scenes import (
     LATER,
     OTHER_DIGEST,
     activity,
+    decide,
     finish,
     numbered,
+    running_workflow,
     waiting_workflow,
 )
 
@@ -100,6 +102,31 @@ class TestGuestLogs:
         assert cursors == sorted(set(cursors))
         assert cursors[0] > 0
         assert list(await store.read_logs(numbered(1), after=cursors[-1])) == []
+
+    async def test_levels_are_chosen_and_pages_are_full_of_them(self, store: Store) -> None:
+        await store.create(activity(numbered(1)))
+        records = [
+            LogRecord(numbered(1), 1, ordinal, START, level, "log", "hello")
+            for ordinal, level in enumerate(list(LogLevel) * 3)
+        ]
+        await store.write_logs(records)
+        found = await store.read_logs(numbered(1), limit=4, levels=levels_from(LogLevel.WARN))
+        assert [entry.level for _, entry in found] == [LogLevel.WARN, LogLevel.ERROR] * 2
+        rest = await store.read_logs(numbered(1), after=found[-1][0], levels=levels_from(LogLevel.WARN))
+        assert [entry.level for _, entry in rest] == [LogLevel.WARN, LogLevel.ERROR]
+        assert await store.read_logs(numbered(1), levels=frozenset()) == []
+
+    async def test_what_a_whole_tree_wrote_is_read_in_order(self, store: Store) -> None:
+        parent = await running_workflow(store)
+        decision = await decide(store, parent)
+        child = decision.call()
+        await store.append(decision.append)
+        await store.create(activity(numbered(2)))
+        records = [record(parent, 1, 0), record(child, 1, 0), record(numbered(2), 1, 0), record(parent, 1, 1)]
+        await store.write_logs(records)
+        found = [entry for _, entry in await store.read_logs(parent, tree=True)]
+        assert found == [records[0], records[1], records[3]]
+        assert [entry for _, entry in await store.read_logs(child, tree=True)] == [records[1]]
 
     async def test_no_page_is_longer_than_the_maximum(self, raw_store: Store) -> None:
         await raw_store.create(activity(numbered(1)))

@@ -199,9 +199,15 @@ class CheckedStore:
         return await self._store.get_component(digest)
 
     async def read_logs(
-        self, execution_id: ExecutionId, *, after: int = 0, limit: int = port.PAGE_MAX
+        self,
+        execution_id: ExecutionId,
+        *,
+        after: int = 0,
+        limit: int = port.PAGE_MAX,
+        levels: frozenset[port.LogLevel] = port.EVERY_LEVEL,
+        tree: bool = False,
     ) -> Sequence[tuple[int, port.LogRecord]]:
-        return await self._store.read_logs(execution_id, after=after, limit=limit)
+        return await self._store.read_logs(execution_id, after=after, limit=limit, levels=levels, tree=tree)
 
     def subscribe(self, listener: Callable[[port.Changed], None]) -> Callable[[], None]:
         return self._store.subscribe(listener)

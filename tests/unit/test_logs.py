@@ -1,0 +1,159 @@
+"""What becomes of the lines that guests write."""
+
+import asyncio
+from collections.abc import Sequence
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from obelisk_runtime.core.deployment import RuntimeLimits
+from obelisk_runtime.core.ids import ExecutionId, Instant
+from obelisk_runtime.ports.store import LogLevel, LogRecord, levels_from
+from obelisk_runtime.service.logs import CUT, FULL, LINE_BYTES_MAX, GuestLog, LogPlace, LogWriter
+
+ID = ExecutionId("E_01M7XWK6395MQGY4CARP47FW5Q")
+HERE = LogPlace(1, Instant(1_000))
+
+
+class Records(LogWriter):
+    """Keeps what would be written."""
+
+    def __init__(self) -> None:
+        self.records: list[LogRecord] = []
+
+    def write(self, record: LogRecord) -> None:
+        self.records.append(record)
+
+    @property
+    def lines(self) -> list[str]:
+        return [record.message for record in self.records]
+
+
+@pytest.fixture
+def writer() -> Records:
+    return Records()
+
+
+def log_of(writer: LogWriter, records: int = 100, size: int = 10**6) -> GuestLog:
+    return GuestLog(writer, ID, RuntimeLimits(log_records_max=records, log_bytes_max=size))
+
+
+def test_a_line_is_a_record_with_its_level_wherever_the_writes_end(writer: Records) -> None:
+    log = log_of(writer)
+    for part in (b"o", b"ne\ntw", b"o\n\nthree"):
+        log.output(HERE, "stdout", part)
+    log.output(HERE, "stderr", b"wrong\n")
+    log.message(HERE, LogLevel.DEBUG, "a message\nof two lines")
+    log.end(HERE)
+    assert [(record.level.value, record.source, record.message) for record in writer.records] == [
+        ("info", "stdout", "one"),
+        ("info", "stdout", "two"),
+        ("info", "stdout", ""),
+        ("warn", "stderr", "wrong"),
+        ("debug", "log", "a message\nof two lines"),
+        ("info", "stdout", "three"),
+    ]
+    assert [record.ordinal for record in writer.records] == list(range(6))
+
+
+@given(text=st.text(st.sampled_from("aä\n"), max_size=60), cuts=st.lists(st.integers(0, 100), max_size=5))
+def test_how_a_guest_cuts_its_writes_does_not_matter(text: str, cuts: list[int]) -> None:
+    writer, data = Records(), text.encode()
+    log = log_of(writer)
+    places = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
+    for start, end in pairwise(places):
+        log.output(HERE, "stdout", data[start:end])
+    log.end(HERE)
+    expected = text.split("\n")
+    assert writer.lines == (expected if expected[-1] else expected[:-1])
+
+
+@pytest.mark.parametrize("piece", [1_000, LINE_BYTES_MAX, 10**6])
+def test_a_line_that_is_too_long_is_cut_with_a_mark_and_the_next_one_is_whole(writer: Records, piece: int) -> None:
+    log = log_of(writer)
+    data = b"x" * (3 * LINE_BYTES_MAX) + b"\nnext\n"
+    for start in range(0, len(data), piece):
+        log.output(HERE, "stdout", data[start : start + piece])
+    first, second = writer.lines
+    assert first == "x" * LINE_BYTES_MAX + CUT
+    assert second == "next"
+
+
+def test_a_message_is_cut_between_characters(writer: Records) -> None:
+    log = log_of(writer)
+    log.message(HERE, LogLevel.INFO, "ä" * LINE_BYTES_MAX)
+    log.message(HERE, LogLevel.INFO, "ä" * (LINE_BYTES_MAX // 2))
+    assert writer.lines == ["ä" * (LINE_BYTES_MAX // 2) + CUT, "ä" * (LINE_BYTES_MAX // 2)]
+
+
+def test_bytes_that_are_no_text_are_shown_as_such(writer: Records) -> None:
+    log_of(writer).output(HERE, "stdout", b"a\xff\n")
+    assert writer.lines == ["a\ufffd"]
+
+
+@pytest.mark.parametrize(("records", "size"), [(3, 10**6), (100, 2)])
+def test_a_guest_that_writes_too_much_is_cut_with_a_mark(writer: Records, records: int, size: int) -> None:
+    log = log_of(writer, records, size)
+    for number in range(10):
+        log.output(HERE, "stdout", b"%d\n" % number)
+    log.message(HERE, LogLevel.ERROR, "too late")
+    log.end(HERE)
+    assert writer.lines == ["0", "1", FULL]
+    assert (writer.records[-1].level, writer.records[-1].source) == (LogLevel.WARN, "host")
+
+
+def test_a_replay_writes_what_is_new_and_is_cut_where_it_was_cut_before() -> None:
+    """Lines of the first life that a crash kept from the store come again with the same identity."""
+
+    def live(known: int) -> list[LogRecord]:
+        """A workflow that writes; the first `known` places are replayed."""
+        writer = Records()
+        log = log_of(writer, records=5)
+        for run in range(8):
+            log.output(LogPlace(run, Instant(run), known=run < known), "stdout", b"begin %d; " % run)
+            log.output(LogPlace(run, Instant(run), known=run < known), "stdout", b"end\nrest of %d, " % run)
+        return writer.records
+
+    whole = live(0)
+    assert whole[-1].message == FULL
+    for known in range(9):
+        assert live(known) == [record for record in whole if record.run >= known]
+
+
+def test_levels_are_ordered() -> None:
+    assert levels_from(LogLevel.WARN) == {LogLevel.WARN, LogLevel.ERROR}
+    assert levels_from(LogLevel.TRACE) == set(LogLevel)
+
+
+class Catalog:
+    """Only what the writer needs of one."""
+
+    def __init__(self) -> None:
+        self.batches: list[Sequence[LogRecord]] = []
+        self.failing = False
+
+    async def write_logs(self, records: Sequence[LogRecord]) -> None:
+        self.batches.append(records)
+        if self.failing:
+            raise OSError
+
+
+async def test_the_records_of_a_turn_are_one_batch_and_listeners_hear_of_it() -> None:
+    catalog, told = Catalog(), list[frozenset[ExecutionId]]()
+    writer = LogWriter(catalog)  # type: ignore[arg-type]
+    unsubscribe = writer.subscribe(told.append)
+    log = log_of(writer)
+    log.output(HERE, "stdout", b"one\ntwo\n")
+    log.message(HERE, LogLevel.INFO, "three")
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert [[record.message for record in batch] for batch in catalog.batches] == [["one", "two", "three"]]
+    assert told == [frozenset({ID})]
+    catalog.failing = True
+    log.message(HERE, LogLevel.INFO, "lost")
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert len(told) == 1
+    unsubscribe()
