@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from obelisk_runtime.ports.store import PAGE_MAX
+from obelisk_runtime.ports.store import PAGE_MAX, LogLevel
 
 TAGS_MAX = 32
 TAG_CHARACTERS_MAX = 256
@@ -118,8 +118,8 @@ class Tail(Request, frozen=True):
 
 
 class Logs(Tail, frozen=True):
-    level: Text | None = None
-    """Only records of this level, and of those above it: trace, debug, info, warn, error."""
+    level: LogLevel | None = None
+    """Only records of this level and of those above it."""
     tree: bool = False
     """Also of everything below the execution."""
 
