@@ -27,7 +27,6 @@ _HOST_INTERFACES: Mapping[ComponentKind, frozenset[str]] = {
     ComponentKind.WORKFLOW: frozenset({LOG, JOIN_SET_INTERFACE, WORKFLOW_SUPPORT, WORKFLOW_SUPPORT_BACKTRACE}),
     ComponentKind.STUB: frozenset(),
 }
-_HTTP = "wasi:http/"
 _CALLERS = frozenset({ComponentKind.WORKFLOW})
 """Kinds that may call, submit, schedule or stub exported functions."""
 
@@ -91,18 +90,6 @@ class ImportNotAllowed:
 
 
 @dataclass(frozen=True, slots=True)
-class NotDeterministic:
-    component: str
-    interface: str
-
-    def __str__(self) -> str:
-        return (
-            f"the workflow {self.component} imports {self.interface}, and what that answers a replay could not repeat; "
-            "call an activity that makes the request, or build the workflow without HTTP"
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class ExportedTwice:
     function: Ffqn
     components: tuple[str, ...]
@@ -146,7 +133,6 @@ Problem = (
     NotExported
     | SignatureDiffers
     | ImportNotAllowed
-    | NotDeterministic
     | ExportedTwice
     | ReservedExport
     | ExportNotAllowed
@@ -174,7 +160,6 @@ def wire(components: Sequence[ComponentSurface]) -> Wiring:
     for component in components:
         problems += _export_problems(component)
         problems += _import_problems(component, offered)
-        problems += _undeterministic(component)
     problems += _exported_twice(components)
     return Wiring(functions, tuple(problems))
 
@@ -229,12 +214,6 @@ def _import_problems(component: ComponentSurface, offered: Mapping[tuple[str, st
             yield NotExported(component.name, imported, _closest(imported, offered))
         elif offer.type != item:
             yield SignatureDiffers(component.name, imported, item, offer.exporter, offer.type)
-
-
-def _undeterministic(component: ComponentSurface) -> Iterator[Problem]:
-    if component.kind is ComponentKind.WORKFLOW:
-        interfaces_ = dict.fromkeys(interface for interface, _, _ in component.imports)
-        yield from (NotDeterministic(component.name, name) for name in interfaces_ if name.startswith(_HTTP))
 
 
 def _may_import(importer: ComponentKind, kind: interfaces.Import) -> bool:
