@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from obelisk_runtime.core import events as ev
+from obelisk_runtime.core.deployment import DirectoryGrant
 from obelisk_runtime.service.replay import Matches
 
 LANGUAGES = ("c", "go", "javascript", "python", "rust")
@@ -87,6 +89,24 @@ async def test_without_a_granted_directory_no_file_can_be_read(visit: Visit) -> 
     outcome = await visit("read", "/etc/passwd")
     nothing_there, refused = ev.Ok("null"), '{"refused":'
     assert outcome is None or outcome == nothing_there or outcome.value.startswith(refused)
+
+
+async def test_a_file_of_a_granted_directory_can_be_read(
+    site: Any, activity: Any, language: str, end: Any, tmp_path: Path
+) -> None:
+    content = "".join(f"{line} ä\n" for line in range(20_000))
+    (tmp_path / "inside").mkdir()
+    (tmp_path / "inside" / "file.txt").write_text(content, encoding="utf-8")
+    (tmp_path / "outside.txt").write_text("secret", encoding="utf-8")
+    grant = DirectoryGrant(str(tmp_path / "inside"), "/data")
+    service = await site.start(activity(f"visitor_{language}", directories=(grant,)))
+    read = "testing:visitor/visitor.read"
+    assert await end(service, read, ["/data/file.txt"]) == ev.Ok(json.dumps(content, ensure_ascii=False))
+    assert await end(service, read, ["/data/nothing.txt"]) == ev.Ok("null")
+    for outside in ("/data/../outside.txt", "/data"):
+        outcome = await end(service, read, [outside])
+        assert isinstance(outcome, ev.Err | ev.Ok)
+        assert "secret" not in outcome.value
 
 
 async def test_what_a_guest_prints_is_in_its_log(site: Any, activity: Any, language: str, run: Any) -> None:

@@ -22,6 +22,8 @@ class FileInputStream(SourceStream):
 
     __slots__ = ("_file", "_offset")
 
+    prompt = True
+
     def __init__(self, file: OpenFile, offset: int) -> None:
         """Takes over the file."""
         super().__init__(self._pull_more)

@@ -70,14 +70,19 @@ def _error(state: WasiState, reason: StreamClosed | StreamFailed) -> Value:
     return _CLOSED if isinstance(reason, StreamClosed) else {"err": {"last_operation_failed": state.add(reason.error)}}
 
 
-def read(state: WasiState, stream: int, length: int) -> Value:
-    return answered(state, state.get(stream, InputStream).read, min(length, READ_BYTES_MAX))
+def read(state: WasiState, stream: int, length: int) -> Value | Awaitable[Value]:
+    source = state.get(stream, InputStream)
+    return blocking_read(state, stream, length) if source.prompt else _read_now(state, source, length)
+
+
+def _read_now(state: WasiState, source: InputStream, length: int) -> Value:
+    return answered(state, source.read, min(length, READ_BYTES_MAX))
 
 
 def blocking_read(state: WasiState, stream: int, length: int) -> Value | Awaitable[Value]:
     source = state.get(stream, InputStream)
     if not length or source.ready():
-        return read(state, stream, length)
+        return _read_now(state, source, length)
     return answered_later(state, _read_later(source, length))
 
 

@@ -7,6 +7,7 @@ guest wrote until a coroutine takes it.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import ClassVar
 
 from obelisk_runtime.wasi.pollables import Changes
 from obelisk_runtime.wasi.state import Resource
@@ -43,6 +44,9 @@ class InputStream(Resource):
     """A stream that is at its end. A `Subject`."""
 
     __slots__ = ("changes",)
+
+    prompt: ClassVar[bool] = False
+    """Its bytes depend on nobody, as those of a file. A guest may take "none yet" for the end, so no read answers that."""
 
     def __init__(self) -> None:
         self.changes = Changes()
