@@ -526,6 +526,7 @@ PROBE = """(component
   (export "test:probe/probe" (instance $probes)))"""
 
 
+@pytest.mark.parametrize("storage", ["memory", "sqlite"])
 async def test_typed_waiting_tells_a_mismatch_from_an_exhausted_set_and_get_answers_what_was_taken(
     site: Any, activity: Any, end: Any
 ) -> None:

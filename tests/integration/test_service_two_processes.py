@@ -54,6 +54,7 @@ async def test_a_response_that_another_process_delivered_is_noticed_though_nobod
     assert len(site.attempts("sleeper.sleep")) == 1
 
 
+@pytest.mark.parametrize("storage", ["memory", "sqlite"])
 async def test_control_events_of_others_make_the_runner_decide_the_same_again_without_a_replay(
     site: Any, workflow: Any, eventually: Any
 ) -> None:
@@ -85,6 +86,7 @@ async def test_a_workflow_that_another_process_pauses_is_let_go_of_once_its_hold
     assert await other.wait(execution_id) == ev.Err(None)
 
 
+@pytest.mark.parametrize("storage", ["memory", "sqlite"])
 async def test_an_upgrade_by_another_process_drops_the_guest_and_replays_it_on_the_new_component(
     site: Any, workflow: Any, eventually: Any
 ) -> None:
