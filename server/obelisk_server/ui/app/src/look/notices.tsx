@@ -1,0 +1,52 @@
+/** Short messages about what was just done; read out, and gone after a while. */
+
+import type { JSX } from "preact";
+import { useEffect, useState } from "preact/hooks";
+
+const SHOWN_MS = 6_000;
+type Notice = { key: number; text: string; bad: boolean };
+
+let notices: Notice[] = [];
+let count = 0;
+const listeners = new Set<() => void>();
+
+function change(next: Notice[]): void {
+  notices = next;
+  listeners.forEach((listener) => listener());
+}
+
+export function notify(text: string, { bad = false } = {}): void {
+  const notice = { key: ++count, text, bad };
+  change([...notices, notice]);
+  setTimeout(() => change(notices.filter((other) => other !== notice)), SHOWN_MS);
+}
+
+/** Does something, and says how it ended. True: it was done. */
+export async function attempt(work: () => Promise<string | void>): Promise<boolean> {
+  try {
+    const text = await work();
+    if (text) notify(text);
+    return true;
+  } catch (error) {
+    notify(error instanceof Error ? error.message : String(error), { bad: true });
+    return false;
+  }
+}
+
+export function Notices(): JSX.Element {
+  const [, update] = useState(0);
+  useEffect(() => {
+    const listener = (): void => update((old) => old + 1);
+    listeners.add(listener);
+    return () => void listeners.delete(listener);
+  }, []);
+  return (
+    <div class="notices" role="status" aria-live="polite">
+      {notices.map((notice) => (
+        <p key={notice.key} class={notice.bad ? "notice bad" : "notice"}>
+          {notice.text}
+        </p>
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,101 @@
+/** Where the bars of a timeline are: phases of an execution from its log, and a window of time on a line. */
+
+import { micros } from "../../look/time.ts";
+import type { LogEvent } from "../../wire/shapes.ts";
+
+export type PhaseKind = "queued" | "running" | "backoff" | "parked" | "paused" | "delay" | "later";
+export type Phase = { kind: PhaseKind; from: number; to: number; note: string };
+
+/** What an execution did from its creation until it finished, or until now. */
+export function phasesOf(events: LogEvent[], now: number): Phase[] {
+  const phases: Phase[] = [];
+  let open: Omit<Phase, "to"> | null = null;
+  const turn = (kind: PhaseKind | null, at: number, note = ""): void => {
+    if (open && at > open.from) phases.push({ ...open, to: at });
+    open = kind && { kind, from: at, note };
+  };
+  const retry = (event: LogEvent, note: string): void => {
+    const due = micros(String(event["due"]));
+    turn("backoff", micros(event.at), note);
+    if (due <= now) turn("queued", due);
+  };
+  for (const event of events) {
+    const at = micros(event.at);
+    switch (event.event) {
+      case "created": {
+        const due = event["due"] === undefined ? at : micros(String(event["due"]));
+        if (due > at) turn("later", at, "not due yet");
+        if (due <= now) turn("queued", due);
+        break;
+      }
+      case "locked":
+        turn("running", at, `attempt ${String(event["attempt"])}`);
+        break;
+      case "unlocked":
+        turn(event["parked"] === true ? "parked" : "queued", at, String(event["reason"]));
+        break;
+      case "attempt-failed":
+        retry(event, "attempt failed");
+        break;
+      case "attempt-timed-out":
+        retry(event, "attempt timed out");
+        break;
+      case "attempt-lost":
+        retry(event, String(event["reason"]));
+        break;
+      case "paused":
+        turn("paused", at, String(event["reason"]));
+        break;
+      case "resumed":
+        turn("queued", at);
+        break;
+      case "finished":
+        turn(null, at);
+    }
+  }
+  turn(null, Math.max(now, phases.at(-1)?.to ?? 0));
+  return phases;
+}
+
+export type Span = { from: number; to: number };
+
+const SPAN_MIN = 20;
+
+/** In parts of the window, 0 to 1, cut at its edges; null: outside. */
+export function placed(window: Span, from: number, to: number): { left: number; width: number } | null {
+  if (to < window.from || from > window.to) return null;
+  const length = window.to - window.from;
+  const left = Math.max(0, (from - window.from) / length);
+  return { left, width: Math.min(1, (to - window.from) / length) - left };
+}
+
+/** Zoomed by a factor about a point, 0 to 1, never beyond all there is. */
+export function zoomed(window: Span, all: Span, factor: number, about = 0.5): Span {
+  const length = Math.min(all.to - all.from, Math.max(SPAN_MIN, (window.to - window.from) * factor));
+  const center = window.from + (window.to - window.from) * about;
+  return moved({ from: center - length * about, to: center + length * (1 - about) }, all, 0);
+}
+
+/** Moved by a part of its length, never beyond all there is. */
+export function moved(window: Span, all: Span, part: number): Span {
+  const length = window.to - window.from;
+  const wanted = window.from + length * part;
+  const from = Math.max(all.from, Math.min(wanted, all.to - length));
+  return { from, to: from + length };
+}
+
+const STEPS = [1, 2, 5].flatMap((digit) => Array.from({ length: 14 }, (_, power) => digit * 10 ** power));
+const LONG_STEPS = [60, 300, 600, 1_800, 3_600, 7_200, 21_600, 86_400, 604_800].map((seconds) => seconds * 1_000_000);
+
+/** Round offsets from `zero` within the window, about `count` of them. */
+export function ticks(window: Span, zero: number, count: number): number[] {
+  const length = window.to - window.from;
+  const candidates = [...STEPS.filter((step) => step < 60_000_000), ...LONG_STEPS].sort((a, b) => a - b);
+  const step =
+    candidates.find((candidate) => length / candidate <= count) ??
+    LONG_STEPS.at(-1)! * Math.ceil(length / LONG_STEPS.at(-1)! / count);
+  const first = Math.ceil((window.from - zero) / step) * step;
+  const found: number[] = [];
+  for (let offset = first; zero + offset <= window.to; offset += step) found.push(offset);
+  return found;
+}

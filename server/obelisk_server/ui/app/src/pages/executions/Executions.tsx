@@ -1,0 +1,250 @@
+/** Page: what ran, what runs, what waits. */
+
+import type { JSX } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { Command, Duration, Empty, FunctionName, Id, Loading, Time, Trouble } from "../../look/parts.tsx";
+import { Rows } from "../../look/rows.tsx";
+import { Shape, StateMark, type Tone, stateOf } from "../../look/states.tsx";
+import { executionPath, Link, navigate, setQuery, usePlace } from "../../router.tsx";
+import type { JsonObject } from "../../values/json.ts";
+import { get } from "../../wire/client.ts";
+import { useFeed, useLoad, useThrottled } from "../../wire/hooks.ts";
+import type { Summary } from "../../wire/shapes.ts";
+import { Bulk } from "./Bulk.tsx";
+import { type Counts, type Field, type Filters, STATES, countsOf, filtersOf, narrowed } from "./filters.ts";
+import { type List, useList } from "./list.ts";
+import { Spark } from "./Spark.tsx";
+
+const ROW_PX = 40;
+const NARROW_ROW_PX = 64;
+const NARROW = window.matchMedia("(max-width: 720px)");
+const COUNTS_MS = 2_000;
+
+export function Executions(): JSX.Element {
+  const filters = filtersOf(usePlace().query);
+  const list = useList(filters);
+  const counts = useLoad(`counts ${filters.children}`, (signal) =>
+    get<JsonObject>(`/v1/executions/counts${filters.children ? "?children=true" : ""}`, signal),
+  );
+  const recount = useThrottled(counts.reload, COUNTS_MS);
+  useFeed("/v1/stream", ({ name, data }) => {
+    recount();
+    if (name === "execution") list.put(data as unknown as Summary);
+    list.freshen();
+  });
+  return (
+    <div class="page page-list">
+      <header class="page-head">
+        <h1>Executions</h1>
+        <Spark />
+      </header>
+      <StateFilter filters={filters} counts={counts.value ? countsOf(counts.value) : undefined} />
+      <FieldFilters filters={filters} />
+      {list.error && <Trouble error={list.error} what="The list" />}
+      {!list.loaded && !list.error && <Loading />}
+      {list.loaded && list.items.length === 0 && (narrowed(filters) ? <NoMatch /> : <Newcomer />)}
+      {list.items.length > 0 && <Table list={list} filters={filters} />}
+    </div>
+  );
+}
+
+const TONES: Record<string, Tone> = {
+  pending: "idle",
+  running: "run",
+  waiting: "wait",
+  paused: "hold",
+  ok: "ok",
+  err: "err",
+  failed: "bad",
+};
+
+function StateFilter({ filters, counts }: { filters: Filters; counts: Counts | undefined }): JSX.Element {
+  return (
+    <div class="chips" role="group" aria-label="State">
+      {["", ...Object.keys(STATES)].map((word) => (
+        <button
+          key={word}
+          type="button"
+          class="chip"
+          aria-pressed={filters.state === word}
+          onClick={() => setQuery({ state: word })}
+        >
+          {word && <Shape tone={TONES[word]!} />}
+          {word || "all"}
+          {word && counts && <span class="number count">{(counts[word] ?? 0).toLocaleString("en")}</span>}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+const LABELS: Record<Field, { label: string; hint: string; type?: string }> = {
+  function: { label: "Function begins with", hint: "shop:orders/" },
+  text: { label: "Text in parameters or result", hint: "" },
+  id: { label: "Id begins with", hint: "E_01M7" },
+  tag: { label: "Tags", hint: "user=ann" },
+  digest: { label: "Component digest", hint: "sha256:" },
+  since: { label: "Created since", hint: "", type: "datetime-local" },
+  before: { label: "Created before", hint: "", type: "datetime-local" },
+};
+const ALWAYS: Field[] = ["function", "text"];
+const TYPING_MS = 250;
+
+function FieldFilters({ filters }: { filters: Filters }): JSX.Element {
+  const others = (Object.keys(LABELS) as Field[]).filter((name) => !ALWAYS.includes(name));
+  const [open, setOpen] = useState(others.some((name) => filters[name] !== ""));
+  return (
+    <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
+      {[...ALWAYS, ...(open ? others : [])].map((name) => (
+        <FilterField key={name} name={name} value={filters[name]} />
+      ))}
+      <label class="check">
+        <input
+          type="checkbox"
+          checked={filters.children}
+          onChange={(event) => setQuery({ children: event.currentTarget.checked ? "yes" : null })}
+        />
+        children too
+      </label>
+      <button type="button" class="quiet" aria-expanded={open} onClick={() => setOpen(!open)}>
+        {open ? "fewer filters" : "more filters"}
+      </button>
+      {narrowed(filters) && (
+        <button type="button" class="quiet" onClick={() => navigate("/executions")}>
+          clear
+        </button>
+      )}
+    </form>
+  );
+}
+
+function FilterField({ name, value }: { name: Field; value: string }): JSX.Element {
+  const { label, hint, type = "search" } = LABELS[name];
+  const [text, setText] = useState(value);
+  useEffect(() => setText(value), [value]);
+  useEffect(() => {
+    if (text === value) return;
+    const timer = setTimeout(() => setQuery({ [name]: text.trim() }), TYPING_MS);
+    return () => clearTimeout(timer);
+  }, [text]);
+  return (
+    <label class="field">
+      <span>{label}</span>
+      <input
+        type={type}
+        value={text}
+        placeholder={hint}
+        spellcheck={false}
+        autocomplete="off"
+        data-search={name === "function" ? "" : undefined}
+        onInput={(event) => setText(event.currentTarget.value)}
+      />
+    </label>
+  );
+}
+
+function useNarrow(): boolean {
+  const [narrow, setNarrow] = useState(NARROW.matches);
+  useEffect(() => {
+    const update = (): void => setNarrow(NARROW.matches);
+    NARROW.addEventListener("change", update);
+    return () => NARROW.removeEventListener("change", update);
+  }, []);
+  return narrow;
+}
+
+function Table({ list, filters }: { list: List; filters: Filters }): JSX.Element {
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const narrow = useNarrow();
+  const toggle = (id: string): void =>
+    setChosen((old) => {
+      const next = new Set(old);
+      if (!next.delete(id)) next.add(id);
+      return next;
+    });
+  const all = chosen.size > 0 && chosen.size === list.items.length;
+  const done = (): void => {
+    setChosen(new Set());
+    list.freshen();
+  };
+  return (
+    <>
+      {chosen.size > 0 && (
+        <Bulk chosen={[...chosen]} filters={filters} onDone={done} onClear={() => setChosen(new Set())} />
+      )}
+      <div class="table">
+        <div class="row head">
+          <label class="choose">
+            <input
+              type="checkbox"
+              aria-label="choose all that are loaded"
+              checked={all}
+              onChange={() => setChosen(all ? new Set() : new Set(list.items.map((item) => item.id)))}
+            />
+          </label>
+          <span>State</span>
+          <span>Function</span>
+          <span>Id</span>
+          <span>Created</span>
+          <span class="number">Duration</span>
+          <span class="number">Events</span>
+        </div>
+        <Rows
+          label="Executions"
+          count={list.items.length}
+          height={narrow ? NARROW_ROW_PX : ROW_PX}
+          onEnd={list.more}
+          row={(index) => {
+            const item = list.items[index]!;
+            return <Row key={item.id} item={item} chosen={chosen.has(item.id)} onChoose={() => toggle(item.id)} />;
+          }}
+        />
+      </div>
+    </>
+  );
+}
+
+function Row({ item, chosen, onChoose }: { item: Summary; chosen: boolean; onChoose: () => void }): JSX.Element {
+  const started = item.status === "pending" && item.attempts === 0;
+  return (
+    <div class="row" role="listitem">
+      <label class="choose">
+        <input type="checkbox" checked={chosen} onChange={onChoose} aria-label={`choose ${item.id}`} />
+      </label>
+      <StateMark state={stateOf(item)} />
+      <Link to={executionPath(item.id)} class="row-main">
+        <FunctionName name={item.function} />
+      </Link>
+      <Id id={item.id} link={false} />
+      <Time at={item.created_at} />
+      <span class="number">{started ? "–" : <Duration from={item.created_at} to={item.finished_at} />}</span>
+      <span class="number row-events">{item.events}</span>
+    </div>
+  );
+}
+
+function NoMatch(): JSX.Element {
+  return (
+    <Empty title="Nothing matches">
+      <p>No execution fits all of these filters.</p>
+      <button type="button" onClick={() => navigate("/executions")}>
+        Clear the filters
+      </button>
+    </Empty>
+  );
+}
+
+function Newcomer(): JSX.Element {
+  return (
+    <Empty title="Nothing has run yet">
+      <p>
+        Run a function here: <Link to="/submit">submit an execution</Link>. Or type this, with a function that{" "}
+        <Link to="/components">a deployed component</Link> exports:
+      </p>
+      <Command
+        label="command"
+        text={"obelisk function list\nobelisk execution submit FUNCTION '[PARAMETERS]' --follow"}
+      />
+    </Empty>
+  );
+}

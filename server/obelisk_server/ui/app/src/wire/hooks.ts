@@ -1,0 +1,100 @@
+/** The API as state of a page. */
+
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { Refused } from "./client.ts";
+import { type Change, type Connection, Feed } from "./feed.ts";
+
+export type Loaded<T> = { value: T | undefined; error: Refused | undefined; reload: () => void };
+
+/** Loads when `key` changes; what was loaded for the same key stays until there is something newer. */
+export function useLoad<T>(key: string | null, load: (signal: AbortSignal) => Promise<T>): Loaded<T> {
+  const [state, setState] = useState<{ key: string | null; value?: T; error?: Refused }>({ key: null });
+  const latest = useRef({ load, again: (): void => undefined });
+  latest.current.load = load;
+  useEffect(() => {
+    if (key === null) return;
+    const aborted = new AbortController();
+    let busy = false;
+    let wanted = false;
+    const run = async (): Promise<void> => {
+      if (busy) return void (wanted = true);
+      busy = true;
+      try {
+        const value = await latest.current.load(aborted.signal);
+        if (!aborted.signal.aborted) setState({ key, value });
+      } catch (caught) {
+        if (aborted.signal.aborted) return;
+        const error = caught instanceof Refused ? caught : new Refused(0, "This page failed", String(caught));
+        setState((old) =>
+          old.key === key && old.value !== undefined ? { key, value: old.value, error } : { key, error },
+        );
+      }
+      busy = false;
+      if (wanted && !aborted.signal.aborted) {
+        wanted = false;
+        void run();
+      }
+    };
+    latest.current.again = () => void run();
+    void run();
+    return () => aborted.abort();
+  }, [key]);
+  const reload = useCallback(() => latest.current.again(), []);
+  const current = state.key === key ? state : { key };
+  return { value: current.value, error: current.error, reload };
+}
+
+let shown: Connection = "connecting";
+const watchers = new Set<(state: Connection) => void>();
+
+function show(state: Connection): void {
+  shown = state;
+  watchers.forEach((watcher) => watcher(state));
+}
+
+/** How the page that is shown hears of changes. */
+export function useConnection(): Connection {
+  const [state, setState] = useState(shown);
+  useEffect(() => {
+    watchers.add(setState);
+    return () => void watchers.delete(setState);
+  }, []);
+  return state;
+}
+
+/** Follows a stream of changes as long as the page is shown. */
+export function useFeed(path: string | null, changed: (change: Change) => void): void {
+  const latest = useRef(changed);
+  latest.current = changed;
+  useEffect(() => {
+    if (path === null) return;
+    const feed = new Feed(path, { changed: (change) => latest.current(change), connection: show });
+    return () => feed.stop();
+  }, [path]);
+}
+
+/** Calls at most once in an interval, and once more at its end if it was called meanwhile. */
+export function useThrottled(call: () => void, milliseconds: number): () => void {
+  const latest = useRef(call);
+  latest.current = call;
+  const timer = useRef<{ handle: number | null; again: boolean }>({ handle: null, again: false });
+  useEffect(
+    () => () => {
+      if (timer.current.handle !== null) clearTimeout(timer.current.handle);
+    },
+    [],
+  );
+  return useCallback(() => {
+    const state = timer.current;
+    if (state.handle !== null) return void (state.again = true);
+    const rest = (): void => {
+      state.handle = null;
+      if (!state.again) return;
+      state.again = false;
+      latest.current();
+      state.handle = window.setTimeout(rest, milliseconds);
+    };
+    latest.current();
+    state.handle = window.setTimeout(rest, milliseconds);
+  }, [milliseconds]);
+}
