@@ -73,3 +73,33 @@ export type Replayed = {
   entries?: number;
   difference?: { reason?: string; version?: number; recorded?: string; asked?: string; position?: string };
 };
+
+/** In seconds; null: there was nothing yet. */
+export type Latency = { count: number; p50: number | null; p90: number | null; p99: number | null };
+
+export type FailureGroup = {
+  function: string;
+  result: string;
+  reason: string;
+  count: number;
+  latest_id: string;
+  latest_at: string;
+};
+
+export type Health = {
+  ready: boolean;
+  trouble: string | null;
+  queue: { due: number; more: boolean; oldest_seconds: number };
+  memory: {
+    workflows: number;
+    workflows_max: number;
+    workflow_bytes: number;
+    activities: number;
+    activities_max: number;
+  };
+  latencies: { start: Latency; commit: Latency; read: Latency };
+  writes: number;
+  attempts: Record<string, number>;
+  replays: number;
+  failures: FailureGroup[];
+};

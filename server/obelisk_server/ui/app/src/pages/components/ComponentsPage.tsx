@@ -8,15 +8,8 @@ import { useLoad } from "../../wire/hooks.ts";
 import type { ComponentItem, Page } from "../../wire/shapes.ts";
 import { edgesOf } from "./graph.ts";
 import { Graph } from "./Graph.tsx";
+import { size } from "./size.ts";
 import { piecesOf } from "./wit.ts";
-
-const UNITS = ["B", "kB", "MB", "GB"];
-
-export function size(bytes: number): string {
-  const power = Math.min(UNITS.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
-  const value = bytes / 1_000 ** power;
-  return `${power && value < 10 ? value.toFixed(1) : value.toFixed(0)} ${UNITS[power]}`;
-}
 
 export function ComponentsPage({ name }: { name: string | undefined }): JSX.Element {
   const { value, error } = useLoad("components", (signal) => get<Page<ComponentItem>>("/v1/components", signal));
@@ -63,8 +56,8 @@ export function ComponentsPage({ name }: { name: string | undefined }): JSX.Elem
   );
 }
 
-type Version = { digest: string | null; unfinished: number; finished: number };
-type More = ComponentItem & { wit?: string; versions?: Version[]; executions?: Version[] };
+type Version = { digest: string | null; deployed: boolean; unfinished: number; finished: number };
+type More = ComponentItem & { wit: string; versions: Version[] };
 
 function Details({ item, all }: { item: ComponentItem; all: ComponentItem[] }): JSX.Element {
   const more = useLoad(item.name, (signal) => get<More>(path("components", item.name), signal));
@@ -114,8 +107,9 @@ function Details({ item, all }: { item: ComponentItem; all: ComponentItem[] }): 
         </ul>
       </Card>
       <Imports item={item} all={all} />
-      <Versions item={item} versions={more.value?.versions ?? more.value?.executions} />
-      {more.value?.wit && <Wit text={more.value.wit} item={item} />}
+      {more.error && !more.value && <Trouble error={more.error} what="The details" />}
+      {more.value && <Versions versions={more.value.versions} />}
+      {more.value && <Wit text={more.value.wit} item={item} />}
     </div>
   );
 }
@@ -174,8 +168,7 @@ function Imports({ item, all }: { item: ComponentItem; all: ComponentItem[] }): 
   );
 }
 
-function Versions({ item, versions }: { item: ComponentItem; versions: Version[] | undefined }): JSX.Element | null {
-  if (!versions || versions.length === 0) return null;
+function Versions({ versions }: { versions: Version[] }): JSX.Element {
   return (
     <Card title="Executions on each version">
       <table>
@@ -191,11 +184,17 @@ function Versions({ item, versions }: { item: ComponentItem; versions: Version[]
           </tr>
         </thead>
         <tbody>
-          {versions.map(({ digest, unfinished, finished }) => (
+          {versions.length === 0 && (
+            <tr>
+              <td colSpan={3} class="none">
+                none yet
+              </td>
+            </tr>
+          )}
+          {versions.map(({ digest, deployed, unfinished, finished }) => (
             <tr key={digest}>
               <td>
-                {digest ? <Digest digest={digest} /> : "not pinned"}{" "}
-                {digest === item.digest && <span class="kind">deployed</span>}
+                {digest ? <Digest digest={digest} /> : "not pinned"} {deployed && <span class="kind">deployed</span>}
               </td>
               <td class="number">
                 {digest ? (

@@ -4,7 +4,7 @@ import type { JSX } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { FunctionName } from "../../look/parts.tsx";
 import { Rows } from "../../look/rows.tsx";
-import { Shape, outcomeState, stateOfResult, type State, stateOf } from "../../look/states.tsx";
+import { Shape, outcomeState, stateOfResult, type State, type Tone, stateOf } from "../../look/states.tsx";
 import { duration, micros, useNow } from "../../look/time.ts";
 import { Link, executionPath } from "../../router.tsx";
 import { get, path, withQuery } from "../../wire/client.ts";
@@ -189,14 +189,30 @@ function ChildBar({ asked, window, now, ticks, zero, changes }: ChildProps): JSX
   const end = asked.answer ? micros(asked.answer.at) : now;
   const events = useChildEvents(asked, changes);
   const whole: Phase[] = [{ kind: asked.function === null ? "delay" : "running", from: asked.from, to: end, note: "" }];
+  const phases = events.length ? phasesOf(events, end) : whole;
   const line: Line = {
     key: asked.id,
     label: <ChildLabel asked={asked} />,
-    state: asked.answer ? answerState(asked) : { word: "running", tone: asked.function === null ? "wait" : "run" },
-    phases: events.length ? phasesOf(events, end) : whole,
+    state: asked.answer ? answerState(asked) : openState(phases),
+    phases,
     joinSet: asked.joinSet,
   };
   return <Bar line={line} window={window} ticks={ticks} zero={zero} />;
+}
+
+const OPEN: Record<PhaseKind, Tone> = {
+  queued: "idle",
+  running: "run",
+  backoff: "err",
+  parked: "wait",
+  paused: "hold",
+  delay: "wait",
+  later: "idle",
+};
+
+function openState(phases: Phase[]): State {
+  const kind = phases.at(-1)?.kind ?? "queued";
+  return { word: WORDS[kind], tone: OPEN[kind] };
 }
 
 function answerState(asked: Asked): State {

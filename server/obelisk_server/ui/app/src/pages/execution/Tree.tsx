@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { Duration, FunctionName, Id, Trouble } from "../../look/parts.tsx";
 import { StateMark, stateOf } from "../../look/states.tsx";
 import { navigate, executionPath } from "../../router.tsx";
-import { get, withQuery } from "../../wire/client.ts";
+import { get, path, withQuery } from "../../wire/client.ts";
 import { useLoad } from "../../wire/hooks.ts";
 import type { Page, Summary } from "../../wire/shapes.ts";
 import type { Loaded } from "./store.ts";
@@ -86,17 +86,20 @@ function Children({ parent, level, changes }: { parent: string; level: number; c
   );
 }
 
-/** The newest, in the order of their creation. */
+/** In the order of their creation. */
 async function siblings(parent: string, count: number, signal: AbortSignal): Promise<Page<Summary>> {
   const found: Summary[] = [];
   let cursor: string | null = null;
   do {
     const limit = Math.min(count - found.length, 1_000);
-    const page: Page<Summary> = await get(withQuery("/v1/executions", { parent, cursor, limit }), signal);
+    const page: Page<Summary> = await get(
+      withQuery(`${path("executions", parent)}/children`, { cursor, limit }),
+      signal,
+    );
     found.push(...page.items);
     cursor = page.next_cursor;
   } while (cursor !== null && found.length < count);
-  return { items: found.reverse(), next_cursor: cursor };
+  return { items: found, next_cursor: cursor };
 }
 
 function steer(event: KeyboardEvent, root: HTMLElement): void {

@@ -1,7 +1,7 @@
 /** How many executions finished in each interval of the last while. */
 
 import type { JSX } from "preact";
-import type { JsonObject } from "../../values/json.ts";
+import { micros } from "../../look/time.ts";
 import { get } from "../../wire/client.ts";
 import { useLoad } from "../../wire/hooks.ts";
 import { useEffect } from "preact/hooks";
@@ -9,14 +9,25 @@ import { useEffect } from "preact/hooks";
 const EVERY_MS = 5_000;
 const WIDTH = 160;
 const HEIGHT = 28;
+const INTERVALS = 60;
+/** The rate is that of so many intervals. */
+const RECENT = 3;
 
-type Throughput = { seconds: number; finished: number[] };
+/** What `/v1/throughput` answers: intervals in which nothing ended are left out. */
+export type Throughput = {
+  now: string;
+  interval_seconds: number;
+  items: { at: string; ok: number; err: number; failed: number }[];
+};
 
-export function throughputOf(answer: JsonObject): Throughput {
-  const seconds = Number(answer["interval_seconds"] ?? 1);
-  const items = Array.isArray(answer["items"]) ? answer["items"] : [];
-  const finished = items.map((item) => Number(typeof item === "object" ? (item as JsonObject)["finished"] : item));
-  return { seconds, finished };
+/** How many ended in each of the latest intervals, oldest first; the one that has just begun is left out. */
+export function ended(answer: Throughput, count: number): number[] {
+  const interval = answer.interval_seconds * 1_000_000;
+  const current = Math.floor(micros(answer.now) / interval);
+  const totals = new Map(
+    answer.items.map((item) => [Math.floor(micros(item.at) / interval), item.ok + item.err + item.failed]),
+  );
+  return Array.from({ length: count }, (_, index) => totals.get(current - count + index) ?? 0);
 }
 
 /** Points of a line in a box, the newest at the right. */
@@ -28,17 +39,17 @@ export function points(values: number[], width: number, height: number): string 
 }
 
 export function Spark(): JSX.Element | null {
-  const { value, reload } = useLoad("throughput", (signal) => get<JsonObject>("/v1/throughput", signal));
+  const { value, reload } = useLoad("throughput", (signal) => get<Throughput>("/v1/throughput", signal));
   useEffect(() => {
     const timer = setInterval(() => !document.hidden && reload(), EVERY_MS);
     return () => clearInterval(timer);
   }, []);
   if (!value) return null;
-  const { seconds, finished } = throughputOf(value);
-  const recent = finished.slice(-10);
-  const rate = recent.reduce((sum, count) => sum + count, 0) / Math.max(1, recent.length * seconds);
+  const finished = ended(value, INTERVALS);
+  const recent = finished.slice(-RECENT);
+  const rate = recent.reduce((sum, count) => sum + count, 0) / (RECENT * value.interval_seconds);
   const line = points(finished, WIDTH, HEIGHT);
-  const label = `${rate < 10 ? rate.toFixed(1) : rate.toFixed(0)} finished a second`;
+  const label = `${rate < 10 ? rate.toFixed(1) : rate.toFixed(0)} ended a second`;
   return (
     <figure class="spark">
       <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={`Throughput: ${label}`}>

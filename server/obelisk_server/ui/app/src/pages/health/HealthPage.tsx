@@ -1,94 +1,162 @@
 /** Page: whether the server is well: queues, latencies, what is in memory, the store, and what failed. */
 
-import type { JSX } from "preact";
+import type { ComponentChildren, JSX } from "preact";
 import { useEffect } from "preact/hooks";
-import { Card, Empty, FunctionName, Id, Loading, Moment, Trouble } from "../../look/parts.tsx";
-import { Shape } from "../../look/states.tsx";
-import { type Json, type JsonObject, isObject, printJson } from "../../values/json.ts";
+import { Card, FunctionName, Id, Loading, Time, Trouble } from "../../look/parts.tsx";
+import { Shape, outcomeState } from "../../look/states.tsx";
+import { duration } from "../../look/time.ts";
+import { Link } from "../../router.tsx";
 import { get } from "../../wire/client.ts";
 import { useLoad } from "../../wire/hooks.ts";
-import { figure, titled } from "./figures.ts";
+import type { FailureGroup, Health, Latency } from "../../wire/shapes.ts";
+import { size } from "../components/size.ts";
 
-const EVERY_MS = 3_000;
+const EVERY_MS = 2_000;
 
 export function HealthPage(): JSX.Element {
-  const ready = useLoad("ready", (signal) => get<JsonObject>("/readyz", signal));
-  const health = useLoad("health", (signal) => get<JsonObject>("/v1/health", signal));
+  const { value, error, reload } = useLoad("health", (signal) => get<Health>("/v1/health", signal));
   useEffect(() => {
-    const timer = setInterval(() => {
-      if (document.hidden) return;
-      ready.reload();
-      health.reload();
-    }, EVERY_MS);
+    const timer = setInterval(() => !document.hidden && reload(), EVERY_MS);
     return () => clearInterval(timer);
   }, []);
-  const well = ready.value !== undefined && ready.error === undefined;
+  const trouble = error?.message ?? value?.trouble ?? (value && !value.ready ? "starting or stopping" : null);
   return (
     <div class="page page-health">
       <header class="page-head">
         <h1>Health</h1>
-        <p class={well ? "state tone-ok" : "state tone-bad"} role="status">
-          <Shape tone={well ? "ok" : "bad"} /> {well ? "ready" : (ready.error?.message ?? "asking")}
-        </p>
+        {(value || error) && (
+          <p class={trouble ? "state tone-bad" : "state tone-ok"} role="status">
+            <Shape tone={trouble ? "bad" : "ok"} /> {trouble ?? "ready"}
+          </p>
+        )}
       </header>
-      {health.error?.missing && <Empty title="This server tells no figures" />}
-      {health.error && !health.error.missing && !health.value && <Trouble error={health.error} what="The figures" />}
-      {!health.value && !health.error && <Loading />}
-      {health.value && <Figures answer={health.value} />}
+      {error && !value && <Trouble error={error} what="The figures" />}
+      {!value && !error && <Loading />}
+      {value && <Figures health={value} />}
     </div>
   );
 }
 
-function Figures({ answer }: { answer: JsonObject }): JSX.Element {
-  const groups = Object.entries(answer).filter(([name, value]) => isObject(value) && name !== "failures");
-  const single = Object.entries(answer).filter(([, value]) => !isObject(value) && !Array.isArray(value));
+function Figures({ health }: { health: Health }): JSX.Element {
+  const { queue, memory, latencies } = health;
   return (
-    <div class="figures">
-      {single.length > 0 && (
-        <Card title="Server">
-          <FigureList entries={single} />
-        </Card>
-      )}
-      {groups.map(([name, value]) => (
-        <Card key={name} title={titled(name)}>
-          <FigureList entries={Object.entries(value as JsonObject)} />
-        </Card>
-      ))}
-      <Failures failures={answer["failures"] ?? []} />
+    <>
+      <div class="figures">
+        <Figure title="Queue" value={`${count(queue.due)}${queue.more ? "+" : ""}`} unit="wait for their turn">
+          <Fact name="oldest waits" value={queue.due ? duration(queue.oldest_seconds * 1e6) : "–"} />
+        </Figure>
+        <Figure title="Workflows in memory" value={count(memory.workflows)} unit={size(memory.workflow_bytes)}>
+          <Gauge name="workflows in memory" part={memory.workflows} whole={memory.workflows_max} />
+          <Fact name="replays since the start" value={count(health.replays)} />
+        </Figure>
+        <Figure title="Attempts now" value={count(memory.activities)} unit="of activities">
+          <Gauge name="attempts" part={memory.activities} whole={memory.activities_max} />
+          {Object.entries(health.attempts).map(([how, number]) => (
+            <Fact key={how} name={`ended ${how}`} value={count(number)} />
+          ))}
+        </Figure>
+        <Figure title="Store" value={count(health.writes)} unit="writes since the start">
+          <Fact name="commits" value={count(latencies.commit.count)} />
+          <Fact name="writes for each commit" value={ratio(health.writes, latencies.commit.count)} />
+        </Figure>
+      </div>
+      <Latencies
+        rows={[
+          ["lock to start", latencies.start],
+          ["commit", latencies.commit],
+          ["read", latencies.read],
+        ]}
+      />
+      <Failures groups={health.failures} />
+    </>
+  );
+}
+
+type FigureProps = { title: string; value: string; unit: string; children: ComponentChildren };
+
+function Figure({ title, value, unit, children }: FigureProps): JSX.Element {
+  return (
+    <Card title={title}>
+      <p class="figure">
+        <strong class="number">{value}</strong> {unit}
+      </p>
+      <dl class="facts">{children}</dl>
+    </Card>
+  );
+}
+
+function Fact({ name, value }: { name: string; value: string }): JSX.Element {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd class="number">{value}</dd>
     </div>
   );
 }
 
-function FigureList({ entries }: { entries: [string, Json][] }): JSX.Element {
+function Gauge({ name, part, whole }: { name: string; part: number; whole: number }): JSX.Element {
   return (
-    <dl class="facts">
-      {entries.map(([name, value]) => (
-        <div key={name}>
-          <dt>{titled(name)}</dt>
-          <dd class="number">
-            {isObject(value) ? <FigureList entries={Object.entries(value)} /> : figure(name, value)}
-          </dd>
-        </div>
-      ))}
-    </dl>
+    <div>
+      <dt>of at most</dt>
+      <dd class="number gauge">
+        <meter aria-label={name} min={0} max={whole} high={whole * 0.8} value={part} /> {count(whole)}
+      </dd>
+    </div>
   );
 }
 
-function Failures({ failures }: { failures: Json }): JSX.Element {
-  const groups = Array.isArray(failures) ? failures.filter(isObject) : [];
+function Latencies({ rows }: { rows: [string, Latency][] }): JSX.Element {
   return (
-    <Card title="Recent failures">
+    <Card title="Latencies since the start">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">what</th>
+            {["count", "half below", "90 % below", "99 % below"].map((name) => (
+              <th key={name} scope="col" class="number">
+                {name}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map(([name, latency]) => (
+            <tr key={name}>
+              <td>{name}</td>
+              <td class="number">{count(latency.count)}</td>
+              {[latency.p50, latency.p90, latency.p99].map((seconds, index) => (
+                <td key={index} class="number">
+                  {seconds === null ? "–" : duration(seconds * 1e6)}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Card>
+  );
+}
+
+function Failures({ groups }: { groups: FailureGroup[] }): JSX.Element {
+  return (
+    <Card title="Recent failures by reason">
       {groups.length === 0 && <p class="none">None.</p>}
       <ul class="plain failures">
-        {groups.map((group, index) => (
-          <li key={index}>
-            <Shape tone={group["kind"] === "err" || group["outcome"] === "err" ? "err" : "bad"} />
-            <span class="number count">{String(group["count"] ?? 1)}</span>
-            <strong>{String(group["kind"] ?? group["outcome"] ?? "")}</strong>
-            {typeof group["function"] === "string" && <FunctionName name={group["function"]} />}
-            <span class="failure-reason">{reasonOf(group)}</span>
-            {latest(group) && <Id id={latest(group)!} />}
-            {typeof group["at"] === "string" && <Moment at={group["at"]} />}
+        {groups.map((group) => (
+          <li key={`${group.function} ${group.result} ${group.reason}`}>
+            <Shape tone={outcomeState(group.result).tone} />
+            <Link
+              class="number"
+              to={`/executions?${new URLSearchParams({ function: group.function, children: "yes" })}`}
+            >
+              {group.count} ×
+            </Link>
+            <strong>{group.result}</strong>
+            <FunctionName name={group.function} />
+            <span class="failure-reason">{group.reason}</span>
+            <span>
+              latest <Id id={group.latest_id} /> <Time at={group.latest_at} />
+            </span>
           </li>
         ))}
       </ul>
@@ -96,12 +164,10 @@ function Failures({ failures }: { failures: Json }): JSX.Element {
   );
 }
 
-function reasonOf(group: JsonObject): string {
-  const reason = group["reason"] ?? group["value"] ?? "";
-  return typeof reason === "string" ? reason : printJson(reason);
+function count(value: number): string {
+  return value.toLocaleString("en");
 }
 
-function latest(group: JsonObject): string | undefined {
-  const found = group["latest"] ?? group["id"] ?? (Array.isArray(group["ids"]) ? group["ids"][0] : undefined);
-  return typeof found === "string" ? found : undefined;
+function ratio(part: number, whole: number): string {
+  return whole ? (part / whole).toFixed(1) : "–";
 }
