@@ -54,6 +54,7 @@ class ComponentSettings:
     kind: ComponentKind
     location: str
     env: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Not of workflows."""
     directories: tuple[DirectoryGrant, ...] = ()
     """Not of workflows."""
     memory_mib: int = 256

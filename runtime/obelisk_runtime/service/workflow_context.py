@@ -114,13 +114,17 @@ class WorkflowContext:
     async def wait(self, nanoseconds: int) -> None:
         """A durable delay."""
         run = self.run
+        while self.dropped:
+            closing = run.close(self.dropped.pop(0))
+            if closing is not None:
+                await closing
         run.history.sleep(Schedule(-(-nanoseconds // 1_000), relative=True), None, run.node.clock.now())
         waited = run.wait_for(lambda _: None)
         if isinstance(waited, Awaitable):
             await waited
 
     def environment(self) -> Sequence[tuple[str, str]]:
-        return tuple(self.run.component.settings.env.items())
+        return ()
 
     def directories(self) -> Sequence[DirectoryGrant]:
         return ()

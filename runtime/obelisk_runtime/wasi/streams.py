@@ -46,7 +46,7 @@ class InputStream(Resource):
     __slots__ = ("changes",)
 
     prompt: ClassVar[bool] = False
-    """Its bytes depend on nobody, as those of a file. A guest may take "none yet" for the end, so no read answers that."""
+    """Its bytes depend on nobody, as those of a file: no read answers "none yet", which a guest may take for the end."""
 
     def __init__(self) -> None:
         self.changes = Changes()

@@ -55,7 +55,7 @@ def with_section(text: str, section: NewSection) -> str:
         for host in section.allowed_hosts:
             hosts.append(_inline(host))
         table["allowed_hosts"] = hosts.multiline(len(section.allowed_hosts) > 1)
-    if section.env:
+    if section.env and section.kind != "workflow":
         table["env"] = _inline(section.env)
     document: Any = tomlkit.document()
     document[section.kind] = tomlkit.aot()

@@ -7,7 +7,13 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from obelisk_server.config.models import COMPONENT_WEBHOOK, FUNCTION_WEBHOOK, ComponentWebhookTable, ObeliskToml
+from obelisk_server.config.models import (
+    COMPONENT_WEBHOOK,
+    FUNCTION_WEBHOOK,
+    ComponentWebhookTable,
+    ObeliskToml,
+    WorldlyTable,
+)
 from obelisk_server.config.toml_lines import KeyPath
 from obelisk_server.config.webhook_tables import FunctionWebhookTable
 
@@ -49,6 +55,8 @@ def explain(error: ErrorDetails) -> str:
 
 
 def _unknown_key(path: KeyPath) -> str:
+    if path[0] == "workflow" and path[-1] in WorldlyTable.model_fields:
+        return f"a workflow has no {path[-1]!r}: each replay must see the same; give it parameters, or call an activity"
     known = _known_keys(path[:-1])
     close = difflib.get_close_matches(str(path[-1]), known, 1)
     hint = f"did you mean {close[0]!r}?" if close else f"known keys here are {', '.join(known)}"

@@ -24,6 +24,7 @@ from obelisk_server.config.models import (
     RetentionTable,
     Start,
     WorkflowTable,
+    WorldlyTable,
 )
 from obelisk_server.config.problems import ConfigProblem, InvalidConfig
 from obelisk_server.config.registry import registry_settings
@@ -180,17 +181,19 @@ def _common(table: ComponentTable) -> dict[str, Any]:
     return {
         "name": table.name,
         "location": table.location,
-        "env": table.env,
         "memory_mib": table.memory_mib,
         "fuel": table.fuel,
     }
+
+
+def _worldly(table: WorldlyTable) -> dict[str, Any]:
+    return {**_common(table), "env": table.env, "directories": grants(table.directories)}
 
 
 def _activity(table: ActivityTable) -> ComponentSettings:
     retries = table.retries
     return ComponentSettings(
         kind=ComponentKind.ACTIVITY,
-        directories=grants(table.directories),
         attempt_timeout=table.attempt_timeout,
         retries=RetryPolicy(
             max=retries.max,
@@ -206,7 +209,7 @@ def _activity(table: ActivityTable) -> ComponentSettings:
         ),
         concurrency_max=table.concurrency_max,
         start_after_commit=table.start is Start.AFTER_COMMIT,
-        **_common(table),
+        **_worldly(table),
     )
 
 
@@ -215,7 +218,7 @@ def _workflow(table: WorkflowTable) -> ComponentSettings:
 
 
 def _webhook_component(table: ComponentWebhookTable) -> ComponentSettings:
-    return ComponentSettings(kind=ComponentKind.WEBHOOK, **_common(table))
+    return ComponentSettings(kind=ComponentKind.WEBHOOK, **_worldly(table))
 
 
 def _webhooks(tables: ObeliskToml) -> WebhookSettings | None:

@@ -155,17 +155,22 @@ class ComponentTable(Table):
             description="Path of a component, relative to this file, or oci://host[:port]/repository[:tag][@sha256:...]"
         ),
     ]
-    env: Annotated[dict[str, Interpolated], Field(description="Environment; ${VAR} is replaced in values")] = {}
     memory_mib: Annotated[int, Field(ge=1, le=MEMORY_MIB_MAX)] = _ACTIVITY.memory_mib
     fuel: Annotated[int | None, Field(ge=1, description="Instructions a call may use; unlimited if absent")] = (
         _ACTIVITY.fuel
     )
 
 
-class ActivityTable(ComponentTable):
+class WorldlyTable(ComponentTable):
+    """What a component may see that need not be the same at each replay: so nothing for workflows."""
+
+    env: Annotated[dict[str, Interpolated], Field(description="Environment; ${VAR} is replaced in values")] = {}
+    directories: Directories = ()
+
+
+class ActivityTable(WorldlyTable):
     """A component that may touch the world; its calls are retried."""
 
-    directories: Directories = ()
     attempt_timeout: Duration = _ACTIVITY.attempt_timeout
     retries: RetriesTable = RetriesTable()
     concurrency_max: Annotated[int | None, Field(ge=1, description="Attempts of each function that run at once")] = (
@@ -185,7 +190,7 @@ class WorkflowTable(ComponentTable):
     ] = _ACTIVITY.on_nondeterminism
 
 
-class ComponentWebhookTable(ComponentTable, BoundsTable):
+class ComponentWebhookTable(WorldlyTable, BoundsTable):
     """A component that handles HTTP requests: it exports wasi:http/incoming-handler."""
 
 

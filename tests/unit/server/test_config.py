@@ -435,7 +435,8 @@ def test_directories_that_cannot_be_granted_are_refused(folder: Path, directorie
     assert message in problem
 
 
-def test_a_workflow_sees_no_directories(folder: Path) -> None:
-    text = '[[workflow]]\nname = "w"\nlocation = "a.wasm"\ndirectories = [{ host = ".", guest = "/a" }]'
+@pytest.mark.parametrize(("key", "value"), [("directories", "[{ host = '.', guest = '/a' }]"), ("env", "{ A = 'b' }")])
+def test_a_workflow_sees_nothing_that_could_change_between_replays(folder: Path, key: str, value: str) -> None:
+    text = f'[[workflow]]\nname = "w"\nlocation = "a.wasm"\n{key} = {value}'
     (problem,) = problems(folder, text)
-    assert "unknown key 'directories'" in problem
+    assert problem.startswith(f":4: workflow[0].{key}: a workflow has no '{key}': each replay must see the same")
