@@ -270,7 +270,16 @@ class FiberCall:
         elif _FUEL in message:
             self._end(OutOfFuel())
         else:
-            self._end(Trapped(_cause(message), frames))
+            self._end(Trapped(_cause(message) + self._memory_hint(message), frames))
+
+    def _memory_hint(self, message: str) -> str:
+        """A guest is refused more memory without a word to us, and then traps: only what it had touched tells."""
+        limit = f"the {self.limits.memory_bytes >> 20} MiB that it may use (memory_mib)"
+        if _MEMORY in message:
+            return f": the component begins with more than {limit}; raise it"
+        if self.memory_bytes >= self.limits.memory_bytes * _MOST:
+            return f"; it had filled most of {limit}: if it ran out of memory, raise it"
+        return ""
 
     def _frames(self) -> tuple[str, ...]:
         """Where in the guest a host function trapped it."""
@@ -323,7 +332,12 @@ class FiberCall:
 
 # The texts of wasmtime 50: it has no codes for these. Pinned by tests.
 _EXHAUSTED = ("Cannot allocate memory", "maximum concurrent", "os error 12")
+_MEMORY = "exceeds memory limits"
 _FUEL = "all fuel consumed by WebAssembly"
+
+
+_MOST = 0.75
+"""A guest that traps with so much of its memory in use may have been refused more."""
 
 
 def _cause(message: str) -> str:

@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from wasmtime import wat2wasm
 
+from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.engine import EngineSettings, WasmtimeEngine
 from obelisk_runtime.ports.engine import (
     Dropped,
@@ -256,6 +258,39 @@ async def test_a_guest_that_starts_above_its_memory_limit_traps(start: Any) -> N
     outcome = await (await start("run", 1, limits=replace(LIMITS, memory_bytes=100))).wait()
     assert isinstance(outcome, Trapped)
     assert "memory" in outcome.message
+    assert "raise it" in outcome.message
+
+
+HOG = """(component
+  (core module $m
+    (memory 1)
+    (func (export "run") (result i32) (local $page i32)
+      (loop $next
+        (local.set $page (memory.grow (i32.const 1)))
+        (if (i32.eq (local.get $page) (i32.const -1)) (then unreachable))
+        (memory.fill (i32.mul (local.get $page) (i32.const 65536)) (i32.const 1) (i32.const 65536))
+        (br $next))
+      unreachable))
+  (core instance $i (instantiate $m))
+  (func $run (result (result)) (canon lift (core func $i "run")))
+  (instance $e (export "run" (func $run)))
+  (export "test:guest/hog" (instance $e)))"""
+
+
+async def test_a_trap_with_most_of_the_memory_in_use_names_the_limit_and_how_to_raise_it(
+    engine: WasmtimeEngine,
+) -> None:
+    linked = (await engine.compile(bytes(wat2wasm(HOG)))).link({}, {})
+    limits = replace(LIMITS, memory_bytes=64 * 65536)
+    outcome = await linked.start(Ffqn.parse("test:guest/hog.run"), (), None, limits).wait()
+    assert isinstance(outcome, Trapped)
+    assert "4 MiB that it may use (memory_mib): if it ran out of memory, raise it" in outcome.message
+
+
+async def test_a_trap_of_a_guest_that_used_little_memory_says_nothing_of_it(start: Any) -> None:
+    outcome = await (await start("divide", 0)).wait()
+    assert isinstance(outcome, Trapped)
+    assert "memory_mib" not in outcome.message
 
 
 async def test_tables_grow_to_their_limit_only(start: Any) -> None:

@@ -21,7 +21,7 @@ from obelisk_runtime.ports.store import (
     StoreInUse,
     StoreUnavailable,
 )
-from obelisk_runtime.storage.sqlite import SqliteStore, opening
+from obelisk_runtime.storage.sqlite import SqliteStore, back_up, opening
 from obelisk_runtime.storage.sqlite.lock_file import LockFile
 from obelisk_runtime.storage.sqlite.schema import MIGRATIONS
 from obelisk_runtime.testing.series import FIBO
@@ -145,8 +145,41 @@ async def test_a_folder_that_cannot_be_made_is_unavailable(tmp_path: Path) -> No
 
 
 async def test_a_path_that_is_a_folder_is_unavailable(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnavailable, match="unable to open database file"):
-        await SqliteStore.open(tmp_path)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with pytest.raises(StoreUnavailable, match="folder: Is a directory; check"):
+        await SqliteStore.open(folder)
+
+
+def test_a_refused_path_is_left_as_it_was_without_a_lock_file(tmp_path: Path) -> None:
+    path = tmp_path / "other"
+    execute(path, "CREATE TABLE t (x)")
+    content = path.read_bytes()
+    with pytest.raises(StoreCorrupt):
+        asyncio.run(SqliteStore.open(path))
+    assert {file.name for file in tmp_path.iterdir()} == {"other"}
+    assert path.read_bytes() == content
+
+
+def test_the_lock_file_of_a_store_that_is_refused_stays_if_it_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    LockFile(path).release()
+    LockFile(path).discard()
+    assert path.with_name("store.lock").exists()
+
+
+async def test_only_the_owner_may_read_a_store_and_what_is_beside_it(tmp_path: Path) -> None:
+    mask = os.umask(0)
+    try:
+        store = await SqliteStore.open(tmp_path / "store")
+        await store.create(activity(1))
+        await asyncio.to_thread(back_up, tmp_path / "store", tmp_path / "copy")
+        names = ("store", "store-wal", "store-shm", "store.lock", "copy")
+        modes = {name: os.stat(tmp_path / name).st_mode & 0o777 for name in names}
+        await store.close()
+    finally:
+        os.umask(mask)
+    assert modes == dict.fromkeys(names, 0o600)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser writes everywhere")

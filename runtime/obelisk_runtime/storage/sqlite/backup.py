@@ -7,6 +7,7 @@ from pathlib import Path
 
 from obelisk_runtime.ports.store import StoreCorrupt, StoreUnavailable
 from obelisk_runtime.storage.sqlite.opening import opening_error
+from obelisk_runtime.storage.sqlite.private import make_private
 from obelisk_runtime.storage.sqlite.schema import APPLICATION_ID
 
 
@@ -21,6 +22,7 @@ def back_up(source: Path, target: Path) -> None:
         raise StoreUnavailable(f"{target} exists already; choose another file")
     try:
         part.unlink(missing_ok=True)
+        make_private(part)
         _copy(source, part)
         _settle(part)
         os.link(part, target)  # refuses to replace a file that came into being meanwhile

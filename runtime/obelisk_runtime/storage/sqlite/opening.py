@@ -6,6 +6,7 @@ from pathlib import Path
 
 from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.ports.store import SchemaTooNew, StoreCorrupt, StoreUnavailable
+from obelisk_runtime.storage.sqlite.private import make_private
 from obelisk_runtime.storage.sqlite.schema import APPLICATION_ID, MIGRATIONS
 
 BUSY_SECONDS = 5.0
@@ -15,6 +16,7 @@ PAGE_BYTES = 2_048
 STATEMENTS_CACHED = 256
 CHECKED_BYTES_MAX = 16 << 20
 """A file up to this size is checked in full when it is opened; in a larger one damage shows when it is read."""
+_CHECK = "check the permissions of the file and its folder, and the disk"
 _RESTORE = "restore it from a backup, or move it away to begin with an empty store"
 
 
@@ -24,6 +26,10 @@ def open_connection(path: Path) -> sqlite3.Connection:
     Raises: StoreUnavailable, StoreCorrupt, SchemaTooNew.
     """
     connection: sqlite3.Connection | None = None
+    try:
+        make_private(path)
+    except OSError as error:
+        raise StoreUnavailable(f"cannot open {path}: {error.strerror}; {_CHECK}") from error
     try:
         connection = sqlite3.connect(
             path,
@@ -45,9 +51,7 @@ def open_connection(path: Path) -> sqlite3.Connection:
 def opening_error(path: Path, error: sqlite3.Error) -> ObeliskError:
     if _code(error) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
         return StoreCorrupt(f"{path} is not a store or is damaged ({error}); {_RESTORE}")
-    return StoreUnavailable(
-        f"cannot open {path}: {error}; check the permissions of the file and its folder, and the disk"
-    )
+    return StoreUnavailable(f"cannot open {path}: {error}; {_CHECK}")
 
 
 def _code(error: sqlite3.Error) -> int:
@@ -103,5 +107,6 @@ def _migrate(connection: sqlite3.Connection, path: Path, found: int) -> None:
 
 def _back_up(connection: sqlite3.Connection, path: Path) -> None:
     path.unlink(missing_ok=True)
+    make_private(path)
     with closing(sqlite3.connect(path)) as copy:
         connection.backup(copy)

@@ -246,5 +246,5 @@ def _open(path: Path) -> tuple[LockFile, sqlite3.Connection]:
     try:
         return lock, open_connection(path)
     except BaseException:
-        lock.release()
+        lock.discard()
         raise
