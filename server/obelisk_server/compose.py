@@ -20,12 +20,14 @@ from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.engine import EngineSettings, WasmtimeEngine
 from obelisk_runtime.ports.engine import CompiledComponent, Engine
 from obelisk_runtime.ports.guest import GuestWorld
+from obelisk_runtime.ports.http import HttpRequest, Incoming
 from obelisk_runtime.ports.store import Store
 from obelisk_runtime.service import Service
 from obelisk_runtime.storage.memory import MemoryStore
 from obelisk_runtime.storage.sqlite import Checked, SqliteStore, check_store
 from obelisk_runtime.storage.sqlite import back_up as copy_store
 from obelisk_runtime.system import SystemClock, SystemIds
+from obelisk_runtime.wasi.http import arrive
 from obelisk_server.api import Context, Listener, Waits
 from obelisk_server.config import InvalidConfig, Listen, ServerConfig, load_config
 from obelisk_server.log_lines import configure_log
@@ -240,6 +242,9 @@ class Wasi:
 
     def state(self, world: GuestWorld) -> wasi.WasiState:
         return wasi.WasiState(world)
+
+    def arrive(self, state: wasi.WasiState, request: HttpRequest) -> Incoming:
+        return arrive(state, request)
 
 
 def _service(store: Store, engine: Engine, limits: RuntimeLimits) -> Service:

@@ -32,7 +32,7 @@ def lock(projection: proj.Projection, executor: ExecutorId, digest: Digest | Non
     """`executor` takes an execution that is due. `digest` is the deployed one, for an activity."""
     if projection.due is None or projection.due > now:
         return None
-    pinned = projection.kind is ev.ExecutionKind.WORKFLOW
+    pinned = projection.kind.has_children
     return ev.Locked(executor=executor, attempt=projection.attempts + 1, digest=None if pinned else digest)
 
 
@@ -101,7 +101,7 @@ def release(projection: proj.Projection, now: Instant) -> ev.LifeEvent | None:
 def _free(projection: proj.Projection, unlocked: ev.Unlocked, lost: ev.AttemptLost) -> ev.LifeEvent | None:
     if projection.holder is None:
         return None
-    if projection.kind is ev.ExecutionKind.WORKFLOW:
+    if projection.kind.has_children:
         return unlocked
     if projection.losses >= LOSSES_MAX:
         return ev.Finished(outcome=ev.Failed(kind=ev.FailureKind.LOST, reason=lost.reason))
@@ -127,7 +127,7 @@ def end_early(projection: proj.Projection, outcome: ev.Failed) -> tuple[ev.LifeE
     """End from outside with this outcome; a cancel is asked for before it is done. () if it is ending already."""
     if ending(projection):
         return ()
-    last = ev.OutcomeDecided(outcome) if projection.kind is ev.ExecutionKind.WORKFLOW else ev.Finished(outcome)
+    last = ev.OutcomeDecided(outcome) if projection.kind.has_children else ev.Finished(outcome)
     return (ev.CancelRequested(outcome.reason), last) if outcome.kind is ev.FailureKind.CANCELLED else (last,)
 
 
@@ -139,7 +139,7 @@ def pause(projection: proj.Projection, reason: str, executor: ExecutorId) -> tup
     """
     if ending(projection) or projection.lifecycle.paused:
         return ()
-    if projection.kind is ev.ExecutionKind.WORKFLOW and projection.holder == executor:
+    if projection.kind.has_children and projection.holder == executor:
         return ev.Paused(reason), ev.Unlocked(reason)
     return (ev.Paused(reason),)
 

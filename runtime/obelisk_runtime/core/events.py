@@ -23,6 +23,13 @@ class ExecutionKind(IntEnum):
     WORKFLOW = 2
     STUB = 3
     """No code: somebody else supplies the result, once."""
+    WEBHOOK = 4
+    """An HTTP request to a component, which has children as a workflow has; but it cannot be replayed."""
+
+    @property
+    def has_children(self) -> bool:
+        """Whether its log is a history of submissions, and its end closes what is open."""
+        return self in (ExecutionKind.WORKFLOW, ExecutionKind.WEBHOOK)
 
 
 class FailureKind(IntEnum):

@@ -25,6 +25,8 @@ LOG = "obelisk:log/log@1.0.0"
 WORKFLOW_SUPPORT = "obelisk:workflow/workflow-support@6.0.0"
 WORKFLOW_SUPPORT_BACKTRACE = "obelisk:workflow/workflow-support-backtrace@6.0.0"
 WEBHOOK_SUPPORT = "obelisk:webhook/webhook-support@6.0.0"
+INCOMING_HANDLER = "wasi:http/incoming-handler"
+"""What a webhook exports, in any version 0.2."""
 
 JOIN_SET_RESOURCE = f"{JOIN_SET_INTERFACE}.join-set"
 JOIN_SET = Own(JOIN_SET_RESOURCE)

@@ -123,8 +123,7 @@ def arrival(exported: Exported, now: Instant) -> list[ev.Recorded]:
         return []
     events: list[ev.LifeEvent] = []
     if projection.holder is not None:
-        workflow = projection.kind is ev.ExecutionKind.WORKFLOW
-        events.append(ev.Unlocked(IMPORTED) if workflow else ev.AttemptLost(IMPORTED, now))
+        events.append(ev.Unlocked(IMPORTED) if projection.kind.has_children else ev.AttemptLost(IMPORTED, now))
     if not projection.lifecycle.paused:
         events.append(ev.Paused(IMPORTED))
     first = len(exported.log)

@@ -4,15 +4,18 @@ Everything that is wrong is found at once, as values whose text tells an operato
 """
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from obelisk_runtime.core import interfaces
 from obelisk_runtime.core.deployment import ComponentKind
 from obelisk_runtime.core.host_types import (
     HOST_FUNCTIONS,
+    INCOMING_HANDLER,
     JOIN_SET_INTERFACE,
     LOG,
+    WEBHOOK_SUPPORT,
     WORKFLOW_SUPPORT,
     WORKFLOW_SUPPORT_BACKTRACE,
 )
@@ -21,14 +24,17 @@ from obelisk_runtime.core.types import FunctionType
 from obelisk_runtime.core.values import NoJsonForm, function_codec, result_type_problem
 
 CLOSEST_MAX = 3
+_HANDLER = re.compile(rf"{re.escape(INCOMING_HANDLER)}@0\.2\.[0-9]+\.handle")
 THE_HOST = "the host"
 _HOST_INTERFACES: Mapping[ComponentKind, frozenset[str]] = {
     ComponentKind.ACTIVITY: frozenset({LOG}),
     ComponentKind.WORKFLOW: frozenset({LOG, JOIN_SET_INTERFACE, WORKFLOW_SUPPORT, WORKFLOW_SUPPORT_BACKTRACE}),
+    ComponentKind.WEBHOOK: frozenset({LOG, WEBHOOK_SUPPORT}),
     ComponentKind.STUB: frozenset(),
 }
-_CALLERS = frozenset({ComponentKind.WORKFLOW})
-"""Kinds that may call, submit, schedule or stub exported functions."""
+_CALLERS = frozenset({ComponentKind.WORKFLOW, ComponentKind.WEBHOOK})
+"""Kinds that may call exported functions."""
+_ONLY_WORKFLOWS = interfaces.Submit | interfaces.AwaitNext | interfaces.Get | interfaces.Stub
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +135,14 @@ class ExportsNothing:
         return f"{self.component} exports no function of an interface, so nothing of it can be run"
 
 
+@dataclass(frozen=True, slots=True)
+class NoHandler:
+    component: str
+
+    def __str__(self) -> str:
+        return f"{self.component} does not export {INCOMING_HANDLER}@0.2.x, so it cannot handle HTTP requests"
+
+
 Problem = (
     NotExported
     | SignatureDiffers
@@ -137,6 +151,7 @@ Problem = (
     | ReservedExport
     | ExportNotAllowed
     | ExportsNothing
+    | NoHandler
 )
 
 
@@ -181,6 +196,9 @@ def _offered(functions: Mapping[Ffqn, ExportedFunction]) -> dict[tuple[str, str]
 
 
 def _export_problems(component: ComponentSurface) -> Iterator[Problem]:
+    if component.kind is ComponentKind.WEBHOOK:
+        yield from _webhook_problems(component)
+        return
     if not component.exports:
         yield ExportsNothing(component.name)
     for name, item in component.exports.items():
@@ -188,6 +206,19 @@ def _export_problems(component: ComponentSurface) -> Iterator[Problem]:
             yield ReservedExport(component.name, name)
         elif (reason := _refused(name, item)) is not None:
             yield ExportNotAllowed(component.name, name, item, reason)
+
+
+def _webhook_problems(component: ComponentSurface) -> Iterator[Problem]:
+    if handler_of(component.exports) is None:
+        yield NoHandler(component.name)
+    for name, item in component.exports.items():
+        if not name.interface.reserved:
+            yield ExportNotAllowed(component.name, name, item, f"a webhook exports {INCOMING_HANDLER} only")
+
+
+def handler_of(exports: Iterable[Ffqn]) -> Ffqn | None:
+    """The function that handles requests."""
+    return next((name for name in exports if _HANDLER.fullmatch(name.text)), None)
 
 
 def _refused(name: Ffqn, item: FunctionType) -> str | None:
@@ -220,6 +251,8 @@ def _may_import(importer: ComponentKind, kind: interfaces.Import) -> bool:
     if isinstance(kind, interfaces.HostFunction):
         known = any(kind.interface == interface for interface, _ in HOST_FUNCTIONS)
         return not known or kind.interface in _HOST_INTERFACES[importer]
+    if importer is ComponentKind.WEBHOOK:
+        return not isinstance(kind, _ONLY_WORKFLOWS)
     return importer in _CALLERS
 
 
@@ -236,6 +269,8 @@ def _closest(imported: str, offered: Mapping[tuple[str, str], _Offer]) -> tuple[
 def _exported_twice(components: Sequence[ComponentSurface]) -> Iterator[Problem]:
     exporters: dict[Ffqn, list[str]] = {}
     for component in components:
+        if component.kind is ComponentKind.WEBHOOK:
+            continue  # they all export the same handler
         for name in component.exports:
             exporters.setdefault(name, []).append(component.name)
     for name, names in exporters.items():

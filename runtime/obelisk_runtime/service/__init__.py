@@ -10,21 +10,32 @@ from obelisk_runtime.service.deployment import (
     GuestLibrary,
 )
 from obelisk_runtime.service.measures import INTERVAL, Interval, Measures
-from obelisk_runtime.service.pausing import PauseResult
+from obelisk_runtime.service.pausing import CannotPause, PauseResult
 from obelisk_runtime.service.replay import Differs, Matches, NotAWorkflow, Replayed, Unfit
-from obelisk_runtime.service.service import QUEUE_COUNTED_MAX, FunctionNotFound, Load, Queue, Service, Submitted
+from obelisk_runtime.service.service import (
+    QUEUE_COUNTED_MAX,
+    FunctionNotFound,
+    Load,
+    Queue,
+    Service,
+    Submitted,
+    WebhookNotFound,
+)
 from obelisk_runtime.service.stubs import StubConflict, StubNotFound
 from obelisk_runtime.service.terms import Terms
 from obelisk_runtime.service.upgrading import ComponentNotFound, NotDeployed, Upgrade, UpgradePage, UpgradeResult
+from obelisk_runtime.service.webhook_call import WEBHOOK_TAG, NoAnswer, NoRoomForGuest, WebhookCall
 from obelisk_runtime.service.why import Why
 
 __all__ = [
     "INTERVAL",
     "QUEUE_COUNTED_MAX",
+    "WEBHOOK_TAG",
     "BrokenBytes",
     "BrokenComponent",
     "BytesMissing",
     "CancelResult",
+    "CannotPause",
     "ComponentNotFound",
     "DeployedComponent",
     "Differs",
@@ -34,6 +45,8 @@ __all__ = [
     "Load",
     "Matches",
     "Measures",
+    "NoAnswer",
+    "NoRoomForGuest",
     "NotAWorkflow",
     "NotCancellable",
     "NotDeployed",
@@ -50,5 +63,7 @@ __all__ = [
     "Upgrade",
     "UpgradePage",
     "UpgradeResult",
+    "WebhookCall",
+    "WebhookNotFound",
     "Why",
 ]

@@ -1,25 +1,25 @@
 """What host functions know of an activity's call. Its world is the real one."""
 
-import asyncio
 from collections.abc import Awaitable, Collection, Sequence
 from functools import cached_property
 
 from obelisk_runtime.core.deployment import DirectoryGrant
-from obelisk_runtime.core.ids import ExecutionId, Instant
+from obelisk_runtime.core.ids import ExecutionId
 from obelisk_runtime.ports.guest import GuestResources
 from obelisk_runtime.ports.store import LogLevel
 from obelisk_runtime.service.deployment import Target
 from obelisk_runtime.service.logs import GuestLog, LogPlace
 from obelisk_runtime.service.node import Node
+from obelisk_runtime.service.real_world import RealWorld
 
 ATTEMPT_VARIABLE = "OBELISK_ATTEMPT"
 """Tells an activity which attempt it is, from 1."""
 
 
-class ActivityContext:
+class ActivityContext(RealWorld):
     def __init__(self, node: Node, target: Target, execution_id: ExecutionId, attempt: int) -> None:
+        super().__init__(node)
         self.execution_id = execution_id
-        self._node = node
         self._target = target
         self._attempt = attempt
         self._log = GuestLog(node.logs, execution_id, node.limits)
@@ -35,18 +35,6 @@ class ActivityContext:
         """What is returned must be done before the attempt has ended."""
         self._log.end(self._here())
         return self.wasi.close() if "wasi" in self.__dict__ else ()
-
-    def wall_clock(self) -> Instant:
-        return self._node.clock.now()
-
-    def monotonic(self) -> int:
-        return self._node.clock.monotonic()
-
-    def random_bytes(self, count: int) -> bytes:
-        return self._node.ids.random_bytes(count)
-
-    async def wait(self, nanoseconds: int) -> None:
-        await asyncio.sleep(nanoseconds / 1e9)
 
     def environment(self) -> Sequence[tuple[str, str]]:
         return (*self._target.component.settings.env.items(), (ATTEMPT_VARIABLE, str(self._attempt)))

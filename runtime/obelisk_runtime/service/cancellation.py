@@ -13,7 +13,7 @@ from obelisk_runtime.core.names import CANCELLABLE_SUFFIX
 from obelisk_runtime.ports.store import StoreUnavailable
 from obelisk_runtime.service.node import STORE_RETRY_SECONDS, Node
 from obelisk_runtime.service.outside import append_outside
-from obelisk_runtime.service.workflow_run import WorkflowRun
+from obelisk_runtime.service.webhook_run import run_of
 
 CLOSED = "its join set was closed"
 
@@ -79,8 +79,8 @@ async def _end(node: Node, execution_id: ExecutionId, outcome: ev.Failed, *, onl
             return CancelResult.ALREADY_FINISHED
         if decisions.ending(projection):
             return CancelResult.ALREADY_CANCELLING
-        if projection.kind is ev.ExecutionKind.WORKFLOW:
-            if only_willing and not projection.function.cancellable:
+        if projection.kind.has_children:
+            if projection.kind is ev.ExecutionKind.WORKFLOW and only_willing and not projection.function.cancellable:
                 raise NotCancellable(execution_id, projection.function.text)
             return await _end_workflow(node, execution_id, projection, outcome)
         if await append_outside(node, execution_id, projection, decisions.end_early(projection, outcome)):
@@ -102,7 +102,7 @@ async def _end_workflow(
     run = node.workflows.get(execution_id)
     if run is None:
         node.scheduler.reserve(projection.kind, execution_id, projection.function, force=True)
-        run = WorkflowRun(node, execution_id, projection)
+        run = run_of(node, execution_id, projection)
         run.end_early(outcome)
         await asyncio.shield(node.spawn(run.read_and_start()))
         return CancelResult.CANCELLING

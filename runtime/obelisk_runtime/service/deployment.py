@@ -27,6 +27,7 @@ from obelisk_runtime.ports.engine import (
     UnsupportedComponent,
 )
 from obelisk_runtime.ports.guest import GuestResources, GuestWorld
+from obelisk_runtime.ports.http import HttpRequest, Incoming
 from obelisk_runtime.ports.store import Catalog
 
 Bindings = tuple[Mapping[tuple[str, str], HostFunction], Mapping[tuple[str, str], ResourceDestructor]]
@@ -35,6 +36,7 @@ EXECUTION_KINDS = {
     ComponentKind.ACTIVITY: ExecutionKind.ACTIVITY,
     ComponentKind.WORKFLOW: ExecutionKind.WORKFLOW,
     ComponentKind.STUB: ExecutionKind.STUB,
+    ComponentKind.WEBHOOK: ExecutionKind.WEBHOOK,
 }
 
 
@@ -52,6 +54,10 @@ class GuestLibrary(Protocol):
 
     def state(self, world: GuestWorld) -> GuestResources:
         """What one guest call keeps between host calls; the library finds it as `context.wasi`."""
+        ...
+
+    def arrive(self, state: Any, request: HttpRequest) -> Incoming:
+        """An HTTP request for the guest whose state this is."""
         ...
 
 
@@ -200,6 +206,11 @@ class Deployment:
         self.since = now
         self._mismatches = {}
 
+    def webhook(self, name: str) -> DeployedComponent | None:
+        """The component of the webhook of this name."""
+        found = (item for item in self.components if item.settings.name == name)
+        return next((item for item in found if item.settings.kind is ComponentKind.WEBHOOK), None)
+
     def mismatch(self, caller: DeployedComponent, target: Target) -> str | None:
         """Why the target no longer is what the caller was compiled against; None if it is."""
         key = caller.digest, target.name
@@ -256,7 +267,7 @@ class Deployment:
             memory_bytes=settings.memory_mib * MEBIBYTE,
             fuel=settings.fuel,
             payload_bytes=self._payload_bytes_max,
-            may_use_threads=settings.kind is ComponentKind.ACTIVITY,
+            may_use_threads=settings.kind is not ComponentKind.WORKFLOW,
         )
         return DeployedComponent(settings, digest_of(wasm), len(wasm), compiled, linked, limits)
 
@@ -274,6 +285,8 @@ class _Prepared:
 def _targets(prepared: _Prepared) -> Mapping[Ffqn, Target]:
     targets: dict[Ffqn, Target] = {}
     for component in prepared.components:
+        if component.settings.kind is ComponentKind.WEBHOOK:
+            continue  # nobody but an HTTP request calls it
         kind = EXECUTION_KINDS[component.settings.kind]
         for name, type_ in component.exports.items():
             targets[name] = Target(name, kind, component, function_codec(name, type_))

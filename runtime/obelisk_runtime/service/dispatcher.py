@@ -23,7 +23,7 @@ from obelisk_runtime.service.outside import append_outside
 from obelisk_runtime.service.replay import read_log
 from obelisk_runtime.service.signatures import mismatch_with_parent
 from obelisk_runtime.service.slots import Slots
-from obelisk_runtime.service.workflow_run import WorkflowRun
+from obelisk_runtime.service.webhook_run import run_of
 
 TURN_SECONDS = 0.005
 """How long executions are begun in one turn of the event loop before others have theirs."""
@@ -204,10 +204,10 @@ class Dispatcher:
         return [] if self._node.stopping else [*self._workflow_offers(), *self._activity_offers(targets)]
 
     def _workflow_offers(self) -> list[Offer]:
-        """Of any function: each workflow is pinned to a component in the store, deployed or not."""
-        kind = ev.ExecutionKind.WORKFLOW
-        room = min(self.slots.room(kind), CLAIMS_MAX)
-        return [Offer(kind, None, room)] if room else []
+        """Of any function: each workflow is pinned to a component in the store, deployed or not; webhooks only end."""
+        kinds = (ev.ExecutionKind.WORKFLOW, ev.ExecutionKind.WEBHOOK)
+        rooms = [(kind, min(self.slots.room(kind), CLAIMS_MAX)) for kind in kinds]
+        return [Offer(kind, None, room) for kind, room in rooms if room]
 
     def _activity_offers(self, targets: Mapping[Ffqn, Target]) -> list[Offer]:
         kind = ev.ExecutionKind.ACTIVITY
@@ -228,9 +228,9 @@ class Dispatcher:
     def _take(self, claim: Claim, targets: Mapping[Ffqn, Target]) -> None:
         """`targets`: what was deployed when it was claimed, whose digest the claim recorded."""
         node = self._node
-        if claim.created.kind is ev.ExecutionKind.WORKFLOW:
+        if claim.created.kind.has_children:
             node.measures.replays += claim.projection.attempts > 1
-            self.enqueue(WorkflowRun(node, claim.id, claim.projection))
+            self.enqueue(run_of(node, claim.id, claim.projection))
             return
         target = targets[claim.created.function]
         activity = LockedActivity(claim.id, claim.created.params, claim.projection)
@@ -264,4 +264,8 @@ class Dispatcher:
 
 
 def _capacity(limits: RuntimeLimits) -> dict[ev.ExecutionKind, int]:
-    return {ev.ExecutionKind.WORKFLOW: limits.workflows_max, ev.ExecutionKind.ACTIVITY: limits.activities_max}
+    return {
+        ev.ExecutionKind.WORKFLOW: limits.workflows_max,
+        ev.ExecutionKind.WEBHOOK: limits.workflows_max,
+        ev.ExecutionKind.ACTIVITY: limits.activities_max,
+    }

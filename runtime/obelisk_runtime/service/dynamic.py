@@ -12,6 +12,7 @@ from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.values import InvalidValue
 from obelisk_runtime.ports.engine import GuestTrap, Value
 from obelisk_runtime.ports.store import ExecutionNotFound
+from obelisk_runtime.service.node import Node
 from obelisk_runtime.service.stub_calls import supply
 from obelisk_runtime.service.wit_values import failure_kind_value, result_json, schedule_of
 from obelisk_runtime.service.workflow_context import WorkflowContext
@@ -21,7 +22,9 @@ _DIRECT = JoinSetId("")
 """The join set of a refused `call-json`, which got none."""
 
 
-class _Refused(Exception):
+class Refused(Exception):
+    """A function or its parameters cannot be had."""
+
     def __init__(self, error: str, message: str = "") -> None:
         super().__init__(error)
         self.error = error
@@ -33,7 +36,7 @@ class _Refused(Exception):
         return {self.error: self.message} if self.message else self.error
 
 
-def _name(function: Value) -> str:
+def function_name(function: Value) -> str:
     return f"{function['interface_name']}.{function['function_name']}"
 
 
@@ -41,8 +44,8 @@ def _submit_json(context: WorkflowContext, arguments: Arguments) -> Value:
     run = context.run
     join_set = context.join_sets[arguments[0]]
     try:
-        function, params = _checked(context, _name(arguments[1]), arguments[2])
-    except _Refused as refused:
+        function, params = _checked(context, function_name(arguments[1]), arguments[2])
+    except Refused as refused:
         return _refuse(context, join_set, arguments[1:], refused)
     child = run.history.submit(join_set, function, params, run.node.clock.now())
     run.recorded()
@@ -52,8 +55,8 @@ def _submit_json(context: WorkflowContext, arguments: Arguments) -> Value:
 def _call_json(context: WorkflowContext, arguments: Arguments) -> Value:
     run = context.run
     try:
-        function, params = _checked(context, _name(arguments[0]), arguments[1])
-    except _Refused as refused:
+        function, params = _checked(context, function_name(arguments[0]), arguments[1])
+    except Refused as refused:
         return _refuse(context, _DIRECT, arguments, refused)
     run.history.call(function, params, run.node.clock.now())
 
@@ -64,9 +67,9 @@ def _call_json(context: WorkflowContext, arguments: Arguments) -> Value:
     return run.wait_for(answer)
 
 
-def _refuse(context: WorkflowContext, join_set: JoinSetId, arguments: Arguments, refused: "_Refused") -> Value:
+def _refuse(context: WorkflowContext, join_set: JoinSetId, arguments: Arguments, refused: Refused) -> Value:
     run = context.run
-    refusal = ev.SubmissionRefused(join_set, _name(arguments[0]), arguments[1], refused.error, refused.message)
+    refusal = ev.SubmissionRefused(join_set, function_name(arguments[0]), arguments[1], refused.error, refused.message)
     run.history.refuse(refusal, run.node.clock.now())
     run.recorded()
     return {"err": refused.value}
@@ -76,7 +79,7 @@ async def _schedule_json(context: WorkflowContext, arguments: Arguments) -> Valu
     """Any number of times with the same content; another content under a known id traps."""
     run = context.run
     now = run.node.clock.now()
-    id_, at, function, params = arguments[0]["id"], schedule_of(arguments[1]), _name(arguments[2]), arguments[3]
+    id_, at, function, params = arguments[0]["id"], schedule_of(arguments[1]), function_name(arguments[2]), arguments[3]
     try:
         execution_id = parse_execution_id(id_)
     except InvalidName as error:
@@ -85,19 +88,19 @@ async def _schedule_json(context: WorkflowContext, arguments: Arguments) -> Valu
     decided = asked
     if not run.history.replaying:
         try:
-            name, canonical = _resolved(context, function, params)
-            await _refuse_other_content(context, execution_id, name, canonical)
-        except _Refused as refused:
+            name, canonical = resolved(run.node, function, params)
+            await refuse_other_content(run.node, execution_id, name, canonical)
+        except Refused as refused:
             decided = msgspec.structs.replace(asked, error=refused.error, message=refused.message)
     scheduled = run.history.schedule(asked, lambda: decided, now)
     run.recorded()
-    return {"err": _Refused(scheduled.error, scheduled.message).value} if scheduled.error else {"ok": None}
+    return {"err": Refused(scheduled.error, scheduled.message).value} if scheduled.error else {"ok": None}
 
 
-async def _refuse_other_content(context: WorkflowContext, id_: ExecutionId, function: Ffqn, params: str) -> None:
+async def refuse_other_content(node: Node, id_: ExecutionId, function: Ffqn, params: str) -> None:
     """Raises: GuestTrap."""
     try:
-        (first,) = await context.run.node.store.log(id_, limit=1)
+        (first,) = await node.store.log(id_, limit=1)
     except ExecutionNotFound:
         return
     created = first.event
@@ -144,26 +147,26 @@ def _checked(context: WorkflowContext, name: str, params: str) -> tuple[Ffqn, st
     """The function and its canonical parameters; on replay what was answered then, whatever is deployed now."""
     recorded = context.run.history.recorded_submission()
     if isinstance(recorded, ev.SubmissionRefused):
-        raise _Refused(recorded.error, recorded.message)
+        raise Refused(recorded.error, recorded.message)
     if recorded is not None and recorded.function.text == name:
         target = context.run.node.deployment.targets.get(recorded.function)
         return recorded.function, recorded.params if target is None else target.codec.check_params(params)
-    return _resolved(context, name, params)
+    return resolved(context.run.node, name, params)
 
 
-def _resolved(context: WorkflowContext, name: str, params: str) -> tuple[Ffqn, str]:
-    """Raises: _Refused."""
+def resolved(node: Node, name: str, params: str) -> tuple[Ffqn, str]:
+    """Raises: Refused."""
     try:
         function = Ffqn.parse(name)
     except InvalidName as error:
-        raise _Refused("ffqn_parsing_error", str(error)) from None
-    target = context.run.node.deployment.targets.get(function)
+        raise Refused("ffqn_parsing_error", str(error)) from None
+    target = node.deployment.targets.get(function)
     if target is None:
-        raise _Refused("function_not_found")
+        raise Refused("function_not_found")
     try:
         return function, target.codec.check_params(params)
     except InvalidValue as error:
-        raise _Refused("type_check_error", str(error)) from None
+        raise Refused("type_check_error", str(error)) from None
 
 
 FUNCTIONS: Mapping[str, Callable[[WorkflowContext, Arguments], Value]] = {

@@ -2,23 +2,31 @@
 
 import inspect
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from obelisk_runtime.core import interfaces
 from obelisk_runtime.core.deployment import ComponentKind
 from obelisk_runtime.core.history import Nondeterminism
-from obelisk_runtime.core.host_types import JOIN_SET_INTERFACE, LOG, WORKFLOW_SUPPORT, WORKFLOW_SUPPORT_BACKTRACE
+from obelisk_runtime.core.host_types import (
+    JOIN_SET_INTERFACE,
+    LOG,
+    WEBHOOK_SUPPORT,
+    WORKFLOW_SUPPORT,
+    WORKFLOW_SUPPORT_BACKTRACE,
+)
 from obelisk_runtime.core.types import FunctionType
 from obelisk_runtime.core.values import InvalidValue
 from obelisk_runtime.ports.engine import CompiledComponent, GuestTrap, HostFunction, ResourceDestructor, Value
 from obelisk_runtime.ports.store import LogLevel
-from obelisk_runtime.service import calls, dynamic, support
+from obelisk_runtime.service import calls, dynamic, support, webhook_support
 from obelisk_runtime.service.activity_context import ActivityContext
 from obelisk_runtime.service.deployment import Bindings
 from obelisk_runtime.service.workflow_context import WorkflowContext
 
 _SUPPORT_INTERFACES = (JOIN_SET_INTERFACE, WORKFLOW_SUPPORT, WORKFLOW_SUPPORT_BACKTRACE)
 _SUPPORT = {**support.FUNCTIONS, **dynamic.FUNCTIONS}
-Call = Callable[[WorkflowContext, tuple[Value, ...]], Value]
+Call = Callable[[Any, tuple[Value, ...]], Value]
+"""Given the context of a workflow or webhook."""
 
 
 def bind(component: CompiledComponent, kind: ComponentKind) -> Bindings:
@@ -35,9 +43,13 @@ def bind(component: CompiledComponent, kind: ComponentKind) -> Bindings:
 def _function(interface: str, name: str, type_: FunctionType, kind: ComponentKind) -> HostFunction | None:
     if interface == LOG:
         return _log(LogLevel(name))
-    if kind is not ComponentKind.WORKFLOW:
-        return None
-    call = _workflow_call(interface, name, type_)
+    match kind:
+        case ComponentKind.WORKFLOW:
+            call = _workflow_call(interface, name, type_)
+        case ComponentKind.WEBHOOK:
+            call = _webhook_call(interface, name, type_)
+        case ComponentKind.ACTIVITY | ComponentKind.STUB:
+            call = None
     return None if call is None else _guarded(call)
 
 
@@ -57,6 +69,18 @@ def _workflow_call(interface: str, name: str, type_: FunctionType) -> Call | Non
             return calls.stub(function, type_)
         case interfaces.HostFunction():
             return _SUPPORT.get(name) if interface in _SUPPORT_INTERFACES else None
+        case _:
+            return None
+
+
+def _webhook_call(interface: str, name: str, type_: FunctionType) -> Call | None:
+    match interfaces.classify(interface, name):
+        case interfaces.DirectCall(function):
+            return calls.direct(function, type_)
+        case interfaces.Schedule(function):
+            return calls.schedule(function, type_)
+        case interfaces.HostFunction():
+            return webhook_support.FUNCTIONS.get(name) if interface == WEBHOOK_SUPPORT else None
         case _:
             return None
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from obelisk_runtime.core.deployment import RuntimeLimits
 from obelisk_runtime.core.ids import ExecutionId, Instant
@@ -77,13 +78,19 @@ class LogPlace:
     """A replay has come here before: the line is in the store already. It is counted all the same."""
 
 
+class Records(Protocol):
+    """Where log records go."""
+
+    def write(self, record: LogRecord) -> None: ...
+
+
 class GuestLog:
     """What one guest call writes, as records: lines of streams, and messages. Both their length and their number end.
 
     A replayed call counts what it wrote before, so it is cut where it was cut before.
     """
 
-    def __init__(self, writer: LogWriter, execution_id: ExecutionId, limits: RuntimeLimits) -> None:
+    def __init__(self, writer: Records, execution_id: ExecutionId, limits: RuntimeLimits) -> None:
         self._writer = writer
         self._execution_id = execution_id
         self._records_left = limits.log_records_max

@@ -3,7 +3,9 @@
 from enum import StrEnum
 
 from obelisk_runtime.core import decisions
+from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
+from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.core.ids import DelayId, ExecutionId, is_delay
 from obelisk_runtime.service.node import Node
 from obelisk_runtime.service.outside import append_outside
@@ -19,8 +21,15 @@ class PauseResult(StrEnum):
     ALREADY_FINISHED = "already finished"
 
 
+class CannotPause(ObeliskError):
+    """A client waits for its answer, and it could not go on."""
+
+    def __init__(self, execution_id: ExecutionId) -> None:
+        super().__init__(f"{execution_id} is a request to a webhook, which cannot be paused; it can be cancelled")
+
+
 async def pause(node: Node, response_id: ExecutionId | DelayId, reason: str) -> PauseResult:
-    """Idempotent; tells what it did, once that is durable. Raises: ExecutionNotFound, StoreUnavailable.
+    """Idempotent; tells what it did, once that is durable. Raises: ExecutionNotFound, CannotPause, StoreUnavailable.
 
     An attempt of an activity that runs may end; a workflow leaves memory, its responses are kept for it.
     """
@@ -32,6 +41,8 @@ async def pause(node: Node, response_id: ExecutionId | DelayId, reason: str) -> 
         projection = await node.store.get(execution_id)
         if projection.lifecycle.paused:
             return PauseResult.PAUSED if asked else PauseResult.ALREADY_PAUSED
+        if projection.kind is ev.ExecutionKind.WEBHOOK and projection.holder is not None:
+            raise CannotPause(execution_id)
         events = decisions.pause(projection, reason, node.executor)
         if not events:
             return _ended_or_ending(projection)

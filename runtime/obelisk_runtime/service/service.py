@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from obelisk_runtime.core import events as ev
-from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.deployment import ComponentSettings, RuntimeLimits, StubSettings
 from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.core.ids import DelayId, ExecutionId, ExecutorId, Instant
@@ -16,8 +15,9 @@ from obelisk_runtime.core.values import ValueLimits
 from obelisk_runtime.core.wiring import ExportedFunction
 from obelisk_runtime.ports.clock import Clock, IdSource
 from obelisk_runtime.ports.engine import Engine
+from obelisk_runtime.ports.http import HttpRequest
 from obelisk_runtime.ports.store import Changed, CreateOutcome, Store, StoreUnavailable
-from obelisk_runtime.service import cancellation, host_functions, pausing, replay, stubs, upgrading, why
+from obelisk_runtime.service import cancellation, host_functions, pausing, replay, stubs, upgrading, waiting, why
 from obelisk_runtime.service.attempt_record import LockedActivity
 from obelisk_runtime.service.attempts import Attempt
 from obelisk_runtime.service.backlog import Backlog
@@ -39,12 +39,11 @@ from obelisk_runtime.service.replay import Replayed
 from obelisk_runtime.service.residents import Residents
 from obelisk_runtime.service.terms import AT_ONCE, Terms
 from obelisk_runtime.service.trees import Trees
+from obelisk_runtime.service.webhook_call import WebhookCall
 from obelisk_runtime.service.workflow_run import WorkflowRun
 
 CLOSEST_MAX = 3
 QUEUE_COUNTED_MAX = 100_000
-WAIT_POLL_SECONDS = 1.0
-"""How often a waiter reads the store though nothing told it of the end."""
 _FOREVER = Instant(2**62)
 
 
@@ -54,6 +53,12 @@ class FunctionNotFound(ObeliskError):
         super().__init__(f"no deployed component exports {function}{hint}")
         self.function = function
         self.closest = tuple(closest)
+
+
+class WebhookNotFound(ObeliskError):
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no webhook of the name {name} is deployed")
+        self.name = name
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +304,7 @@ class Service:
         except BaseException:
             self._node.unwatch(execution_id, waiter)
             raise
-        return submitted, self._watched(execution_id, waiter, known=submitted.existed)
+        return submitted, waiting.watched(self._node, execution_id, waiter, known=submitted.existed)
 
     async def _submit(
         self,
@@ -366,35 +371,11 @@ class Service:
 
     async def wait(self, id: ExecutionId) -> ev.Outcome:  # noqa: A002 - the product's word
         """Until it finishes. Cancel freely; the execution does not notice. Raises: ExecutionNotFound."""
-        return await self._watched(id, self._node.watch(id), known=True)
-
-    async def _watched(
-        self, execution_id: ExecutionId, waiter: "asyncio.Future[ev.Outcome]", *, known: bool
-    ) -> ev.Outcome:
-        try:
-            return await self._end(execution_id, waiter, known=known)
-        finally:
-            self._node.unwatch(execution_id, waiter)
-
-    async def _end(self, execution_id: ExecutionId, waiter: "asyncio.Future[ev.Outcome]", *, known: bool) -> ev.Outcome:
-        """`known`: it may have ended before `waiter` began to watch, so the store is asked first."""
-        while True:
-            if known and (outcome := await self.outcome(execution_id)) is not None:
-                return outcome
-            done, _ = await asyncio.wait((waiter,), timeout=WAIT_POLL_SECONDS)
-            if done:
-                return waiter.result()
-            known = True
+        return await waiting.until_finished(self._node, id)
 
     async def outcome(self, id: ExecutionId) -> ev.Outcome | None:  # noqa: A002 - the product's word
         """How it ended; None while it has not. Raises: ExecutionNotFound."""
-        projection = await self.store.get(id)
-        return await self._outcome(id, projection) if isinstance(projection.status, proj.Finished) else None
-
-    async def _outcome(self, execution_id: ExecutionId, projection: proj.Projection) -> ev.Outcome:
-        (last,) = await self.store.log(execution_id, start=projection.version - 1, limit=1)
-        assert isinstance(last.event, ev.Finished)
-        return last.event.outcome
+        return await waiting.outcome_of(self._node, id)
 
     async def stub(self, id: ExecutionId, result: bytes | str) -> bool:  # noqa: A002 - the product's word
         """Supply the result of a stub execution, `{"ok": v}` or `{"err": e}`; False: it had this result already.
@@ -425,6 +406,20 @@ class Service:
     async def why(self, id: ExecutionId) -> why.Why:  # noqa: A002 - the product's word
         """Why it does not run now. Raises: ExecutionNotFound, StoreUnavailable."""
         return await why.why(self._node, self._dispatcher.slots, id)
+
+    # Webhooks
+
+    def handle(self, webhook: str, request: HttpRequest, *, seconds: float) -> WebhookCall:
+        """Give a request to the component of this name, which has so much time for it.
+
+        Raises: WebhookNotFound, NoRoomForGuest.
+        """
+        component = self._node.deployment.webhook(webhook)
+        if component is None:
+            raise WebhookNotFound(webhook)
+        call = WebhookCall(self._node, component, request)
+        call.begin(seconds)
+        return call
 
     # Versions
 

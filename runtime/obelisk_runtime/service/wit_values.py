@@ -66,10 +66,10 @@ def result_json(deployment: Deployment, taken: Taken) -> Value:
         case ev.DelayCancelled():
             return {"err": None}
         case ev.ChildFinished():
-            return _outcome_json(deployment, taken.function, result.outcome)
+            return outcome_json(deployment, taken.function, result.outcome)
 
 
-def _outcome_json(deployment: Deployment, function: Ffqn | None, outcome: ev.Outcome) -> Value:
+def outcome_json(deployment: Deployment, function: Ffqn | None, outcome: ev.Outcome) -> Value:
     match outcome:
         case ev.Ok(value):
             return {"ok": value}

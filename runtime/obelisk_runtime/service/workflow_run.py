@@ -6,6 +6,7 @@ many have gathered (`Journal`). The guest goes on with a result only after that 
 
 import asyncio
 from collections.abc import Sequence
+from typing import Self
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
@@ -66,7 +67,7 @@ class WorkflowRun:
         node.workflows[execution_id] = self
 
     @classmethod
-    def new(cls, node: Node, new: NewExecution, commit: "asyncio.Future[None]") -> "WorkflowRun":
+    def new(cls, node: Node, new: NewExecution, commit: "asyncio.Future[None]") -> Self:
         """A workflow that is created now; nothing has to be read. `commit`: its creation is durable, or failed."""
         run = cls(node, new.id, new.projection)
         run._load(new.events, (), committed=0)
@@ -463,7 +464,7 @@ class WorkflowRun:
         ours = projection.holder == node.executor or outcome is not None
         if run is None and ours and not isinstance(projection.status, proj.Finished):
             node.scheduler.reserve(projection.kind, self.id, projection.function, force=True)
-            run = WorkflowRun(node, self.id, projection)
+            run = type(self)(node, self.id, projection)
             run.begin()
         if run is not None and outcome is not None:
             run.end_early(outcome)
@@ -488,4 +489,4 @@ class WorkflowRun:
             del self.node.workflows[self.id]
         if not self.left.is_set():
             self.left.set()
-            self.node.scheduler.release(ev.ExecutionKind.WORKFLOW, self.id, self._projection.function)
+            self.node.scheduler.release(self._projection.kind, self.id, self._projection.function)

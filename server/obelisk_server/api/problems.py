@@ -9,6 +9,7 @@ from obelisk_runtime.ports import store
 from obelisk_runtime.service import (
     BrokenBytes,
     BytesMissing,
+    CannotPause,
     ComponentNotFound,
     FunctionNotFound,
     NotAWorkflow,
@@ -60,6 +61,7 @@ PROBLEMS: dict[type[ObeliskError], ProblemType] = {
     ),
     store.ExecutionNotFound: ProblemType(404, "execution-not-found", "No such execution"),
     store.IdConflict: ProblemType(409, "id-conflict", "The id is taken by another execution"),
+    CannotPause: ProblemType(409, "cannot-pause", "This execution cannot be paused"),
     NotCancellable: ProblemType(409, "not-cancellable", "This execution cannot be cancelled"),
     InvalidExport: ProblemType(400, "invalid-export", "This is no export of executions"),
     TreeTooLarge: ProblemType(409, "tree-too-large", "The tree has too many executions"),

@@ -31,9 +31,8 @@ from obelisk_server.config.registry import registry_settings
 from obelisk_server.config.secrets import SecretSource, secret_sources
 from obelisk_server.config.toml_lines import KeyPath, TomlLines
 from obelisk_server.config.values import Listen, Surroundings
-from obelisk_server.config.webhook_tables import WebhooksTable, bounds_of, function_webhook, routes_of
+from obelisk_server.config.webhook_tables import WebhooksTable, component_webhook, function_webhook
 from obelisk_server.config.webhooks import (
-    ComponentWebhook,
     WebhookSettings,
     route_conflicts,
     unknown_secrets,
@@ -226,9 +225,7 @@ def _webhooks(tables: ObeliskToml) -> WebhookSettings | None:
         return None
     table = tables.webhooks or WebhooksTable()
     webhooks = tuple(
-        ComponentWebhook(each.name, routes_of(each.routes), bounds_of(each))
-        if isinstance(each, ComponentWebhookTable)
-        else function_webhook(each)
+        component_webhook(each) if isinstance(each, ComponentWebhookTable) else function_webhook(each)
         for each in tables.webhook
     )
     return WebhookSettings(table.listen, table.requests_max, table.api_url, webhooks)

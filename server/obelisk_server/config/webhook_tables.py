@@ -18,7 +18,7 @@ from obelisk_runtime.core.retry import SECOND
 from obelisk_server.config.request_values import AnySource, FromRequest, Part, RequestPart
 from obelisk_server.config.route_patterns import Pattern, Route, parse_method
 from obelisk_server.config.values import STRICT, AnyListenAddress, Duration, FunctionName, Interpolated, Listen, Name
-from obelisk_server.config.webhooks import Bounds, FunctionWebhook, Signature, SignatureStyle, Wait
+from obelisk_server.config.webhooks import Bounds, ComponentWebhook, FunctionWebhook, Signature, SignatureStyle, Wait
 from obelisk_server.durations import duration_text
 
 BODY_BYTES_MAX = 1024 * 1024 * 1024
@@ -180,6 +180,10 @@ def function_webhook(table: FunctionWebhookTable) -> FunctionWebhook:
         table.idempotency_key,
         None if waits is None else Wait(waits.wait, waits.err),
     )
+
+
+def component_webhook(table: BoundsTable) -> ComponentWebhook:
+    return ComponentWebhook(table.name, routes_of(table.routes), bounds_of(table))
 
 
 def routes_of(tables: Sequence[RouteTable]) -> tuple[Route, ...]:

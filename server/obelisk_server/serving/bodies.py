@@ -1,6 +1,6 @@
 """Whole bodies of requests, within a limit."""
 
-from aiohttp import web
+from aiohttp import HttpVersion11, hdrs, web
 
 from obelisk_runtime.core.errors import ObeliskError
 
@@ -15,10 +15,18 @@ class BodyCutOff(ObeliskError):
     """The connection ended, or its encoding broke, before the body was complete."""
 
 
+async def invite_body(request: web.BaseRequest) -> None:
+    """Before the first byte is read: a client may wait to be told that the body is wanted."""
+    if request.version >= HttpVersion11 and request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
+
+
 async def read_body(request: web.BaseRequest, limit: int) -> bytes:
     """Raises: BodyTooLarge, BodyCutOff."""
     if (request.content_length or 0) > limit:
         raise BodyTooLarge(limit)
+    await invite_body(request)
     chunks: list[bytes] = []
     size = 0
     try:

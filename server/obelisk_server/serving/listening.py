@@ -21,8 +21,10 @@ class HttpListener:
         handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
         *,
         cancel_when_left: bool = False,
+        as_sent: bool = False,
     ) -> None:
-        """`cancel_when_left`: a handler whose client went away is cancelled."""
+        """`cancel_when_left`: a handler whose client went away is cancelled. `as_sent`: bodies stay compressed."""
+        self._as_sent = as_sent
         self._handle = handle
         self._cancel_when_left = cancel_when_left
         self._runner: web.ServerRunner | None = None
@@ -31,7 +33,11 @@ class HttpListener:
         """Serve on a bound socket, which is closed by `stop`. `drain_seconds`: how long `stop` lets requests end."""
         _http_log.addFilter(_own_faults)
         server = web.Server(
-            self._handle, access_log=None, logger=_http_log, handler_cancellation=self._cancel_when_left
+            self._handle,
+            access_log=None,
+            logger=_http_log,
+            handler_cancellation=self._cancel_when_left,
+            auto_decompress=not self._as_sent,
         )
         self._runner = web.ServerRunner(server, shutdown_timeout=drain_seconds)
         await self._runner.setup()

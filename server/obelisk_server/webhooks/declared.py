@@ -12,17 +12,16 @@ from aiohttp import web
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.ids import ExecutionId, derived_id
 from obelisk_runtime.ports.clock import Clock
-from obelisk_runtime.service import Service, Submitted, Terms
+from obelisk_runtime.service import WEBHOOK_TAG, Service, Submitted, Terms
 from obelisk_server.config.webhooks import FunctionWebhook, Wait
 from obelisk_server.serving import ProblemType, problem_response, read_body
 from obelisk_server.serving.problems import SERVER
+from obelisk_server.webhooks.components import EXECUTION_HEADER
 from obelisk_server.webhooks.mapping import Mapper, Parts, key_text
 from obelisk_server.webhooks.refusals import ForeignOrigin, RequestTooSlow
 from obelisk_server.webhooks.routes import Match
 from obelisk_server.webhooks.signatures import verify
 
-EXECUTION_HEADER = "Obelisk-Execution-Id"
-WEBHOOK_TAG = "webhook"
 _FAILED = {status: ProblemType(status, "execution-failed", "The execution failed") for status in (500, 502)}
 _OF_THE_SERVER = frozenset({ev.FailureKind.LOST, ev.FailureKind.REJECTED})
 """Failures that are no doing of the function."""
@@ -55,27 +54,26 @@ class FunctionMount:
 
     async def answer(self, request: web.BaseRequest, match: Match[Any]) -> web.StreamResponse:
         """Raises: ObeliskError, as in `refusals.PROBLEMS`."""
-        webhook, surroundings = self.webhook, self._surroundings
+        webhook, service = self.webhook, self._surroundings.service
         seconds = webhook.bounds.timeout / 1e6
         try:
             async with asyncio.timeout(seconds):
-                body = await read_body(request, webhook.bounds.body_bytes_max)
-                self._refuse_strangers(request, body)
-                query = request.raw_path.partition("?")[2]
-                parts = Parts(request.method, match.decoded, query, request.headers, body)
-                submitted, end = await surroundings.service.submit_watched(
-                    webhook.function,
-                    self._mapper.params(parts),
-                    id=self._id(request.method, match, parts),
-                    terms=Terms(tags={WEBHOOK_TAG: webhook.name}),
-                )
+                parts = await self._parts(request, match)
+                params, chosen = self._mapper.params(parts), self._id(request.method, match, parts)
+                terms = Terms(tags={WEBHOOK_TAG: webhook.name})
+                if webhook.respond is None:
+                    return self._accepted(await service.submit(webhook.function, params, id=chosen, terms=terms))
+                submitted, end = await service.submit_watched(webhook.function, params, id=chosen, terms=terms)
         except TimeoutError:
             raise RequestTooSlow(seconds) from None
-        if webhook.respond is None:
-            end.close()
-            return self._accepted(submitted)
-        outcome = await _at_most(webhook.respond.wait / 1e6, end, surroundings.stopping)
+        outcome = await _at_most(webhook.respond.wait / 1e6, end, self._surroundings.stopping)
         return self._accepted(submitted) if outcome is None else self._ended(submitted, outcome, webhook.respond)
+
+    async def _parts(self, request: web.BaseRequest, match: Match[Any]) -> Parts:
+        """Of a request that may be taken. Raises: BodyTooLarge, BodyCutOff, SignatureRefused, ForeignOrigin."""
+        body = await read_body(request, self.webhook.bounds.body_bytes_max)
+        self._refuse_strangers(request, body)
+        return Parts(request.method, match.decoded, request.raw_path.partition("?")[2], request.headers, body)
 
     def _refuse_strangers(self, request: web.BaseRequest, body: bytes) -> None:
         """Raises: SignatureRefused, ForeignOrigin."""

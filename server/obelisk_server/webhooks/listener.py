@@ -19,7 +19,7 @@ class WebhookListener:
 
     def __init__(self, mounts: Mounts) -> None:
         self._mounts = mounts
-        self._http = HttpListener(self.handle, cancel_when_left=True)
+        self._http = HttpListener(self.handle, cancel_when_left=True, as_sent=True)
 
     async def start(self, bound: socket.socket, *, drain_seconds: float) -> None:
         """Serve on a bound socket, which is closed by `stop`; that lets requests end for so long."""

@@ -13,6 +13,7 @@ from obelisk_runtime.core.wiring import ExportedFunction
 from obelisk_server.config import ServerConfig
 from obelisk_server.config.secrets import SecretUnavailable
 from obelisk_server.config.webhooks import ComponentWebhook, FunctionWebhook, Webhook
+from obelisk_server.webhooks.components import ComponentMount
 from obelisk_server.webhooks.declared import FunctionMount, Surroundings
 from obelisk_server.webhooks.mapping import Mapper
 from obelisk_server.webhooks.refusals import ServerBusy, Stopping, WebhookBusy
@@ -73,7 +74,7 @@ class Mounts:
                 case FunctionWebhook():
                     yield self._function_mount(webhook, config, functions)
                 case ComponentWebhook():
-                    raise NotImplementedError
+                    yield ComponentMount(webhook, self.surroundings.service)
         except (ValueError, SecretUnavailable) as error:
             problems += [f"webhook {webhook.name}: {line}" for line in str(error).splitlines()]
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from obelisk_runtime.core import values
 from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.ports import store
-from obelisk_runtime.service import FunctionNotFound, Overloaded
+from obelisk_runtime.service import FunctionNotFound, NoRoomForGuest, Overloaded, WebhookNotFound
 from obelisk_server.serving import RETRY, BodyCutOff, BodyTooLarge, ProblemType
 
 
@@ -56,6 +56,25 @@ class RequestTooSlow(ObeliskError):
         super().__init__(f"the request was not there, or not handled, within {seconds:g} s")
 
 
+class HandlerFailed(ObeliskError):
+    """The component did not answer: a bug in it. Its log has the reason."""
+
+    def __init__(self, execution_id: str | None) -> None:
+        super().__init__("the webhook did not answer" + (f"; see {execution_id}" if execution_id else ""))
+        self.execution_id = execution_id
+
+
+class HandlerTooSlow(HandlerFailed):
+    """The component did not answer in time."""
+
+
+class HandlerEnded(ObeliskError):
+    """The request was ended: by an operator, with the server, or since the store does not work."""
+
+    def __init__(self) -> None:
+        super().__init__("the request was ended before it was answered; try again soon")
+
+
 class WebhookBusy(ObeliskError):
     def __init__(self, name: str, limit: int) -> None:
         super().__init__(f"the webhook {name} handles {limit} requests already (concurrency_max); try again soon")
@@ -79,6 +98,10 @@ def _mismatch(error: values.TypeMismatch) -> dict[str, str]:
     return {"part": error.subject.part, "path": error.path, "expected": error.expected, "found": error.found}
 
 
+def _execution(error: HandlerFailed) -> dict[str, str]:
+    return {} if error.execution_id is None else {"execution": error.execution_id}
+
+
 _UNFIT = ("unfit-value", "The request does not fit the function")
 _LARGE = (413, "body-too-large", "The body is too large")
 PROBLEMS: dict[type[ObeliskError], ProblemType] = {
@@ -96,10 +119,15 @@ PROBLEMS: dict[type[ObeliskError], ProblemType] = {
     BodyTooLarge: ProblemType(*_LARGE, lambda e: {"limit": e.limit}),
     values.PayloadTooLarge: ProblemType(*_LARGE, lambda e: {"limit": e.limit}),
     WrongContentType: ProblemType(415, "unsupported-media-type", "The body must be of another type"),
+    HandlerFailed: ProblemType(502, "webhook-failed", "The webhook failed", _execution),
+    HandlerTooSlow: ProblemType(504, "webhook-too-slow", "The webhook took too long", _execution),
+    HandlerEnded: ProblemType(503, "request-ended", "The request was ended", headers=RETRY),
     WebhookBusy: ProblemType(429, "webhook-busy", "The webhook is at its limit", headers=RETRY),
     ServerBusy: ProblemType(503, "server-busy", "The server is at its limit", headers=RETRY),
     Overloaded: ProblemType(503, "server-busy", "The server is at its limit", headers=RETRY),
+    NoRoomForGuest: ProblemType(503, "server-busy", "The server is at its limit", headers=RETRY),
     Stopping: ProblemType(503, "server-stops", "The server stops", headers=RETRY),
     FunctionNotFound: ProblemType(503, "function-gone", "The function is not deployed now", headers=RETRY),
+    WebhookNotFound: ProblemType(503, "webhook-gone", "The component is not deployed now", headers=RETRY),
     store.StoreUnavailable: ProblemType(503, "store-unavailable", "The store does not work now", headers=RETRY),
 }

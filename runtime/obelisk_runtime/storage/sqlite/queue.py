@@ -37,7 +37,7 @@ def _lock_offer(ledger: Ledger, now: Instant, executor: ExecutorId, numbered: Nu
     ledger.flush()
     rows = ledger.select(
         "SELECT key FROM executions INDEXED BY executions_due WHERE due <= ?1 AND (flags & 1) = 0"
-        " AND kind < 3 AND kind = ?2 AND (?3 IS NULL OR function IN (SELECT value FROM json_each(?3)))"
+        " AND kind <> 3 AND kind = ?2 AND (?3 IS NULL OR function IN (SELECT value FROM json_each(?3)))"
         " ORDER BY due, key LIMIT ?4",
         (now, int(offer.kind), numbered.functions, max(offer.limit, 0)),
     )

@@ -57,7 +57,7 @@ WHERE execution = ?1 AND version < ?3
 ORDER BY version LIMIT ?4"""
 _NEXT_DUE = """
 SELECT min(instant) FROM (
-    SELECT min(due) AS instant FROM executions WHERE due IS NOT NULL AND (flags & 1) = 0 AND kind < 3
+    SELECT min(due) AS instant FROM executions WHERE due IS NOT NULL AND (flags & 1) = 0 AND kind <> 3
     UNION ALL SELECT min(wakes) FROM delays WHERE answer IS NULL AND paused IS NULL
     UNION ALL SELECT min(deadline) FROM executions
         WHERE deadline IS NOT NULL AND finished IS NULL AND (flags & 4) = 0
@@ -66,7 +66,7 @@ _OVERDUE = """
 SELECT key FROM executions WHERE deadline <= ? AND deadline IS NOT NULL AND finished IS NULL AND (flags & 4) = 0
 ORDER BY deadline, key LIMIT ?"""
 _BACKLOG = """
-SELECT count(*) FROM (SELECT 1 FROM executions WHERE due <= ? AND due IS NOT NULL AND (flags & 1) = 0 AND kind < 3
+SELECT count(*) FROM (SELECT 1 FROM executions WHERE due <= ? AND due IS NOT NULL AND (flags & 1) = 0 AND kind <> 3
 LIMIT ?)"""
 _OPEN_DELAYS = """
 SELECT segment, wakes, paused IS NOT NULL FROM delays WHERE parent = ? AND answer IS NULL ORDER BY key LIMIT ?"""

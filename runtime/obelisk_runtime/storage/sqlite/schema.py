@@ -55,7 +55,7 @@ CREATE TABLE executions (
 CREATE UNIQUE INDEX executions_by_id ON executions (parent, segment);
 CREATE INDEX executions_top_level ON executions (key) WHERE parent = 0;
 CREATE INDEX executions_due ON executions (due, key, function, kind)
-WHERE due IS NOT NULL AND (flags & 1) = 0 AND kind < 3;
+WHERE due IS NOT NULL AND (flags & 1) = 0 AND kind <> 3;
 CREATE INDEX executions_expiring ON executions (deadline, key)
 WHERE deadline IS NOT NULL AND finished IS NULL AND (flags & 4) = 0;
 CREATE INDEX executions_open ON executions (key) WHERE finished IS NULL;
@@ -142,7 +142,7 @@ SELECT
     path.id,
     execution.key,
     (SELECT text FROM interned WHERE number = execution.function) AS function,
-    CASE execution.kind WHEN 1 THEN 'activity' WHEN 2 THEN 'workflow' ELSE 'stub' END AS kind,
+    CASE execution.kind WHEN 1 THEN 'activity' WHEN 2 THEN 'workflow' WHEN 3 THEN 'stub' ELSE 'webhook' END AS kind,
     CASE execution.status WHEN 1 THEN 'pending' WHEN 2 THEN 'locked' WHEN 3 THEN 'blocked' ELSE result END AS status,
     (SELECT text FROM interned WHERE number = execution.holder) AS holder,
     datetime(execution.created / 1e6, 'unixepoch') AS created,

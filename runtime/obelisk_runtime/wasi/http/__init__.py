@@ -24,6 +24,7 @@ Incoming, for whoever calls `handle(own<incoming-request>, own<response-outparam
 
 import asyncio
 
+from obelisk_runtime.wasi.http.arriving import arrive
 from obelisk_runtime.wasi.http.bodies import BodySource, EmptySource, IncomingBody, LimitedSource, OutgoingBody
 from obelisk_runtime.wasi.http.error_code import ErrorCase, ErrorCode, HttpFailed, failed
 from obelisk_runtime.wasi.http.fields import FIELDS_BYTES_MAX, Field, Fields, is_name, is_value
@@ -74,6 +75,7 @@ __all__ = [
     "RequestHead",
     "RequestOptions",
     "ResponseOutparam",
+    "arrive",
     "failed",
     "incoming",
     "is_name",

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from obelisk_runtime.core.types import snake_case
 from obelisk_runtime.ports.engine import Value
+from obelisk_runtime.ports.http import HttpBroken
 
 _DNS_ERROR = "record { rcode: option<string>, info-code: option<u16> }"
 _TLS_ALERT = "record { alert-id: option<u8>, alert-message: option<string> }"
@@ -101,7 +102,7 @@ class ErrorCode:
 _BY_NAME = {snake_case(case): case for case in ErrorCase}
 
 
-class HttpFailed(Exception):
+class HttpFailed(HttpBroken):
     """A request or response that failed. `detail` is for people: it says why, and holds no secret."""
 
     def __init__(self, code: ErrorCode, detail: str = "") -> None:

@@ -1,0 +1,103 @@
+"""What host functions know of a webhook's call. Its world is the real one; its execution begins when it needs one."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from obelisk_runtime.core.ids import ExecutionId, JoinSetId
+from obelisk_runtime.ports.store import LogLevel, LogRecord
+from obelisk_runtime.service.deployment import DeployedComponent
+from obelisk_runtime.service.logs import GuestLog, LogWriter
+from obelisk_runtime.service.node import Node, logger
+from obelisk_runtime.service.real_world import RealWorld
+from obelisk_runtime.service.webhook_run import WebhookRun
+
+LINES_KEPT_MAX = 1_000
+"""Lines of a guest that has no execution (yet)."""
+_RUN = 1
+"""In the identity of its log records: it runs once."""
+
+
+class WebhookContext(RealWorld):
+    def __init__(
+        self, node: Node, component: DeployedComponent, execution_id: ExecutionId, begin: Callable[[], WebhookRun]
+    ) -> None:
+        super().__init__(node)
+        self.execution_id = execution_id
+        """Of the execution that it has, or would have."""
+        self.begun: WebhookRun | None = None
+        """Its execution, if it has one."""
+        self.join_sets: Mapping[int, JoinSetId] = {}
+        self.dropped: list[JoinSetId] = []
+        """None: webhooks have no join sets of their own."""
+        self._begin = begin
+        self._component = component
+        self._lines = _Lines(node.logs, component.settings.name)
+        self._log = GuestLog(self._lines, execution_id)
+
+    @property
+    def node(self) -> Node:
+        return self._node
+
+    @property
+    def run(self) -> WebhookRun:
+        """Its execution, which begins now if it has not."""
+        if self.begun is None:
+            self.begun = self._begin()
+            self._lines.begin()
+        return self.begun
+
+    @cached_property
+    def wasi(self) -> Any:
+        return self._node.deployment.library.state(self)
+
+    def log(self, level: LogLevel, message: str) -> None:
+        self._log.record(_RUN, self._node.clock.now(), level, "log", message)
+
+    def end(self) -> None:
+        """The guest has ended."""
+        self._log.end(_RUN, self._node.clock.now())
+        self._lines.end()
+
+    def environment(self) -> Sequence[tuple[str, str]]:
+        return tuple(self._component.settings.env.items())
+
+    def write(self, source: str, data: bytes) -> None:
+        self._log.output(_RUN, self._node.clock.now(), source, data)
+
+
+class _Lines:
+    """Records of the execution, once there is one; without one they are lines of the server's own log, at debug."""
+
+    def __init__(self, writer: LogWriter, webhook: str) -> None:
+        self._writer = writer
+        self._webhook = webhook
+        self._kept: list[LogRecord] = []
+        self._begun = False
+
+    def write(self, record: LogRecord) -> None:
+        if self._begun:
+            self._writer.write(record)
+        else:
+            self._kept.append(record)
+            if len(self._kept) > LINES_KEPT_MAX:
+                self._tell(self._kept.pop(0))
+
+    def begin(self) -> None:
+        self._begun = True
+        for record in self._kept:
+            self._writer.write(record)
+        self._kept.clear()
+
+    def end(self) -> None:
+        for record in self._kept:
+            self._tell(record)
+        self._kept.clear()
+
+    def _tell(self, record: LogRecord) -> None:
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug(
+                "a webhook wrote",
+                extra={"webhook": self._webhook, "source": record.source, "text": record.message},
+            )
