@@ -19,7 +19,7 @@ from obelisk_runtime.core.deployment import RuntimeLimits
 from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.engine import EngineSettings, WasmtimeEngine
 from obelisk_runtime.ports.engine import CompiledComponent, Engine
-from obelisk_runtime.ports.guest import GuestWorld
+from obelisk_runtime.ports.guest import GuestResources, GuestWorld
 from obelisk_runtime.ports.http import HttpRequest, Incoming
 from obelisk_runtime.ports.store import Store
 from obelisk_runtime.service import Service
@@ -243,7 +243,8 @@ class Wasi:
     def state(self, world: GuestWorld) -> wasi.WasiState:
         return wasi.WasiState(world)
 
-    def arrive(self, state: wasi.WasiState, request: HttpRequest) -> Incoming:
+    def arrive(self, state: GuestResources, request: HttpRequest) -> Incoming:
+        assert isinstance(state, wasi.WasiState)
         return arrive(state, request)
 
 

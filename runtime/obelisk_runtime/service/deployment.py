@@ -56,7 +56,7 @@ class GuestLibrary(Protocol):
         """What one guest call keeps between host calls; the library finds it as `context.wasi`."""
         ...
 
-    def arrive(self, state: Any, request: HttpRequest) -> Incoming:
+    def arrive(self, state: GuestResources, request: HttpRequest) -> Incoming:
         """An HTTP request for the guest whose state this is."""
         ...
 

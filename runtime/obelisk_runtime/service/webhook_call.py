@@ -118,9 +118,12 @@ class WebhookCall:
         return run
 
     def _guest_ended(self, outcome: guest.GuestOutcome) -> None:
-        self._context.end()
         self._close()
-        self._tell(outcome)
+        failed = (
+            self._answered is None if isinstance(outcome, guest.Returned) else not isinstance(outcome, guest.Dropped)
+        )
+        self._context.end(failed=failed)
+        self._tell(outcome, failed=failed)
         run = self._context.begun
         if run is not None and not isinstance(outcome, guest.Dropped):
             run.end(self._outcome(outcome))
@@ -133,22 +136,15 @@ class WebhookCall:
         if not self._answer.cancelled():
             self._answer.exception()  # nobody may be left to take it
 
-    def _tell(self, outcome: guest.GuestOutcome) -> None:
+    def _tell(self, outcome: guest.GuestOutcome, *, failed: bool) -> None:
         fields = {
             "webhook": self._component.settings.name,
             "execution": self.execution_id if self.has_execution else "",
         }
-        match outcome:
-            case guest.Returned():
-                pass
-            case guest.Trapped() | guest.OutOfFuel() | guest.TimedOut():
-                logger.warning("a webhook failed", extra={**fields, "reason": _reason(outcome)})
-            case guest.HostFailed():
-                logger.error("a host function failed", exc_info=outcome.error, extra=fields)
-            case guest.Dropped():
-                logger.debug("a webhook was dropped", extra=fields)
-            case _:
-                assert_never(outcome)
+        if isinstance(outcome, guest.HostFailed):
+            logger.error("a host function failed", exc_info=outcome.error, extra=fields)
+        elif failed:
+            logger.warning("a webhook failed", extra={**fields, "reason": _reason(outcome)})
 
     def _outcome(self, outcome: guest.GuestOutcome) -> ev.Outcome:
         """`ok` with the status that was answered."""

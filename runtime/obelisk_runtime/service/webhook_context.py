@@ -3,9 +3,10 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
 
+from obelisk_runtime.core.deployment import DirectoryGrant
 from obelisk_runtime.core.ids import ExecutionId, JoinSetId
+from obelisk_runtime.ports.guest import GuestResources
 from obelisk_runtime.ports.store import LogLevel, LogRecord
 from obelisk_runtime.service.deployment import DeployedComponent
 from obelisk_runtime.service.logs import GuestLog, LogWriter
@@ -49,26 +50,30 @@ class WebhookContext(RealWorld):
         return self.begun
 
     @cached_property
-    def wasi(self) -> Any:
+    def wasi(self) -> GuestResources:
         return self._node.deployment.library.state(self)
 
     def log(self, level: LogLevel, message: str) -> None:
         self._log.record(_RUN, self._node.clock.now(), level, "log", message)
 
-    def end(self) -> None:
+    def end(self, *, failed: bool) -> None:
         """The guest has ended."""
         self._log.end(_RUN, self._node.clock.now())
-        self._lines.end()
+        self._lines.end(logging.WARNING if failed else logging.DEBUG)
 
     def environment(self) -> Sequence[tuple[str, str]]:
         return tuple(self._component.settings.env.items())
+
+    def directories(self) -> Sequence[DirectoryGrant]:
+        return ()
 
     def write(self, source: str, data: bytes) -> None:
         self._log.output(_RUN, self._node.clock.now(), source, data)
 
 
 class _Lines:
-    """Records of the execution, once there is one; without one they are lines of the server's own log, at debug."""
+    """Records of the execution, once there is one; without one they are lines of the server's own log, at debug, or as
+    warnings if the guest fails."""
 
     def __init__(self, writer: LogWriter, webhook: str) -> None:
         self._writer = writer
@@ -82,7 +87,7 @@ class _Lines:
         else:
             self._kept.append(record)
             if len(self._kept) > LINES_KEPT_MAX:
-                self._tell(self._kept.pop(0))
+                self._tell(self._kept.pop(0), logging.DEBUG)
 
     def begin(self) -> None:
         self._begun = True
@@ -90,14 +95,12 @@ class _Lines:
             self._writer.write(record)
         self._kept.clear()
 
-    def end(self) -> None:
+    def end(self, level: int) -> None:
         for record in self._kept:
-            self._tell(record)
+            self._tell(record, level)
         self._kept.clear()
 
-    def _tell(self, record: LogRecord) -> None:
-        if logger.isEnabledFor(logging.DEBUG):
-            logger.debug(
-                "a webhook wrote",
-                extra={"webhook": self._webhook, "source": record.source, "text": record.message},
-            )
+    def _tell(self, record: LogRecord, level: int) -> None:
+        if logger.isEnabledFor(level):
+            fields = {"webhook": self._webhook, "source": record.source, "text": record.message}
+            logger.log(level, "a webhook wrote", extra=fields)

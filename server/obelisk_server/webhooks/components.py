@@ -1,6 +1,7 @@
 """Webhooks with code: requests go to components, and their answers to clients, both as streams."""
 
 import asyncio
+import logging
 from typing import Any, NoReturn
 from urllib.parse import quote
 
@@ -16,6 +17,7 @@ from obelisk_server.serving import BodyTooLarge, invite_body
 from obelisk_server.webhooks.refusals import HandlerEnded, HandlerFailed, HandlerTooSlow
 from obelisk_server.webhooks.routes import Match
 
+_log = logging.getLogger(__name__)
 READ_BYTES = 64 * 1024
 PATH_HEADER = "x-obelisk-path-"
 """Before the name of a path parameter; what clients send under such names is left out."""
@@ -63,8 +65,9 @@ async def _exchange(request: web.BaseRequest, call: WebhookCall) -> web.StreamRe
                 await response.write(chunk)
         await call.durable()
         await response.write_eof()
-    except (HttpBroken, NoAnswer, ConnectionError):
+    except (HttpBroken, NoAnswer, ConnectionError) as error:
         # The head is sent: only an end in the middle tells the client that this is not all.
+        _log.warning("an answer was cut off", extra={"path": request.path, "reason": str(error)})
         call.leave()
         if request.transport is not None:
             request.transport.abort()
