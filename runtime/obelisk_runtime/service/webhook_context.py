@@ -9,7 +9,7 @@ from obelisk_runtime.core.ids import ExecutionId, JoinSetId
 from obelisk_runtime.ports.guest import GuestResources
 from obelisk_runtime.ports.store import LogLevel, LogRecord
 from obelisk_runtime.service.deployment import DeployedComponent
-from obelisk_runtime.service.logs import GuestLog, LogWriter
+from obelisk_runtime.service.logs import GuestLog, LogPlace, LogWriter
 from obelisk_runtime.service.node import Node, logger
 from obelisk_runtime.service.real_world import RealWorld
 from obelisk_runtime.service.webhook_run import WebhookRun
@@ -35,7 +35,7 @@ class WebhookContext(RealWorld):
         self._begin = begin
         self._component = component
         self._lines = _Lines(node.logs, component.settings.name)
-        self._log = GuestLog(self._lines, execution_id)
+        self._log = GuestLog(self._lines, execution_id, node.limits)
 
     @property
     def node(self) -> Node:
@@ -54,11 +54,11 @@ class WebhookContext(RealWorld):
         return self._node.deployment.library.state(self)
 
     def log(self, level: LogLevel, message: str) -> None:
-        self._log.record(_RUN, self._node.clock.now(), level, "log", message)
+        self._log.message(self._here(), level, message)
 
     def end(self, *, failed: bool) -> None:
         """The guest has ended."""
-        self._log.end(_RUN, self._node.clock.now())
+        self._log.end(self._here())
         self._lines.end(logging.WARNING if failed else logging.DEBUG)
 
     def environment(self) -> Sequence[tuple[str, str]]:
@@ -68,7 +68,10 @@ class WebhookContext(RealWorld):
         return ()
 
     def write(self, source: str, data: bytes) -> None:
-        self._log.output(_RUN, self._node.clock.now(), source, data)
+        self._log.output(self._here(), source, data)
+
+    def _here(self) -> LogPlace:
+        return LogPlace(_RUN, self._node.clock.now())
 
 
 class _Lines:
