@@ -188,8 +188,8 @@ class Executions(Protocol):
     def create(self, new: NewExecution) -> Awaitable[CreateOutcome]:
         """Create a top-level execution.
 
-        The same id with the same content (`Created.function` and `Created.params`) again: EXISTED, nothing changes; tags
-        and times are no content, those of the first stay.
+        The same id with the same content (`Created.function` and `Created.params`) again: EXISTED, nothing changes.
+        Tags and times are no content: those of the first stay.
         Raises: IdConflict if the content differs, StoreUnavailable.
         """
         ...

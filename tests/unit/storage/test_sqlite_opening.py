@@ -175,7 +175,7 @@ async def test_only_the_owner_may_read_a_store_and_what_is_beside_it(tmp_path: P
         await store.create(activity(1))
         await asyncio.to_thread(back_up, tmp_path / "store", tmp_path / "copy")
         names = ("store", "store-wal", "store-shm", "store.lock", "copy")
-        modes = {name: os.stat(tmp_path / name).st_mode & 0o777 for name in names}
+        modes = {name: (tmp_path / name).stat().st_mode & 0o777 for name in names}
         await store.close()
     finally:
         os.umask(mask)
