@@ -46,7 +46,7 @@ class InputStream(Resource):
     __slots__ = ("changes",)
 
     prompt: ClassVar[bool] = False
-    """Its bytes depend on nobody, as those of a file: no read answers "none yet", which a guest may take for the end."""
+    """Its bytes depend on nobody, as those of a file. No read answers "none yet", which guests may take for the end."""
 
     def __init__(self) -> None:
         self.changes = Changes()
