@@ -58,6 +58,7 @@ def _post(name: str, path: str, scope: Scope, repeat: Repeat) -> Endpoint:
 
 _LIST = (
     _post("submit", _EXECUTIONS, Scope.SUBMIT, Repeat.BY_ID),
+    _post("submit-batch", _EXECUTIONS + "/batch", Scope.SUBMIT, Repeat.BY_ID),
     _get("list-executions", _EXECUTIONS),
     _get("count-executions", _EXECUTIONS + "/counts"),
     _get("get-execution", _EXECUTION),
@@ -71,6 +72,10 @@ _LIST = (
     _post("terminate", _EXECUTION + "/terminate", Scope.OPERATE, Repeat.SAME),
     _post("pause", _EXECUTION + "/pause", Scope.OPERATE, Repeat.SAME),
     _post("resume", _EXECUTION + "/resume", Scope.OPERATE, Repeat.SAME),
+    _post("bulk-cancel", "/v1/bulk/cancel", Scope.OPERATE, Repeat.SAME),
+    _post("bulk-pause", "/v1/bulk/pause", Scope.OPERATE, Repeat.SAME),
+    _post("bulk-resume", "/v1/bulk/resume", Scope.OPERATE, Repeat.SAME),
+    _post("bulk-delete", "/v1/bulk/delete", Scope.ADMIN, Repeat.SAME),
     _post("stub", _EXECUTION + "/stub", Scope.OPERATE, Repeat.SAME),
     _post("replay", _EXECUTION + "/replay", Scope.OPERATE, Repeat.READS),
     _post("upgrade", _EXECUTION + "/upgrade", Scope.OPERATE, Repeat.SAME),

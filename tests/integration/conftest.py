@@ -38,6 +38,7 @@ LIMITS = RuntimeLimits(poll=20_000, shutdown=200_000)
 _WRITES = frozenset(
     (
         "create",
+        "create_all",
         "append",
         "lock_pending",
         "fire_delays",

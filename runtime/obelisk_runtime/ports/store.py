@@ -194,6 +194,10 @@ class Executions(Protocol):
         """
         ...
 
+    def create_all(self, new: Sequence[NewExecution]) -> Awaitable[Sequence[CreateOutcome]]:
+        """`create` of each, in order, all of them or none; their ids differ. Raises: IdConflict, StoreUnavailable."""
+        ...
+
     def append(self, append: Append) -> Awaitable[Response | None]:
         """Append events with their projection, create the children, delays and scheduled, respond to the parent.
 

@@ -1,12 +1,14 @@
 """The shell around the core: load, decide, append. It knows the ports, never an adapter."""
 
 from obelisk_runtime.service.backlog import Overloaded
+from obelisk_runtime.service.batch import BATCH_MAX, IdTwice, ItemRefused, Order
 from obelisk_runtime.service.cancellation import CancelResult, NotCancellable
 from obelisk_runtime.service.deployment import (
     BrokenBytes,
     BrokenComponent,
     BytesMissing,
     DeployedComponent,
+    FunctionNotFound,
     GuestLibrary,
 )
 from obelisk_runtime.service.measures import INTERVAL, Interval, Measures
@@ -14,7 +16,6 @@ from obelisk_runtime.service.pausing import CannotPause, PauseResult
 from obelisk_runtime.service.replay import Differs, Matches, NotAWorkflow, Replayed, Unfit
 from obelisk_runtime.service.service import (
     QUEUE_COUNTED_MAX,
-    FunctionNotFound,
     Load,
     Queue,
     Service,
@@ -28,6 +29,7 @@ from obelisk_runtime.service.webhook_call import WEBHOOK_TAG, NoAnswer, NoRoomFo
 from obelisk_runtime.service.why import Why
 
 __all__ = [
+    "BATCH_MAX",
     "INTERVAL",
     "QUEUE_COUNTED_MAX",
     "WEBHOOK_TAG",
@@ -41,7 +43,9 @@ __all__ = [
     "Differs",
     "FunctionNotFound",
     "GuestLibrary",
+    "IdTwice",
     "Interval",
+    "ItemRefused",
     "Load",
     "Matches",
     "Measures",
@@ -50,6 +54,7 @@ __all__ = [
     "NotAWorkflow",
     "NotCancellable",
     "NotDeployed",
+    "Order",
     "Overloaded",
     "PauseResult",
     "Queue",

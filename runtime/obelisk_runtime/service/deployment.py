@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from hashlib import sha256
 from typing import Protocol
 
@@ -41,6 +42,7 @@ EXECUTION_KINDS = {
 
 
 EPOCH = Instant(0)
+CLOSEST_MAX = 3
 Source = tuple[ComponentSettings, bytes]
 """A component as it is given: its section of obelisk.toml and its bytes."""
 
@@ -59,6 +61,14 @@ class GuestLibrary(Protocol):
     def arrive(self, state: GuestResources, request: HttpRequest) -> Incoming:
         """An HTTP request for the guest whose state this is."""
         ...
+
+
+class FunctionNotFound(ObeliskError):
+    def __init__(self, function: Ffqn, closest: Sequence[str]) -> None:
+        hint = f"; did you mean {' or '.join(closest)}?" if closest else ""
+        super().__init__(f"no deployed component exports {function}{hint}")
+        self.function = function
+        self.closest = tuple(closest)
 
 
 class BytesMissing(ObeliskError):
@@ -217,6 +227,14 @@ class Deployment:
         if key not in self._mismatches:
             self._mismatches[key] = _mismatch(caller.compiled.imports, target)
         return self._mismatches[key]
+
+    def target(self, function: Ffqn) -> Target:
+        """Raises: FunctionNotFound."""
+        target = self.targets.get(function)
+        if target is None:
+            names = [name.text for name in self.targets]
+            raise FunctionNotFound(function, get_close_matches(function.text, names, CLOSEST_MAX))
+        return target
 
     def concurrency_limit(self, function: Ffqn) -> int | None:
         """How many executions of it may run at once in this process; None: as many as there are slots."""

@@ -39,11 +39,15 @@ class Retention:
         Raises: InvalidName for a cursor not given here, StoreUnavailable.
         """
         found = await self._node.store.old_trees(before, cursor=cursor)
-        trees = 0
-        for start in range(0, len(found.ids), TREES_PER_WRITE_MAX):
-            trees += len(await self._prune(found.ids[start : start + TREES_PER_WRITE_MAX], before))
+        return Pruned(len(await self.delete(found.ids, before)), found.next_cursor)
+
+    async def delete(self, ids: Sequence[ExecutionId], before: Instant) -> Sequence[ExecutionId]:
+        """Delete those of these trees that finished before this instant and are not held. Raises: StoreUnavailable."""
+        deleted: list[ExecutionId] = []
+        for start in range(0, len(ids), TREES_PER_WRITE_MAX):
+            deleted += await self._prune(ids[start : start + TREES_PER_WRITE_MAX], before)
         self._woken.set()
-        return Pruned(trees, found.next_cursor)
+        return deleted
 
     async def _prune(self, ids: Sequence[ExecutionId], before: Instant) -> Sequence[ExecutionId]:
         pruned = await self._node.store.prune(ids, before)

@@ -1,7 +1,6 @@
 """The runtime as one object: deploy components, start, submit, wait, cancel, stop."""
 
 import asyncio
-import difflib
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +20,7 @@ from obelisk_runtime.service import cancellation, host_functions, pausing, repla
 from obelisk_runtime.service.attempt_record import LockedActivity
 from obelisk_runtime.service.attempts import Attempt
 from obelisk_runtime.service.backlog import Backlog
+from obelisk_runtime.service.batch import Order, submit_all
 from obelisk_runtime.service.children import begun, created_by
 from obelisk_runtime.service.deployment import (
     Accept,
@@ -42,17 +42,8 @@ from obelisk_runtime.service.trees import Trees
 from obelisk_runtime.service.webhook_call import WebhookCall
 from obelisk_runtime.service.workflow_run import WorkflowRun
 
-CLOSEST_MAX = 3
 QUEUE_COUNTED_MAX = 100_000
 _FOREVER = Instant(2**62)
-
-
-class FunctionNotFound(ObeliskError):
-    def __init__(self, function: Ffqn, closest: Sequence[str]) -> None:
-        hint = f"; did you mean {' or '.join(closest)}?" if closest else ""
-        super().__init__(f"no deployed component exports {function}{hint}")
-        self.function = function
-        self.closest = tuple(closest)
 
 
 class WebhookNotFound(ObeliskError):
@@ -316,10 +307,7 @@ class Service:
         chosen: bool,
     ) -> Submitted:
         node = self._node
-        target = node.deployment.targets.get(function)
-        if target is None:
-            names = [name.text for name in node.deployment.targets]
-            raise FunctionNotFound(function, difflib.get_close_matches(function.text, names, CLOSEST_MAX))
+        target = node.deployment.target(function)
         checked = target.codec.check_params(params, self._value_limits)
         now = node.clock.now()
         self._backlog.admit()
@@ -331,6 +319,17 @@ class Service:
         else:
             outcome = await self._create_and_begin(target, created, execution_id, now, early=not chosen)
         return Submitted(execution_id, outcome is CreateOutcome.EXISTED)
+
+    async def submit_all(self, orders: Sequence[Order]) -> Sequence[Submitted]:
+        """`submit` of each, in order: all of them in one transaction, or none. They wait for a slot like others.
+
+        Raises: ItemRefused, Overloaded, StoreUnavailable.
+        """
+        self._backlog.admit()
+        submitted = await submit_all(self._node, orders, self._value_limits)
+        for _ in submitted:
+            self._backlog.added()
+        return [Submitted(execution_id, existed) for execution_id, existed in submitted]
 
     async def _create_and_begin(
         self, target: Target, created: ev.Created, execution_id: ExecutionId, now: Instant, *, early: bool

@@ -50,6 +50,13 @@ class Trees:
         """Raises: ExecutionNotFound."""
         return await self._node.store.is_held(top_of(execution_id))
 
+    async def delete(self, tops: Sequence[ExecutionId]) -> Sequence[ExecutionId]:
+        """Delete those of these trees that have finished and are not held; which ones it was.
+
+        Raises: StoreUnavailable.
+        """
+        return await self.retention.delete(tops, Instant(self._node.clock.now() + 1))
+
     async def prune(self, older_than: int, *, cursor: str | None = None) -> Pruned:
         """Delete the trees that finished so many microseconds ago and are not held, from a part of the store.
 

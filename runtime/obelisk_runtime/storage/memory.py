@@ -73,6 +73,9 @@ class MemoryStore:
     def create(self, new: port.NewExecution) -> Awaitable[port.CreateOutcome]:
         return self._write(partial(self._tables.create, new))
 
+    def create_all(self, new: Sequence[port.NewExecution]) -> Awaitable[Sequence[port.CreateOutcome]]:
+        return self._write(partial(self._tables.create_all, tuple(new)))
+
     def append(self, append: port.Append) -> Awaitable[ev.Response | None]:
         return self._write(partial(self._tables.append, append))
 

@@ -94,6 +94,11 @@ class Tables:
         self._add(new)
         return port.CreateOutcome.CREATED
 
+    def create_all(self, new: Sequence[port.NewExecution]) -> list[port.CreateOutcome]:
+        for item in new:
+            self._existed(item)
+        return [self.create(item) for item in new]
+
     def _existed(self, new: port.NewExecution) -> bool:
         existing = self.executions.get(new.id)
         if existing is None:

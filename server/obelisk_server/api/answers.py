@@ -137,6 +137,11 @@ class Submitted(Answer, frozen=True, kw_only=True):
     """Once it has finished, of a submit that waited."""
 
 
+class Batch(Answer, frozen=True, kw_only=True):
+    items: list[Submitted]
+    """In the order they were given."""
+
+
 class ResultOrStatus(Answer, frozen=True, kw_only=True):
     id: str
     status: Status

@@ -1,6 +1,6 @@
 """Which executions a request is about."""
 
-from obelisk_runtime.core.ids import Digest, parse_execution_id
+from obelisk_runtime.core.ids import Digest, Instant, parse_execution_id
 from obelisk_runtime.core.short_names import UnknownFunction, resolve
 from obelisk_runtime.ports.store import ExecutionFilter
 from obelisk_server.api import answers, wire
@@ -12,9 +12,9 @@ STATUSES = frozenset({*answers.STATUSES, "paused", "cancelling"})
 RESULTS = frozenset(answers.RESULTS)
 
 
-def execution_filter(context: Context, query: wire.Filter) -> ExecutionFilter:
-    """Raises: InvalidRequest, InvalidName, AmbiguousFunction."""
-    now = context.service.now()
+def execution_filter(context: Context, query: wire.Filter, now: Instant | None = None) -> ExecutionFilter:
+    """`now`: what durations are before; None: now. Raises: InvalidRequest, InvalidName, AmbiguousFunction."""
+    now = context.service.now() if now is None else now
     return ExecutionFilter(
         function_prefix=None if query.function is None else _function(context, query.function),
         statuses=_known("status", query.status, STATUSES),

@@ -14,7 +14,9 @@ import msgspec
 from aiohttp import web
 
 from obelisk_runtime.core.errors import ObeliskError
+from obelisk_runtime.service import ItemRefused
 from obelisk_server.api import (
+    bulk,
     catalogue,
     condition,
     control,
@@ -43,6 +45,7 @@ CLOSE_SECONDS = 5.0
 OPERATIONS: tuple[AnyOperation, ...] = (
     *executions.OPERATIONS,
     *control.OPERATIONS,
+    *bulk.OPERATIONS,
     *versions.OPERATIONS,
     *trees.OPERATIONS,
     *catalogue.OPERATIONS,
@@ -210,10 +213,12 @@ def _lists(expected: type[wire.Request]) -> frozenset[str]:
 
 
 def _refused(error: ObeliskError, request: web.BaseRequest) -> web.Response:
-    problem = problems.problem_type(error)
+    inner = error.reason if isinstance(error, ItemRefused) else error
+    problem = problems.problem_type(inner)
     if problem is INTERNAL:
         _log.error("a request met an error without a status", exc_info=error, extra={"path": request.path})
-    response = problem_response(problem, str(error), problem.fields(error))
+    place = {"index": error.index} if isinstance(error, ItemRefused) else {}
+    response = problem_response(problem, str(error), {**problem.fields(inner), **place})
     if isinstance(error, refusals.MethodNotAllowed):
         response.headers["Allow"] = ", ".join(error.allowed)
     return response

@@ -40,3 +40,14 @@ class TooManyRequests(ObeliskError):
 
 class NotReady(ObeliskError):
     """The server starts or stops."""
+
+
+class TokenNeeded(ObeliskError):
+    """A call for many executions without the token of a dry run with the same filter."""
+
+
+class MoreMatch(ObeliskError):
+    def __init__(self, expected: int, found: int) -> None:
+        super().__init__(f"{found} executions match now, {expected} did in the dry run; look at them in another one")
+        self.expected = expected
+        self.found = found

@@ -6,7 +6,9 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from obelisk_runtime.ports.store import PAGE_MAX, LogLevel
+from obelisk_runtime.service import BATCH_MAX
 
+BULK_LIMIT_MAX = 500
 TAGS_MAX = 32
 TAG_CHARACTERS_MAX = 256
 NAME_CHARACTERS_MAX = 1024
@@ -28,11 +30,9 @@ class Nothing(Request, frozen=True):
     """No query, or an empty body."""
 
 
-class Submit(Request, frozen=True):
-    function: Text
-    """A full name, or an end of it that only one function has."""
-    params: Params | UnsetType = UNSET
-    """A JSON array with one value for each parameter."""
+class Ordered(Request, frozen=True, kw_only=True):
+    """Under which terms an execution is submitted."""
+
     id: Text | None = None
     tags: Annotated[dict[Tag, TagValue], Meta(max_length=TAGS_MAX)] | None = None
     due: Text | None = None
@@ -41,6 +41,20 @@ class Submit(Request, frozen=True):
     """When it is ended if it has not ended by then, with its children: as `due`."""
     paused: bool = False
     """It waits until it is resumed."""
+
+
+class BatchItem(Ordered, frozen=True, kw_only=True):
+    function: Text
+    """A full name, or an end of it that only one function has."""
+    params: Params | UnsetType = UNSET
+    """A JSON array with one value for each parameter."""
+
+
+class Batch(Request, frozen=True):
+    items: Annotated[list[BatchItem], Meta(min_length=1, max_length=BATCH_MAX)]
+
+
+class Submit(BatchItem, frozen=True, kw_only=True):
     wait: float | Text | None = None
     """Answer when the execution has finished, or after this long: seconds, or a duration such as "10s"."""
 
@@ -78,6 +92,22 @@ class Filter(Request, frozen=True):
     """In the JSON of the parameters or of the result, or in the reason of a failure."""
     children: bool = False
     """Children too, not only what clients submitted."""
+
+
+class Bulk(Request, frozen=True):
+    """One call for many executions."""
+
+    filter: Filter
+    dry_run: bool = False
+    """Only say how many and which ones they are, and give the token that the real call needs."""
+    token: Text | None = None
+    """Of a dry run with the same filter. What was created since is left alone."""
+    cursor: Text | None = None
+    """Go on where an earlier call with this token ended."""
+    limit: Annotated[int, Meta(ge=1, le=BULK_LIMIT_MAX)] = 100
+    """How many are done in this call."""
+    reason: Text | None = None
+    """For the event logs."""
 
 
 class List(Filter, frozen=True):

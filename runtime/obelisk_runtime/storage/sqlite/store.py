@@ -75,6 +75,10 @@ class SqliteStore:
         encoded = writes.EncodedExecution.of(new, self._codec)
         return self._writer.submit(lambda ledger: writes.create(ledger, encoded))
 
+    def create_all(self, new: Sequence[port.NewExecution]) -> Awaitable[Sequence[port.CreateOutcome]]:
+        encoded = [writes.EncodedExecution.of(item, self._codec) for item in new]
+        return self._writer.submit(lambda ledger: writes.create_all(ledger, encoded))
+
     def append(self, append: port.Append) -> Awaitable[ev.Response | None]:
         encoded = writes.EncodedAppend.of(append, self._codec)
         return self._writer.submit(lambda ledger: writes.append(ledger, encoded))

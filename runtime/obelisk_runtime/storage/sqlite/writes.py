@@ -35,6 +35,16 @@ def create(ledger: Ledger, encoded: EncodedExecution) -> port.CreateOutcome:
     return port.CreateOutcome.CREATED
 
 
+def create_all(ledger: Ledger, encoded: Sequence[EncodedExecution]) -> list[port.CreateOutcome]:
+    outcomes = [
+        port.CreateOutcome.EXISTED if existed(ledger, item.new) else port.CreateOutcome.CREATED for item in encoded
+    ]
+    for item, outcome in zip(encoded, outcomes, strict=True):
+        if outcome is port.CreateOutcome.CREATED:
+            ledger.add(item.new, None, item.segment, item.entries)
+    return outcomes
+
+
 def existed(ledger: Ledger, new: port.NewExecution) -> bool:
     """Whether this top-level execution was created before. Raises: IdConflict if its content was another one."""
     existing = ledger.exists(new.id)

@@ -1,6 +1,7 @@
 """What must hold of a store after every call, and a store that looks after each of its writes."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -89,6 +90,9 @@ class CheckedStore:
     def create(self, new: port.NewExecution) -> Awaitable[port.CreateOutcome]:
         return self._checked(self._store.create(new))
 
+    def create_all(self, new: Sequence[port.NewExecution]) -> Awaitable[Sequence[port.CreateOutcome]]:
+        return self._checked(self._store.create_all(new))
+
     def append(self, append: port.Append) -> Awaitable[ev.Response | None]:
         return self._checked(self._store.append(append))
 
@@ -130,8 +134,8 @@ class CheckedStore:
     def prune(self, trees: Sequence[ExecutionId], before: Instant) -> Awaitable[Sequence[ExecutionId]]:
         return self._checked(self._store.prune(trees, before))
 
-    def sweep(self, limit: int) -> Awaitable[int]:
-        return self._checked(self._store.sweep(limit))
+    def sweep(self, limit: int, seconds: float = math.inf) -> Awaitable[int]:
+        return self._checked(self._store.sweep(limit, seconds))
 
     async def is_held(self, execution_id: ExecutionId) -> bool:
         return await self._store.is_held(execution_id)

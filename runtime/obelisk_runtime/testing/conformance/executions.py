@@ -11,6 +11,7 @@ from obelisk_runtime.core import projection as proj
 from obelisk_runtime.ports.store import (
     PAGE_MAX,
     CreateOutcome,
+    ExecutionFilter,
     ExecutionNotFound,
     IdConflict,
     NewDelay,
@@ -132,6 +133,38 @@ class TestCreate:
         assert await under_way is CreateOutcome.CREATED
         with pytest.raises(StoreUnavailable):
             await store.create(activity(numbered(2)))
+
+
+class TestCreateAll:
+    pytestmark = pytest.mark.asyncio
+
+    async def test_all_are_created_in_order_and_what_existed_is_left(self, store: Store) -> None:
+        await store.create(activity(numbered(2), tags={"first": "yes"}))
+        outcomes = await store.create_all([activity(numbered(number)) for number in (3, 2, 1)])
+        assert outcomes == [CreateOutcome.CREATED, CreateOutcome.EXISTED, CreateOutcome.CREATED]
+        page = await store.list(ExecutionFilter())
+        assert [item.id for item in page.items] == [numbered(1), numbered(3), numbered(2)]
+        assert await store.create_all([]) == []
+
+    async def test_if_one_is_refused_none_is_created(self, store: Store) -> None:
+        await store.create(activity(numbered(2)))
+        other = activity(numbered(2), params="[1]")
+        for batch in ([activity(numbered(1)), other], [other, activity(numbered(1))]):
+            with pytest.raises(IdConflict) as caught:
+                await store.create_all(batch)
+            assert caught.value.execution_id == numbered(2)
+        page = await store.list(ExecutionFilter())
+        assert [item.id for item in page.items] == [numbered(2)]
+
+    async def test_a_batch_does_not_disturb_writes_beside_it(self, raw_store: Store) -> None:
+        await raw_store.create(activity(numbered(5)))
+        refused = raw_store.create_all([activity(numbered(1)), activity(numbered(5), params="[1]")])
+        beside = raw_store.create(activity(numbered(2)))
+        taken = raw_store.create_all([activity(numbered(number)) for number in (3, 4)])
+        with pytest.raises(IdConflict):
+            await refused
+        assert await beside is CreateOutcome.CREATED
+        assert await taken == [CreateOutcome.CREATED] * 2
 
 
 class TestAppend:

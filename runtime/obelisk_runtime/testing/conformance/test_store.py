@@ -5,7 +5,7 @@ from obelisk_runtime.testing.conformance.catalog import TestComponents, TestGues
 from obelisk_runtime.testing.conformance.claiming import TestClaimants
 from obelisk_runtime.testing.conformance.control import TestDeadlines, TestHeldDelays, TestWaiting
 from obelisk_runtime.testing.conformance.durability import TestReopening
-from obelisk_runtime.testing.conformance.executions import TestAppend, TestCreate, TestPayloads
+from obelisk_runtime.testing.conformance.executions import TestAppend, TestCreate, TestCreateAll, TestPayloads
 from obelisk_runtime.testing.conformance.fencing import TestFencing
 from obelisk_runtime.testing.conformance.listing import TestFilters, TestOldestFirst, TestPages
 from obelisk_runtime.testing.conformance.model import TestDifferential, TestModel
@@ -21,6 +21,7 @@ __all__ = [
     "TestClaimants",
     "TestComponents",
     "TestCreate",
+    "TestCreateAll",
     "TestDeadlines",
     "TestDelays",
     "TestDifferential",
