@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+import guests
 import memory
 import recovery
 import retention
@@ -22,4 +23,6 @@ ITEMS: Mapping[str, Item] = {
     "RP": recovery.replay,
     "UI": speed.listed,
     "RET": retention.deleted,
+    "WASI": guests.world,
+    "START": guests.started,
 }
