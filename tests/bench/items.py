@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+import fairness
 import guests
 import memory
 import recovery
@@ -25,4 +26,5 @@ ITEMS: Mapping[str, Item] = {
     "RET": retention.deleted,
     "WASI": guests.world,
     "START": guests.started,
+    "FAIR": fairness.latency,
 }

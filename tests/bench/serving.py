@@ -31,7 +31,10 @@ class NotStarted(Exception):
 class Server:
     """One process on a folder; stopped or killed, it can be started on it again."""
 
-    def __init__(self, folder: Path, components: Components = TINY, limits: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self, folder: Path, components: Components = TINY, limits: Mapping[str, int] | None = None, more: str = ""
+    ) -> None:
+        """`more`: what else is in obelisk.toml."""
         self.folder = folder
         folder.mkdir(parents=True)
         lines = ["[server]", 'listen = "127.0.0.1:0"']
@@ -40,7 +43,7 @@ class Server:
         for kind, paths in components.items():
             for path in paths:
                 lines += [f"[[{kind}]]", f'name = "{path.stem}"', f'location = "{path}"']
-        (folder / "obelisk.toml").write_text("\n".join(lines) + "\n")
+        (folder / "obelisk.toml").write_text("\n".join(lines) + "\n" + more)
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -112,16 +115,20 @@ class Servers:
         self._count = 0
 
     @contextmanager
-    def run(self, components: Components = TINY, limits: Mapping[str, int] | None = None) -> Generator[Server]:
-        with self.prepared(components, limits) as server:
+    def run(
+        self, components: Components = TINY, limits: Mapping[str, int] | None = None, more: str = ""
+    ) -> Generator[Server]:
+        with self.prepared(components, limits, more) as server:
             server.start()
             yield server
 
     @contextmanager
-    def prepared(self, components: Components = TINY, limits: Mapping[str, int] | None = None) -> Generator[Server]:
+    def prepared(
+        self, components: Components = TINY, limits: Mapping[str, int] | None = None, more: str = ""
+    ) -> Generator[Server]:
         """One that is not started yet."""
         self._count += 1
-        server = Server(self.folder / str(self._count), components, limits)
+        server = Server(self.folder / str(self._count), components, limits, more)
         try:
             yield server
         finally:
