@@ -87,6 +87,7 @@ _LIST = (
     _post("prune", "/v1/prune", Scope.ADMIN, Repeat.SAME),
     _get("list-functions", "/v1/functions"),
     _get("get-function", "/v1/functions/{function}"),
+    _post("submit-function", "/v1/functions/{function}/submit", Scope.SUBMIT, Repeat.BY_ID),
     _get("list-components", "/v1/components"),
     _get("get-component", "/v1/components/{name}"),
     _post("upgrade-component", "/v1/components/{name}/upgrade", Scope.OPERATE, Repeat.SAME),

@@ -4,8 +4,10 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator, ValidationError
 
 from api_server import CANCELLABLE, FIBOA, LIMITS, LONG, SLEEP, Api, tiny
 from obelisk_runtime.core.deployment import ComponentKind
@@ -412,6 +414,52 @@ async def test_the_document_describes_the_operations(api: Api) -> None:
     document = (await api.get("/openapi.json")).body
     assert document["openapi"].startswith("3.1")
     assert document["paths"]["/v1/executions"]["post"]["operationId"] == "submit"
+
+
+TYPED = f"/v1/functions/{FIBOA}/submit"
+
+
+@pytest.mark.parametrize("params", [{"n": 10, "iterations": 2}, [10, 2]])
+async def test_each_function_is_an_operation_with_its_types(api: Api, params: Any) -> None:
+    document = (await api.get("/openapi.json")).body
+    operation = document["paths"][TYPED]["post"]
+    assert operation["operationId"] == "submit_testing_fibo_workflow_workflow_fiboa"
+
+    def check(schema: Any, value: Any) -> None:
+        Draft202012Validator({**schema, "components": document["components"]}).validate(value)
+
+    body = {"params": params, "wait": 30}
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    check(schema, body)
+    for wrong in ({"params": {"n": 256, "iterations": 2}}, {"params": {"n": 1}}, {"params": [1]}, {}):
+        with pytest.raises(ValidationError):
+            check(schema, wrong)
+    answer = await api.post(TYPED, body)
+    assert (answer.status, answer.body["result"]) == (200, {"ok": 89})
+    answered = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    check(answered, answer.body)
+    with pytest.raises(ValidationError):
+        check(answered, {**answer.body, "result": {"ok": "89"}})
+
+
+@pytest.mark.parametrize(
+    ("params", "status", "said"),
+    [
+        ({"n": 10}, 400, "params has no 'iterations'"),
+        ({"n": 10, "iterations": 1, "m": 1}, 400, "params has 'm'"),
+        ({"n": 10, "iterations": "x"}, 422, "iterations"),
+        ([10], 422, "1"),
+    ],
+)
+async def test_parameters_by_name_are_checked(api: Api, params: Any, status: int, said: str) -> None:
+    answer = await api.post(TYPED, {"params": params})
+    assert (answer.status, said in answer.body["detail"]) == (status, True), answer.body
+
+
+async def test_the_document_follows_what_is_deployed(api: Api) -> None:
+    assert TYPED in (await api.get("/openapi.json")).body["paths"]
+    assert not await api.service.deploy([tiny("fibo_tiny", ComponentKind.ACTIVITY)])
+    assert TYPED not in (await api.get("/openapi.json")).body["paths"]
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/v1/executions"])

@@ -3,80 +3,20 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from msgspec import UNSET
-
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
-from obelisk_runtime.core.errors import InvalidName, ObeliskError
+from obelisk_runtime.core.errors import InvalidName
 from obelisk_runtime.core.ids import (
     ExecutionId,
-    parent_of,
     parse_execution_id,
 )
 from obelisk_runtime.core.short_names import AmbiguousFunction
 from obelisk_runtime.ports.store import EVERY_LEVEL, ExecutionFilter, StoreUnavailable, levels_from
-from obelisk_runtime.service import IdTwice, ItemRefused, Order, Terms
 from obelisk_server.api import answers, render, wire
-from obelisk_server.api.catalogue import named_function
 from obelisk_server.api.filters import execution_filter
-from obelisk_server.api.moments import moment
 from obelisk_server.api.operations import AnyOperation, Call, Context, Operation, Reply
-from obelisk_server.api.problems import EXECUTION, SUBMIT
+from obelisk_server.api.problems import EXECUTION
 from obelisk_server.api.waits import InvalidWait, wait_seconds
-from obelisk_server.endpoints import ENDPOINTS
-
-
-async def submit(context: Context, call: Call[wire.Nothing, wire.Submit]) -> Reply:
-    """Run a function as a new execution; with `wait`, answer when it has finished."""
-    body = call.body
-    wait = wait_seconds(body.wait)
-    order = _order(context, body)
-    function, params, chosen, terms = order.function, order.params, order.id, order.terms
-    if wait:
-        submitted, end = await context.service.submit_watched(function, params, id=chosen, terms=terms)
-        outcome = await context.waits.at_most(wait, end)
-    else:
-        submitted = await context.service.submit(function, params, id=chosen, terms=terms)
-        outcome = None
-    status, result = UNSET, UNSET
-    if outcome is not None:
-        status, result = "finished", render.result(outcome)
-    elif wait:
-        status = render.status_name((await context.service.store.get(submitted.id)).status)
-    answer = answers.Submitted(id=submitted.id, existed=submitted.existed, status=status, result=result)
-    known = submitted.existed or outcome is not None
-    return Reply(200 if known else 201, answer, {"Location": ENDPOINTS["get-execution"].filled(submitted.id)})
-
-
-def _order(context: Context, item: wire.BatchItem) -> Order:
-    """Raises: UnknownFunction, AmbiguousFunction, InvalidName, InvalidRequest."""
-    terms = Terms(
-        tags=item.tags, due=moment("due", item.due), deadline=moment("deadline", item.deadline), paused=item.paused
-    )
-    params = b"[]" if item.params is UNSET else bytes(item.params)
-    return Order(
-        named_function(context, item.function), params, None if item.id is None else _top_level(item.id), terms
-    )
-
-
-async def submit_batch(context: Context, call: Call[wire.Nothing, wire.Batch]) -> Reply:
-    """Submit up to 1,000 executions in one transaction: all of them, or none."""
-    orders: list[Order] = []
-    for index, item in enumerate(call.body.items):
-        try:
-            orders.append(_order(context, item))
-        except ObeliskError as reason:
-            raise ItemRefused(index, reason) from reason
-    submitted = await context.service.submit_all(orders)
-    items = [answers.Submitted(id=one.id, existed=one.existed) for one in submitted]
-    return Reply(200 if all(one.existed for one in submitted) else 201, answers.Batch(items=items))
-
-
-def _top_level(text: str) -> ExecutionId:
-    execution_id = parse_execution_id(text)
-    if parent_of(execution_id) is not None:
-        raise InvalidName("id of a new execution", text, "E_<26 characters of a ULID>")
-    return execution_id
 
 
 async def list_executions(context: Context, call: Call[wire.List, wire.Nothing]) -> Reply:
@@ -217,22 +157,8 @@ async def _grown(
     return page or await look()
 
 
-BATCH_BYTES_MAX = 16 * 1024 * 1024
 WAITING = (*EXECUTION, InvalidWait)
 OPERATIONS: tuple[AnyOperation, ...] = (
-    Operation(
-        "submit", submit, wire.Nothing, wire.Submit, answers.Submitted, (*SUBMIT, InvalidWait), statuses=(200, 201)
-    ),
-    Operation(
-        "submit-batch",
-        submit_batch,
-        wire.Nothing,
-        wire.Batch,
-        answers.Batch,
-        (*SUBMIT, IdTwice),
-        statuses=(200, 201),
-        body_bytes_max=BATCH_BYTES_MAX,
-    ),
     Operation(
         "list-executions",
         list_executions,

@@ -25,6 +25,7 @@ from obelisk_server.api import (
     problems,
     refusals,
     streams,
+    submitting,
     trees,
     versions,
     wire,
@@ -43,6 +44,7 @@ CLOSE_SECONDS = 5.0
 """How long a stopping listener lets requests end."""
 
 OPERATIONS: tuple[AnyOperation, ...] = (
+    *submitting.OPERATIONS,
     *executions.OPERATIONS,
     *control.OPERATIONS,
     *bulk.OPERATIONS,
@@ -69,8 +71,7 @@ class Listener:
         self._pages = pages
         self._routes = Routes(OPERATIONS)
         self._decoders = {item.body: msgspec.json.Decoder(item.body) for item in OPERATIONS}
-        self._document = msgspec.json.encode(openapi.document(OPERATIONS))
-        context.document = lambda: self._document
+        context.document = openapi.Document(OPERATIONS, lambda: context.service.functions)
         self._body_bytes_max = payload_bytes_max + BODY_MARGIN_BYTES
         self.requests = 0
         """How many are being answered now."""

@@ -1,14 +1,19 @@
 """The OpenAPI document, made from the table of operations: https://spec.openapis.org/oas/v3.1.0"""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, cast
 
 import msgspec
 
-from obelisk_server.api import answers, problems, wire
-from obelisk_server.api.operations import JSON, AnyOperation, Call, Context, Operation, Reply
+from obelisk_runtime.core.names import Ffqn
+from obelisk_runtime.core.types import FunctionType, RecordOf
+from obelisk_runtime.core.wiring import ExportedFunction
+from obelisk_server.api import answers, problems, wire, wit_types
+from obelisk_server.api.operations import JSON, WIDE, AnyOperation, Call, Context, Operation, Reply
+from obelisk_server.endpoints import ENDPOINTS
 from obelisk_server.serving import MEDIA_TYPE, ProblemType
 
 Json = dict[str, Any]
@@ -39,6 +44,68 @@ def document(operations: Sequence[AnyOperation]) -> Json:
         "paths": paths,
         "components": {"schemas": components},
     }
+
+
+class Document:
+    """The text of the document: of the operations, and of one more for each function that is deployed now."""
+
+    def __init__(
+        self, operations: Sequence[AnyOperation], functions: Callable[[], Mapping[Ffqn, ExportedFunction]]
+    ) -> None:
+        self._document = document(operations)
+        self._functions = functions
+        self._described: Mapping[Ffqn, ExportedFunction] | None = None
+        self._text = b""
+
+    def __call__(self) -> bytes:
+        functions = self._functions()
+        if functions is not self._described:
+            paths = {**self._document["paths"], **typed_operations(self._document["paths"], functions)}
+            self._text = msgspec.json.encode({**self._document, "paths": paths})
+            self._described = functions
+        return self._text
+
+
+def typed_operations(paths: Json, functions: Mapping[Ffqn, ExportedFunction]) -> Json:
+    """`submit-function` once more for each function, at a path of its own, typed from its WIT."""
+    endpoint = ENDPOINTS["submit-function"]
+    generic = paths[endpoint.path]["post"]
+    found: Json = {}
+    ids: Counter[str] = Counter()
+    for name, function in sorted(functions.items()):
+        id_ = re.sub(r"\W+", "_", f"submit_{name.text}")
+        ids[id_] += 1
+        responses = {status: _typed_answer(answer, function.type) for status, answer in generic["responses"].items()}
+        found[endpoint.path.replace(WIDE, name.text)] = {
+            "post": {
+                **generic,
+                "operationId": id_ if ids[id_] == 1 else f"{id_}_{ids[id_]}",
+                "summary": f"Run the {function.kind.value} {name}.",
+                "description": f"`{function.type}`",
+                "parameters": [],
+                "requestBody": {"required": True, "content": {JSON: {"schema": _typed_body(function.type)}}},
+                "responses": responses,
+            }
+        }
+    return found
+
+
+def _typed_body(type_: FunctionType) -> Json:
+    """The body of `submit-function`, with the parameters of the function by name."""
+    params = wit_types.schema(RecordOf(type_.params))
+    generic = {"$ref": _REFERENCE.format(name=wire.SubmitFunction.__name__)}
+    properties = {"params": {"anyOf": [params, wit_types.array(tuple(item for _, item in type_.params))]}}
+    return {"allOf": [generic, {"properties": properties, "required": ["params"] if params["required"] else []}]}
+
+
+def _typed_answer(answer: Json, type_: FunctionType) -> Json:
+    """What was submitted, with the result of the function."""
+    if JSON not in answer["content"] or type_.result is None:
+        return answer
+    failure: Json = {"properties": {"failure": {}}, "required": ["failure"]}
+    result: Json = {"anyOf": [wit_types.schema(type_.result), failure]}
+    schema: Json = {"allOf": [answer["content"][JSON]["schema"], {"properties": {"result": result}}]}
+    return {**answer, "content": {JSON: {"schema": schema}}}
 
 
 class _Described:

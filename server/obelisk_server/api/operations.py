@@ -34,7 +34,7 @@ class Context:
     ready: bool = False
     lists: Turns = field(default_factory=Turns)
     followers: Followers = field(init=False)
-    document: Callable[[], bytes] = lambda: b"{}"  # the listener has it
+    document: Callable[[], bytes] = lambda: b"{}"  # the listener gives the real one
     """The OpenAPI document of what is deployed now."""
 
     def __post_init__(self) -> None:

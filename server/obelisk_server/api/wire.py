@@ -54,6 +54,13 @@ class Batch(Request, frozen=True):
     items: Annotated[list[BatchItem], Meta(min_length=1, max_length=BATCH_MAX)]
 
 
+class SubmitFunction(Ordered, frozen=True, kw_only=True):
+    params: Annotated[msgspec.Raw, Meta(extra_json_schema={"type": ["object", "array"]})] | UnsetType = UNSET
+    """By name, or an array in order."""
+    wait: float | Text | None = None
+    """Answer when the execution has finished, or after this long: seconds, or a duration such as "10s"."""
+
+
 class Submit(BatchItem, frozen=True, kw_only=True):
     wait: float | Text | None = None
     """Answer when the execution has finished, or after this long: seconds, or a duration such as "10s"."""
