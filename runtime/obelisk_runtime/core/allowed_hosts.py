@@ -9,10 +9,10 @@ to loopback addresses.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from urllib.parse import unquote
 
 from obelisk_runtime.core.addresses import Address, Host, InvalidHost, Reach, parse_host, reach_of
 from obelisk_runtime.core.errors import ObeliskError
+from obelisk_runtime.core.percent import percent_decode
 
 PORTS = {"http": 80, "https": 443}
 _ANY = "*"
@@ -74,6 +74,8 @@ class Permit:
 @dataclass(frozen=True, slots=True)
 class Denied:
     reason: str
+    by_address: bool = False
+    """The host is allowed, and what its address leads to is not."""
 
 
 def allow(
@@ -124,8 +126,13 @@ def decide(allowed: Sequence[AllowedHost], asked: Destination) -> Permit | Denie
         frozenset[str]().union(*(entry.secrets for entry in fitting)),
     )
     if isinstance(asked.host, Address) and not permit.leads_to(asked.host):
-        return Denied(f"{asked.host} is a {reach_of(asked.host)} address, to which allowed_hosts does not lead")
+        return Denied(prohibited(asked.host), by_address=True)
     return permit
+
+
+def prohibited(address: Address) -> str:
+    """Why there is no way to an address."""
+    return f"{address} is a {reach_of(address)} address, to which allowed_hosts does not lead"
 
 
 def host_text(host: Host) -> str:
@@ -194,7 +201,7 @@ def _is_below(pattern: Host, host: Host) -> bool:
 def _fits_path(entry: AllowedHost, path: str) -> bool:
     if not entry.paths:
         return True
-    decoded = unquote(path, errors="replace")
+    decoded = percent_decode(path)
     if _ENCODED_SEPARATOR.search(path) or "%" in decoded or _AMBIGUOUS.search(decoded):
         return False
     return any(_path_expression(pattern).fullmatch(decoded) for pattern in entry.paths)

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from obelisk_runtime.core.allowed_hosts import AllowedHost
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.retry import SECOND, RetryPolicy
+from obelisk_runtime.core.secrets import Secret
 from obelisk_runtime.core.types import FunctionType
 
 MEBIBYTE = 1024 * 1024
@@ -47,6 +49,19 @@ class DirectoryGrant:
 
 
 @dataclass(frozen=True, slots=True)
+class HttpLimits:
+    """Bounds of the HTTP requests that one component makes in this process."""
+
+    connections_max: int = 64
+    """Requests under way at once; one more waits."""
+    request_bytes_max: int = 64 * MEBIBYTE
+    """The body of a request. Bodies are streamed: it is no memory."""
+    response_bytes_max: int = 64 * MEBIBYTE
+    connect_timeout: int = 30 * SECOND
+    """Until there is a connection, if the guest does not say."""
+
+
+@dataclass(frozen=True, slots=True)
 class ComponentSettings:
     """One `[[activity]]`, `[[workflow]]` or `[[webhook]]` section."""
 
@@ -69,6 +84,11 @@ class ComponentSettings:
     """Activities only: never start before the commit of the creation."""
     on_nondeterminism: OnNondeterminism = OnNondeterminism.PAUSE
     """Workflows only."""
+    allowed_hosts: tuple[AllowedHost, ...] = ()
+    """Not of workflows: what its HTTP requests may reach."""
+    http: HttpLimits = HttpLimits()
+    secrets: Mapping[str, Secret] = field(default_factory=dict[str, Secret])
+    """Those that `allowed_hosts` grants."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from obelisk_runtime.core.deployment import DirectoryGrant
 from obelisk_runtime.core.ids import Instant
+from obelisk_runtime.ports.network import NetworkGrants, RequestMade
 
 
 class GuestWorld(Protocol):
@@ -30,6 +31,15 @@ class GuestWorld(Protocol):
 
     def directories(self) -> Sequence[DirectoryGrant]:
         """What the guest sees of the file system; nothing in a workflow."""
+        ...
+
+    @property
+    def network(self) -> NetworkGrants | None:
+        """What its HTTP requests may reach; None: it makes none."""
+        ...
+
+    def requested(self, made: RequestMade) -> None:
+        """An HTTP request has ended; it is told of each one, denied ones too, also after the guest has ended."""
         ...
 
     def write(self, source: str, data: bytes) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from obelisk_runtime.core.deployment import DirectoryGrant
 from obelisk_runtime.core.ids import Instant
+from obelisk_runtime.ports.network import NetworkGrants, RequestMade
 
 
 class ScriptedWorld:
@@ -19,9 +20,12 @@ class ScriptedWorld:
         seed: int = 0,
         started: Instant = Instant(1_700_000_000_123_456),  # noqa: B008 - an int
         tick_nanoseconds: int = 0,
+        network: NetworkGrants | None = None,
     ) -> None:
         self.waits: list[int] = []
         self.written: list[tuple[str, bytes]] = []
+        self.network = network
+        self.requests: list[RequestMade] = []
         self._environment = environment
         self._directories = directories
         self._seed = seed
@@ -50,6 +54,9 @@ class ScriptedWorld:
 
     def directories(self) -> Sequence[DirectoryGrant]:
         return self._directories
+
+    def requested(self, made: RequestMade) -> None:
+        self.requests.append(made)
 
     def write(self, source: str, data: bytes) -> None:
         self.written.append((source, data))
