@@ -28,6 +28,7 @@ from obelisk_runtime.storage.sqlite import Checked, SqliteStore, check_store
 from obelisk_runtime.storage.sqlite import back_up as copy_store
 from obelisk_runtime.system import SystemClock, SystemIds
 from obelisk_runtime.wasi.http import arrive
+from obelisk_runtime.wasi.http.client import HttpClient, UnusableAuthorities
 from obelisk_server.api import Context, Listener, Waits
 from obelisk_server.config import InvalidConfig, Listen, ServerConfig, load_config
 from obelisk_server.log_lines import configure_log
@@ -139,7 +140,9 @@ async def _serve(setup: Setup, config: ServerConfig, stack: AsyncExitStack) -> N
     stack.push_async_callback(store.close)
     engine = _engine(config, setup.environ)
     stack.push_async_callback(engine.close)
-    service = _service(store, engine, config.limits)
+    http = _http_client(config)
+    stack.push_async_callback(http.close)
+    service = _service(store, engine, config.limits, http)
     _log.info("components are prepared; new ones take some seconds", extra={"count": len(components)})
     mounts = _mounts(service, config, address, setup.environ)
     await deploy(service, config, components, mounts)
@@ -233,20 +236,31 @@ def _engine(config: ServerConfig, environ: Mapping[str, str]) -> WasmtimeEngine:
     return WasmtimeEngine(cache_folder(environ) / "compiled", settings)
 
 
+def _http_client(config: ServerConfig) -> HttpClient:
+    try:
+        return HttpClient(config.ca_file)
+    except UnusableAuthorities as error:
+        raise CannotServe(f"{error} ([http] ca_file)") from error
+
+
 class Wasi:
-    """WASI 0.2 as the service's library of host functions."""
+    """WASI 0.2 as the service's library of host functions. Without a client every HTTP request is denied."""
+
+    def __init__(self, http: HttpClient | None = None) -> None:
+        self._http = http
 
     def bind(self, component: CompiledComponent) -> Any:
         binding = wasi.bind(component)
         return binding.functions, binding.destructors
 
     def state(self, world: GuestWorld) -> wasi.WasiState:
-        return wasi.WasiState(world)
+        return wasi.WasiState(world, None if self._http is None else self._http.outgoing(world))
 
     def arrive(self, state: GuestResources, request: HttpRequest) -> Incoming:
         assert isinstance(state, wasi.WasiState)
         return arrive(state, request)
 
 
-def _service(store: Store, engine: Engine, limits: RuntimeLimits) -> Service:
-    return Service(store=store, engine=engine, clock=SystemClock(), ids=SystemIds(), library=Wasi(), limits=limits)
+def _service(store: Store, engine: Engine, limits: RuntimeLimits, http: HttpClient | None = None) -> Service:
+    library = Wasi(http)
+    return Service(store=store, engine=engine, clock=SystemClock(), ids=SystemIds(), library=library, limits=limits)

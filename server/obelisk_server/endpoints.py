@@ -67,6 +67,7 @@ _LIST = (
     _get("list-events", _EXECUTION + "/events"),
     _get("list-responses", _EXECUTION + "/responses"),
     _get("list-logs", _EXECUTION + "/logs"),
+    _get("list-requests", _EXECUTION + "/requests"),
     _get("why", _EXECUTION + "/why"),
     _post("cancel", _EXECUTION + "/cancel", Scope.OPERATE, Repeat.SAME),
     _post("terminate", _EXECUTION + "/terminate", Scope.OPERATE, Repeat.SAME),

@@ -13,7 +13,7 @@ from obelisk_runtime.service import DeployedComponent, Service
 from obelisk_server.config import InvalidConfig, ServerConfig, load_config
 from obelisk_server.sources import ComponentsUnavailable, Pulling, Read, read_components
 
-_FIXED = {"listen": "[server] listen", "log": "[server] log", "database": "[storage] url"}
+_FIXED = {"listen": "[server] listen", "log": "[server] log", "database": "[storage] url", "ca_file": "[http] ca_file"}
 _FIXED_LIMITS = frozenset({"worker_threads", "payload_bytes_max"})
 
 

@@ -15,8 +15,9 @@ from http_guest import Guest
 from http_peers import KIB, MIB, Authority, Honest, honest, saying, scripted
 from obelisk_runtime.core.allowed_hosts import AllowedHost, allow
 from obelisk_runtime.core.deployment import HttpLimits
+from obelisk_runtime.core.requests import RequestMade
 from obelisk_runtime.core.secrets import GrantedSecret, Secret, placeholder
-from obelisk_runtime.ports.network import NetworkGrants, RequestMade
+from obelisk_runtime.ports.network import NetworkGrants
 from obelisk_runtime.testing.world import ScriptedWorld
 from obelisk_runtime.wasi import WasiState, io
 from obelisk_runtime.wasi.http.client import HttpClient, UnusableAuthorities

@@ -22,6 +22,7 @@ class Records(LogWriter):
 
     def __init__(self) -> None:
         self.records: list[LogRecord] = []
+        self.redact = str
 
     def write(self, record: LogRecord) -> None:
         self.records.append(record)

@@ -15,6 +15,7 @@ from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.core.history import fold
 from obelisk_runtime.core.ids import DelayId, Digest, ExecutionId, Instant, parent_of, parse_execution_id
 from obelisk_runtime.core.names import Ffqn
+from obelisk_runtime.core.requests import RequestMade
 
 FORMAT = 1
 IMPORTED = "imported"
@@ -42,6 +43,15 @@ class ExportedLine(msgspec.Struct, frozen=True, array_like=True):
     message: str
 
 
+class ExportedRequest(msgspec.Struct, frozen=True, array_like=True):
+    """An HTTP request that a guest made: run, ordinal, the request, whether others followed that are not recorded."""
+
+    run: int
+    ordinal: int
+    made: RequestMade
+    more: bool = False
+
+
 class Exported(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One execution, as one line."""
 
@@ -52,6 +62,7 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     delays: list[ExportedDelay] = []
     """Of the log's delays, those that have not answered."""
     logs: list[ExportedLine] = []
+    requests: list[ExportedRequest] = []
     components: list[Digest] = []
     """Digests that the log refers to; their bytes are not here."""
 

@@ -5,7 +5,8 @@ from typing import Protocol
 
 from obelisk_runtime.core.deployment import DirectoryGrant
 from obelisk_runtime.core.ids import Instant
-from obelisk_runtime.ports.network import NetworkGrants, RequestMade
+from obelisk_runtime.core.requests import RequestMade
+from obelisk_runtime.ports.network import NetworkGrants
 
 
 class GuestWorld(Protocol):

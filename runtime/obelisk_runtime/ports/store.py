@@ -25,6 +25,7 @@ from obelisk_runtime.core.events import Created, ExecutionKind, Recorded, Respon
 from obelisk_runtime.core.ids import DelayId, Digest, ExecutionId, ExecutorId, Instant
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.projection import Projection
+from obelisk_runtime.core.requests import RequestMade
 from obelisk_runtime.ports.overview import Overview
 from obelisk_runtime.ports.trees import Trees
 
@@ -404,8 +405,20 @@ class LogRecord:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """An HTTP request of a guest. (execution, run, ordinal) is its identity, as of a LogRecord."""
+
+    execution_id: ExecutionId
+    run: int
+    ordinal: int
+    made: RequestMade
+    more: bool = False
+    """It is the last of its run that is recorded, and others may have followed."""
+
+
 class Catalog(Protocol):
-    """Components and what guests wrote."""
+    """Components, what guests wrote, and what they asked of the network."""
 
     def put_component(self, digest: Digest, wasm: bytes) -> Awaitable[None]:
         """Keep the bytes for ever under their digest; a known digest is left as it is."""
@@ -430,6 +443,16 @@ class Catalog(Protocol):
 
         `tree`: also of everything below the execution.
         """
+        ...
+
+    def write_requests(self, records: Sequence[RequestRecord]) -> Awaitable[None]:
+        """As `write_logs`."""
+        ...
+
+    async def read_requests(
+        self, execution_id: ExecutionId, *, after: int = 0, limit: int = PAGE_MAX
+    ) -> Sequence[tuple[int, RequestRecord]]:
+        """As `read_logs`."""
         ...
 
 

@@ -13,7 +13,7 @@ from obelisk_runtime.core.ids import DelayId, ExecutionId, Instant
 from obelisk_runtime.core.projection import Projection
 
 if TYPE_CHECKING:
-    from obelisk_runtime.ports.store import LogRecord
+    from obelisk_runtime.ports.store import LogRecord, RequestRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ class Grafted:
     """`core.history.fold` of the two."""
     delays: Sequence[GraftedDelay] = ()
     logs: Sequence["LogRecord"] = ()
+    requests: Sequence["RequestRecord"] = ()
 
     @property
     def created(self) -> Created:

@@ -3,11 +3,11 @@
 from collections.abc import Awaitable, Collection, Sequence
 from functools import cached_property
 
-from obelisk_runtime.core.deployment import DirectoryGrant
 from obelisk_runtime.core.ids import ExecutionId
 from obelisk_runtime.ports.guest import GuestResources
 from obelisk_runtime.ports.store import LogLevel
 from obelisk_runtime.service.deployment import Target
+from obelisk_runtime.service.guest_network import GuestNetwork
 from obelisk_runtime.service.logs import GuestLog, LogPlace
 from obelisk_runtime.service.node import Node
 from obelisk_runtime.service.real_world import RealWorld
@@ -18,9 +18,9 @@ ATTEMPT_VARIABLE = "OBELISK_ATTEMPT"
 
 class ActivityContext(RealWorld):
     def __init__(self, node: Node, target: Target, execution_id: ExecutionId, attempt: int) -> None:
-        super().__init__(node)
+        settings = target.component.settings
+        super().__init__(node, settings, GuestNetwork(node.logs, node.ids, settings, execution_id, attempt))
         self.execution_id = execution_id
-        self._target = target
         self._attempt = attempt
         self._log = GuestLog(node.logs, execution_id, node.limits)
 
@@ -37,10 +37,7 @@ class ActivityContext(RealWorld):
         return self.wasi.close() if "wasi" in self.__dict__ else ()
 
     def environment(self) -> Sequence[tuple[str, str]]:
-        return (*self._target.component.settings.env.items(), (ATTEMPT_VARIABLE, str(self._attempt)))
-
-    def directories(self) -> Sequence[DirectoryGrant]:
-        return self._target.component.settings.directories
+        return (*super().environment(), (ATTEMPT_VARIABLE, str(self._attempt)))
 
     def write(self, source: str, data: bytes) -> None:
         self._log.output(self._here(), source, data)

@@ -98,7 +98,9 @@ class Attempt:
             case guest.Returned():
                 return self._returned(outcome.value)
             case guest.Trapped():
-                return ev.Failed(kind=ev.FailureKind.TRAPPED, reason=outcome.message, backtrace=outcome.backtrace)
+                redact = self._node.deployment.redact
+                backtrace = tuple(map(redact, outcome.backtrace))
+                return ev.Failed(kind=ev.FailureKind.TRAPPED, reason=redact(outcome.message), backtrace=backtrace)
             case guest.OutOfFuel():
                 return ev.Failed(kind=ev.FailureKind.OUT_OF_FUEL, reason="the fuel of the attempt was used up")
             case guest.TimedOut():
@@ -115,7 +117,7 @@ class Attempt:
         try:
             result = self._target.codec.from_result(value)
         except InvalidValue as error:
-            return ev.Failed(kind=ev.FailureKind.TRAPPED, reason=str(error))
+            return ev.Failed(kind=ev.FailureKind.TRAPPED, reason=self._node.deployment.redact(str(error)))
         return ev.Ok(result.payload) if result.is_ok else ev.Err(result.payload)
 
     def _decide(self, end: decisions.AttemptEnd, retries: RetryPolicy) -> None:

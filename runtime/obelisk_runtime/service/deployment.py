@@ -12,6 +12,7 @@ from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.core.events import ExecutionKind
 from obelisk_runtime.core.ids import Digest, Instant
 from obelisk_runtime.core.names import Ffqn
+from obelisk_runtime.core.secrets import Redactor
 from obelisk_runtime.core.types import FunctionType
 from obelisk_runtime.core.values import FunctionCodec, InvalidValue, function_codec
 from obelisk_runtime.core.wiring import ComponentSurface, ExportedFunction, Problem, wire
@@ -159,6 +160,7 @@ class Deployment:
         self.components: tuple[DeployedComponent, ...] = ()
         self.functions: Mapping[Ffqn, ExportedFunction] = {}
         self.targets: Mapping[Ffqn, Target] = {}
+        self._redactor = Redactor({})
         self.since = Instant(0)
         """When what is deployed was installed."""
         self.by_digest: dict[Digest, DeployedComponent] = {}
@@ -213,6 +215,9 @@ class Deployment:
         self.functions = prepared.functions
         self.targets = _targets(prepared)
         self.by_digest = {component.digest: component for component in prepared.components}
+        self._redactor = Redactor(
+            {name: secret for component in prepared.components for name, secret in component.settings.secrets.items()}
+        )
         self.since = now
         self._mismatches = {}
 
@@ -220,6 +225,10 @@ class Deployment:
         """The component of the webhook of this name."""
         found = (item for item in self.components if item.settings.name == name)
         return next((item for item in found if item.settings.kind is ComponentKind.WEBHOOK), None)
+
+    def redact(self, text: str) -> str:
+        """Without the values of secrets of what is deployed."""
+        return self._redactor.redact(text)
 
     def mismatch(self, caller: DeployedComponent, target: Target) -> str | None:
         """Why the target no longer is what the caller was compiled against; None if it is."""

@@ -1,4 +1,4 @@
-"""What guests write, as records in the store: in order with the events around them, never awaited by anybody."""
+"""What guests write and ask, as records in the store: in order with the events around them, awaited by nobody."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -7,8 +7,9 @@ from typing import Protocol
 
 from obelisk_runtime.core.deployment import RuntimeLimits
 from obelisk_runtime.core.ids import ExecutionId, Instant
-from obelisk_runtime.ports.store import Catalog, LogLevel, LogRecord
+from obelisk_runtime.ports.store import Catalog, LogLevel, LogRecord, RequestRecord
 
+Record = LogRecord | RequestRecord
 LINE_BYTES_MAX = 16 * 1024
 """A longer message is cut there, with a mark."""
 CUT = " … (cut)"
@@ -22,10 +23,12 @@ _LEVELS = {"stdout": LogLevel.INFO, "stderr": LogLevel.WARN}
 class LogWriter:
     """Collects the records of one turn of the event loop into one write."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, redact: Callable[[str], str]) -> None:
         self._catalog = catalog
-        self._records: list[LogRecord] = []
-        self._unborn: dict[ExecutionId, list[LogRecord]] = {}
+        self.redact = redact
+        """Takes known secrets out of a text."""
+        self._records: list[Record] = []
+        self._unborn: dict[ExecutionId, list[Record]] = {}
         self._listeners: list[Callable[[frozenset[ExecutionId]], None]] = []
 
     def unborn(self, execution_id: ExecutionId) -> None:
@@ -39,7 +42,7 @@ class LogWriter:
             for record in kept:
                 self.write(record)
 
-    def write(self, record: LogRecord) -> None:
+    def write(self, record: Record) -> None:
         kept = self._unborn.get(record.execution_id)
         if kept is not None:
             kept.append(record)
@@ -51,8 +54,13 @@ class LogWriter:
         """Hand over what was collected; call it before an append that must not overtake the records."""
         if self._records:
             records, self._records = self._records, []
-            written = asyncio.ensure_future(self._catalog.write_logs(records))
-            written.add_done_callback(lambda done: self._written(records, done))
+            lines = [record for record in records if isinstance(record, LogRecord)]
+            requests = [record for record in records if isinstance(record, RequestRecord)]
+            if lines:
+                written = asyncio.ensure_future(self._catalog.write_logs(lines))
+                written.add_done_callback(lambda done: self._written(lines, done))
+            if requests:
+                asyncio.ensure_future(self._catalog.write_requests(requests)).add_done_callback(_forgive)
 
     def _written(self, records: Sequence[LogRecord], done: "asyncio.Future[None]") -> None:
         """A store that cannot write says so to every append; a log record is not worth an error of its own."""
@@ -68,6 +76,11 @@ class LogWriter:
         return lambda: self._listeners.remove(listener)
 
 
+def _forgive(written: "asyncio.Future[None]") -> None:
+    if not written.cancelled():
+        written.exception()
+
+
 @dataclass(frozen=True, slots=True)
 class LogPlace:
     """Where in the life of a guest call a line belongs: see `LogRecord`."""
@@ -79,9 +92,12 @@ class LogPlace:
 
 
 class Records(Protocol):
-    """Where log records go."""
+    """Where records go."""
 
-    def write(self, record: LogRecord) -> None: ...
+    @property
+    def redact(self) -> Callable[[str], str]: ...
+
+    def write(self, record: Record) -> None: ...
 
 
 class GuestLog:
@@ -101,23 +117,24 @@ class GuestLog:
 
     def message(self, place: LogPlace, level: LogLevel, message: str) -> None:
         """Of obelisk:log."""
-        self._record(place, level, "log", _shortened(message))
+        self._record(place, level, "log", message)
 
     def output(self, place: LogPlace, source: str, data: bytes) -> None:
         """Bytes of a stream; every whole line becomes a record."""
         line = self._lines.setdefault(source, _Line())
         for text in line.take(data):
-            self._record(place, _LEVELS[source], source, text)
+            self._record(place, _LEVELS[source], source, text.decode(errors="replace"))
 
     def end(self, place: LogPlace) -> None:
         """The guest ended: a last line without its newline is a record too."""
         for source, line in self._lines.items():
             for text in filter(None, line.end()):
-                self._record(place, _LEVELS[source], source, text)
+                self._record(place, _LEVELS[source], source, text.decode(errors="replace"))
 
     def _record(self, place: LogPlace, level: LogLevel, source: str, message: str) -> None:
         if not self._records_left:
             return
+        message = _shortened(self._writer.redact(message))
         self._ordinal = self._ordinal + 1 if place.run == self._run else 0
         self._run = place.run
         self._records_left -= 1
@@ -140,7 +157,7 @@ class _Line:
         self._cut = False
         """Its beginning was longer than a record holds and has been recorded; the rest is dropped."""
 
-    def take(self, data: bytes) -> Iterator[str]:
+    def take(self, data: bytes) -> Iterator[bytes]:
         """The lines that are whole now, and one that is too long as soon as it is."""
         *lines, rest = data.split(b"\n")
         for line in lines:
@@ -152,17 +169,14 @@ class _Line:
             yield from self.end()
             self._cut = True
 
-    def end(self) -> Iterator[str]:
+    def end(self) -> Iterator[bytes]:
         written, self._written = bytes(self._written), bytearray()
         if not self._cut:
-            yield _shortened_bytes(written)
-
-
-def _shortened_bytes(line: bytes) -> str:
-    if len(line) <= LINE_BYTES_MAX:
-        return line.decode(errors="replace")
-    return line[:LINE_BYTES_MAX].decode(errors="ignore") + CUT
+            yield written
 
 
 def _shortened(message: str) -> str:
-    return message if len(message) * 4 <= LINE_BYTES_MAX else _shortened_bytes(message.encode())
+    if len(message) * 4 <= LINE_BYTES_MAX:
+        return message
+    encoded = message.encode()
+    return message if len(encoded) <= LINE_BYTES_MAX else encoded[:LINE_BYTES_MAX].decode(errors="ignore") + CUT

@@ -1,14 +1,21 @@
 """What guests see of the world that is no replay: that of activities and webhooks."""
 
 import asyncio
+from collections.abc import Sequence
 
+from obelisk_runtime.core.deployment import ComponentSettings, DirectoryGrant
 from obelisk_runtime.core.ids import Instant
+from obelisk_runtime.core.requests import RequestMade
+from obelisk_runtime.ports.network import NetworkGrants
+from obelisk_runtime.service.guest_network import GuestNetwork
 from obelisk_runtime.service.node import Node
 
 
 class RealWorld:
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, settings: ComponentSettings, network: GuestNetwork) -> None:
         self._node = node
+        self._settings = settings
+        self._network = network
 
     def wall_clock(self) -> Instant:
         return self._node.clock.now()
@@ -21,3 +28,16 @@ class RealWorld:
 
     async def wait(self, nanoseconds: int) -> None:
         await asyncio.sleep(nanoseconds / 1e9)
+
+    def environment(self) -> Sequence[tuple[str, str]]:
+        return (*self._settings.env.items(), *self._network.placeholders())
+
+    def directories(self) -> Sequence[DirectoryGrant]:
+        return self._settings.directories
+
+    @property
+    def network(self) -> NetworkGrants:
+        return self._network.grants
+
+    def requested(self, made: RequestMade) -> None:
+        self._network.requested(made)

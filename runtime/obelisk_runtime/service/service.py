@@ -99,14 +99,15 @@ class Service:
         self.store_trouble: str | None = None
         """Why the latest heartbeat could not be written; None: it was."""
         now = clock.now()
+        deployment = Deployment(engine, store, library, host_functions.bind, limits.payload_bytes_max)
         self._node = Node(
             store=store,
             clock=clock,
             ids=ids,
             limits=limits,
             executor=ExecutorId("X_" + ids.execution_id(now)[2:]),
-            deployment=Deployment(engine, store, library, host_functions.bind, limits.payload_bytes_max),
-            logs=LogWriter(store),
+            deployment=deployment,
+            logs=LogWriter(store, deployment.redact),
         )
         self._dispatcher = self._node.scheduler = Dispatcher(self._node)
         self._node.cancel_open = self._cancel_open

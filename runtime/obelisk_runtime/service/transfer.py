@@ -1,13 +1,22 @@
 """Export and import of trees of executions."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.core.history import fold
 from obelisk_runtime.core.ids import Digest, ExecutionId, Instant, top_of
-from obelisk_runtime.core.transfer import Exported, ExportedDelay, ExportedLine, arrival, arrived, referenced
+from obelisk_runtime.core.transfer import (
+    Exported,
+    ExportedDelay,
+    ExportedLine,
+    ExportedRequest,
+    arrival,
+    arrived,
+    referenced,
+)
 from obelisk_runtime.ports.store import (
     PAGE_MAX,
     ExecutionFilter,
@@ -15,12 +24,14 @@ from obelisk_runtime.ports.store import (
     IdConflict,
     LogLevel,
     LogRecord,
+    RequestRecord,
     Store,
 )
 from obelisk_runtime.ports.trees import Grafted, GraftedDelay
 from obelisk_runtime.service.node import Node
 from obelisk_runtime.service.replay import read_log, read_responses
 
+_Record = TypeVar("_Record", LogRecord, RequestRecord)
 EXECUTIONS_MAX = 20_000
 """In a tree that is exported."""
 READS_MAX = 5
@@ -101,19 +112,26 @@ async def _export(store: Store, id_: ExecutionId) -> Exported:
     log = await read_log(store, id_)
     responses = await read_responses(store, id_)
     delays = await store.open_delays(id_)
-    records: list[LogRecord] = []
-    cursor = 0
-    while page := await store.read_logs(id_, after=cursor, limit=PAGE_MAX):
-        records += [record for _, record in page]
-        cursor = page[-1][0]
+    records = await _all(store.read_logs, id_)
+    requests = await _all(store.read_requests, id_)
     return Exported(
         id=id_,
         log=log,
         responses=responses,
         delays=[ExportedDelay(delay.id, delay.wakes, delay.paused) for delay in delays],
         logs=[ExportedLine(r.run, r.ordinal, r.at, r.level.value, r.source, r.message) for r in records],
+        requests=[ExportedRequest(r.run, r.ordinal, r.made, r.more) for r in requests],
         components=referenced(log),
     )
+
+
+async def _all(read: Callable[..., Awaitable[Sequence[tuple[int, _Record]]]], id_: ExecutionId) -> list[_Record]:
+    records: list[_Record] = []
+    cursor = 0
+    while page := await read(id_, after=cursor, limit=PAGE_MAX):
+        records += [record for _, record in page]
+        cursor = page[-1][0]
+    return records
 
 
 async def import_tree(node: Node, tree: Sequence[Exported]) -> Imported:
@@ -148,6 +166,7 @@ def _grafted(exported: Exported, now: Instant) -> Grafted:
         projection=fold(exported.id, log, exported.responses),
         delays=[GraftedDelay(delay.id, delay.wakes, delay.paused) for delay in exported.delays],
         logs=records,
+        requests=[RequestRecord(exported.id, r.run, r.ordinal, r.made, r.more) for r in exported.requests],
     )
 
 

@@ -1,15 +1,15 @@
 """What host functions know of a webhook's call. Its world is the real one; its execution begins when it needs one."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cached_property
 
-from obelisk_runtime.core.deployment import DirectoryGrant
 from obelisk_runtime.core.ids import ExecutionId, JoinSetId
 from obelisk_runtime.ports.guest import GuestResources
 from obelisk_runtime.ports.store import LogLevel, LogRecord
 from obelisk_runtime.service.deployment import DeployedComponent
-from obelisk_runtime.service.logs import GuestLog, LogPlace, LogWriter
+from obelisk_runtime.service.guest_network import GuestNetwork
+from obelisk_runtime.service.logs import GuestLog, LogPlace, LogWriter, Record
 from obelisk_runtime.service.node import Node, logger
 from obelisk_runtime.service.real_world import RealWorld
 from obelisk_runtime.service.webhook_run import WebhookRun
@@ -24,7 +24,9 @@ class WebhookContext(RealWorld):
     def __init__(
         self, node: Node, component: DeployedComponent, execution_id: ExecutionId, begin: Callable[[], WebhookRun]
     ) -> None:
-        super().__init__(node)
+        self._lines = _Lines(node.logs, component.settings.name)
+        settings = component.settings
+        super().__init__(node, settings, GuestNetwork(self._lines, node.ids, settings, execution_id, _RUN))
         self.execution_id = execution_id
         """Of the execution that it has, or would have."""
         self.begun: WebhookRun | None = None
@@ -33,8 +35,6 @@ class WebhookContext(RealWorld):
         self.dropped: list[JoinSetId] = []
         """None: webhooks have no join sets of their own."""
         self._begin = begin
-        self._component = component
-        self._lines = _Lines(node.logs, component.settings.name)
         self._log = GuestLog(self._lines, execution_id, node.limits)
 
     @property
@@ -61,12 +61,6 @@ class WebhookContext(RealWorld):
         self._log.end(self._here())
         self._lines.end(logging.WARNING if failed else logging.DEBUG)
 
-    def environment(self) -> Sequence[tuple[str, str]]:
-        return tuple(self._component.settings.env.items())
-
-    def directories(self) -> Sequence[DirectoryGrant]:
-        return ()
-
     def write(self, source: str, data: bytes) -> None:
         self._log.output(self._here(), source, data)
 
@@ -81,10 +75,11 @@ class _Lines:
     def __init__(self, writer: LogWriter, webhook: str) -> None:
         self._writer = writer
         self._webhook = webhook
-        self._kept: list[LogRecord] = []
+        self._kept: list[Record] = []
         self._begun = False
+        self.redact = writer.redact
 
-    def write(self, record: LogRecord) -> None:
+    def write(self, record: Record) -> None:
         if self._begun:
             self._writer.write(record)
         else:
@@ -103,7 +98,13 @@ class _Lines:
             self._tell(record, level)
         self._kept.clear()
 
-    def _tell(self, record: LogRecord, level: int) -> None:
-        if logger.isEnabledFor(level):
+    def _tell(self, record: Record, level: int) -> None:
+        if not logger.isEnabledFor(level):
+            return
+        if isinstance(record, LogRecord):
             fields = {"webhook": self._webhook, "source": record.source, "text": record.message}
             logger.log(level, "a webhook wrote", extra=fields)
+        else:
+            made = record.made
+            fields = {"method": made.method, "url": made.url, "status": made.status, "error": made.error}
+            logger.log(level, "a webhook made a request", extra={"webhook": self._webhook, **fields})

@@ -8,6 +8,7 @@ from obelisk_runtime.core.deployment import DirectoryGrant
 from obelisk_runtime.core.history import History, Nondeterminism, Schedule, SetClosed, Taken
 from obelisk_runtime.core.ids import ExecutionId, Instant, JoinSetId
 from obelisk_runtime.core.randomness import SeededStream
+from obelisk_runtime.core.requests import RequestMade
 from obelisk_runtime.ports.engine import Value
 from obelisk_runtime.ports.guest import GuestResources
 from obelisk_runtime.ports.store import LogLevel
@@ -128,6 +129,13 @@ class WorkflowContext:
 
     def directories(self) -> Sequence[DirectoryGrant]:
         return ()
+
+    @property
+    def network(self) -> None:
+        return None
+
+    def requested(self, made: RequestMade) -> None:
+        raise AssertionError(f"a workflow has no network and requested {made.url}")
 
     def write(self, source: str, data: bytes) -> None:
         self._log.output(self._here(), source, data)

@@ -175,6 +175,14 @@ class MemoryStore:
     ) -> Sequence[tuple[int, port.LogRecord]]:
         return self._tables.read_logs(execution_id, after, limit, levels, tree=tree)
 
+    def write_requests(self, records: Sequence[port.RequestRecord]) -> Awaitable[None]:
+        return self._write(partial(self._tables.write_requests, tuple(records)))
+
+    async def read_requests(
+        self, execution_id: ExecutionId, *, after: int = 0, limit: int = port.PAGE_MAX
+    ) -> Sequence[tuple[int, port.RequestRecord]]:
+        return self._tables.read_requests(execution_id, after, limit)
+
     # The overview
 
     async def counts(self, *, top_level_only: bool) -> Counts:

@@ -67,6 +67,7 @@ class Tables:
         self.beats: dict[ExecutorId, Instant] = {}
         self.components: dict[Digest, bytes] = {}
         self.logs: dict[tuple[ExecutionId, int, int], port.LogRecord] = {}
+        self.requests: dict[tuple[ExecutionId, int, int], port.RequestRecord] = {}
         """In the order they were written, by their identity."""
         self.touched: set[ExecutionId] = set()
         """Executions that writes changed since this was last emptied."""
@@ -288,6 +289,7 @@ class Tables:
             self.held |= {delay.id for delay in grafted.delays if delay.paused}
             self.answered |= {response.id for response in grafted.responses}
             self.write_logs(grafted.logs)
+            self.write_requests(grafted.requests)
 
     def hold(self, execution_id: ExecutionId, *, held: bool) -> bool:
         self.find(execution_id)
@@ -315,6 +317,7 @@ class Tables:
         self.held = {delay for delay in self.held if top_of(delay) not in tops}
         self.answered = {id_ for id_ in self.answered if top_of(ExecutionId(id_)) not in tops}
         self.logs = {place: record for place, record in self.logs.items() if top_of(place[0]) not in tops}
+        self.requests = {place: record for place, record in self.requests.items() if top_of(place[0]) not in tops}
         return pruned
 
     # The catalog
@@ -338,6 +341,16 @@ class Tables:
             and record.level in levels
             and (record.execution_id == execution_id or (tree and record.execution_id.startswith(below)))
         ]
+        return found[: bounded(limit)]
+
+    def write_requests(self, records: Sequence[port.RequestRecord]) -> None:
+        for record in records:
+            if record.execution_id in self.executions:
+                self.requests.setdefault((record.execution_id, record.run, record.ordinal), record)
+
+    def read_requests(self, execution_id: ExecutionId, after: int, limit: int) -> list[tuple[int, port.RequestRecord]]:
+        numbered = enumerate(self.requests.values(), start=1)
+        found = [item for item in numbered if item[0] > after and item[1].execution_id == execution_id]
         return found[: bounded(limit)]
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from obelisk_runtime.core.deployment import DirectoryGrant
 from obelisk_runtime.core.ids import Instant
-from obelisk_runtime.ports.network import NetworkGrants, RequestMade
+from obelisk_runtime.core.requests import RequestMade
+from obelisk_runtime.ports.network import NetworkGrants
 
 
 class ScriptedWorld:

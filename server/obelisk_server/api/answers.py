@@ -187,6 +187,31 @@ class LogLine(Answer, frozen=True, kw_only=True):
     message: str
 
 
+class RequestMade(Answer, frozen=True, kw_only=True):
+    """An HTTP request of an attempt, after its end. No secret is in it."""
+
+    cursor: int
+    at: Instant
+    run: int
+    """The attempt."""
+    method: str
+    url: str
+    status: int | None
+    """None: no response came."""
+    error: str | None
+    """A case of `error-code` of wasi:http, or `cancelled`; None: it came to its end."""
+    detail: str
+    request_bytes: int
+    response_bytes: int
+    """Of the bodies."""
+    head_after: float | None
+    """Seconds until the head of the response was there; None: it never was."""
+    duration: float
+    """Seconds until its end."""
+    more: bool
+    """It is the last of its attempt that is recorded, and others may have followed."""
+
+
 class Problem(Answer, frozen=True, kw_only=True):
     """RFC 9457 problem details; some types have more members."""
 

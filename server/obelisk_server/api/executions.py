@@ -129,6 +129,18 @@ async def logs(context: Context, call: Call[wire.Logs, wire.Nothing]) -> Reply:
     return await _tail(context, execution_id, call.query, read)
 
 
+async def requests(context: Context, call: Call[wire.Tail, wire.Nothing]) -> Reply:
+    """The HTTP requests that the attempts of an execution made."""
+    execution_id = parse_execution_id(call.path["id"])
+    store = context.service.store
+
+    async def read(query: wire.Tail) -> tuple[list[Any], int]:
+        found = await store.read_requests(execution_id, after=query.cursor, limit=query.limit)
+        return [render.request_made(*item) for item in found], found[-1][0] if found else query.cursor
+
+    return await _tail(context, execution_id, call.query, read)
+
+
 AnyTail = TypeVar("AnyTail", answers.EventPage, answers.TailPage[Any])
 Read = Callable[[wire.Tail], Awaitable[tuple[list[Any], int]]]
 
@@ -173,4 +185,5 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     Operation("list-events", events, wire.Events, wire.Nothing, answers.EventPage, WAITING),
     Operation("list-responses", responses, wire.Tail, wire.Nothing, answers.TailPage[answers.ResponseItem], WAITING),
     Operation("list-logs", logs, wire.Logs, wire.Nothing, answers.TailPage[answers.LogLine], WAITING),
+    Operation("list-requests", requests, wire.Tail, wire.Nothing, answers.TailPage[answers.RequestMade], WAITING),
 )

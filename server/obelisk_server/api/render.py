@@ -11,7 +11,8 @@ from msgspec import UNSET, UnsetType
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.ids import ExecutionId, Instant, parent_of
-from obelisk_runtime.ports.store import LogRecord
+from obelisk_runtime.core.retry import SECOND
+from obelisk_runtime.ports.store import LogRecord, RequestRecord
 from obelisk_server.api import answers
 
 Json = dict[str, Any]
@@ -173,4 +174,23 @@ def log_line(cursor: int, record: LogRecord) -> answers.LogLine:
         source=record.source,
         run=record.run,
         message=record.message,
+    )
+
+
+def request_made(cursor: int, record: RequestRecord) -> answers.RequestMade:
+    made = record.made
+    return answers.RequestMade(
+        cursor=cursor,
+        at=instant(made.at),
+        run=record.run,
+        method=made.method,
+        url=made.url,
+        status=made.status,
+        error=made.error,
+        detail=made.detail,
+        request_bytes=made.sent,
+        response_bytes=made.received,
+        head_after=None if made.head_after is None else made.head_after / SECOND,
+        duration=made.duration / SECOND,
+        more=record.more,
     )

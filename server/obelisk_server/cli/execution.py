@@ -167,6 +167,16 @@ def logs(client: Client, *, execution_id: str, level: str | None, tree: bool, **
     _print_tail(Tail(client, execution_id, "list-logs", columns, "message", query), **options)
 
 
+@execution.command("requests", help="Show the HTTP requests that its attempts made.")
+@click.argument("execution_id")
+@_cursor
+@_limit
+@client_command
+def requests(client: Client, *, execution_id: str, **options: Any) -> None:
+    columns = ("at", "run", "method", "status", "url")
+    _print_tail(Tail(client, execution_id, "list-requests", columns), **options)
+
+
 @dataclass(frozen=True, slots=True)
 class Tail:
     """A list of one execution that only grows, and how its items are shown."""

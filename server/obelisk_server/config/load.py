@@ -26,6 +26,7 @@ from obelisk_server.config.models import (
     WorkflowTable,
     WorldlyTable,
 )
+from obelisk_server.config.outgoing import GrantedSecrets
 from obelisk_server.config.problems import ConfigProblem, InvalidConfig
 from obelisk_server.config.registry import registry_settings
 from obelisk_server.config.secrets import SecretSource, secret_sources
@@ -53,6 +54,8 @@ class ServerConfig:
     stubs: tuple[StubSettings, ...]
     registry: RegistrySettings
     secrets: Mapping[str, SecretSource]
+    ca_file: Path | None
+    """Authorities that the HTTP requests of guests trust beside the usual ones."""
     webhooks: WebhookSettings | None
     """None: there is no listener of webhooks."""
 
@@ -102,9 +105,13 @@ def parse_config(text: str, file: Path, environ: Mapping[str, str]) -> ServerCon
     tables, problems = _validate(parsed, surroundings)
     problems += _repeated_names(parsed)
     webhooks = None if tables is None else _webhooks(tables)
-    if tables is not None and webhooks is not None:
+    secrets = secret_sources({} if tables is None else tables.secrets)
+    granted = GrantedSecrets(secrets, environ)
+    if tables is not None:
+        problems += _secret_problems(tables, granted)
+    if webhooks is not None:
         problems += route_conflicts(webhooks.webhooks)
-        problems += unknown_secrets(webhooks.webhooks, list(tables.secrets))
+        problems += unknown_secrets(webhooks.webhooks, list(secrets))
     if tables is None or problems:
         raise InvalidConfig(_placed(problems, file, TomlLines(text)))
     return ServerConfig(
@@ -113,13 +120,14 @@ def parse_config(text: str, file: Path, environ: Mapping[str, str]) -> ServerCon
         database=surroundings.folder / tables.storage.url.removeprefix("sqlite:"),
         limits=_limits(tables.limits, tables.retention),
         components=(
-            *map(_activity, tables.activity),
+            *(_activity(table, granted) for table in tables.activity),
             *map(_workflow, tables.workflow),
-            *(_webhook_component(table) for table in tables.webhook if isinstance(table, ComponentWebhookTable)),
+            *(_webhook_component(table, granted) for _, table in _webhook_components(tables)),
         ),
         stubs=tuple(StubSettings(table.function, table.params) for table in tables.stub),
         registry=registry_settings(tables.registry),
-        secrets=secret_sources(tables.secrets),
+        secrets=secrets,
+        ca_file=None if tables.http.ca_file is None else Path(tables.http.ca_file),
         webhooks=webhooks,
     )
 
@@ -189,7 +197,7 @@ def _worldly(table: WorldlyTable) -> dict[str, Any]:
     return {**_common(table), "env": table.env, "directories": grants(table.directories)}
 
 
-def _activity(table: ActivityTable) -> ComponentSettings:
+def _activity(table: ActivityTable, granted: GrantedSecrets) -> ComponentSettings:
     retries = table.retries
     return ComponentSettings(
         kind=ComponentKind.ACTIVITY,
@@ -208,6 +216,7 @@ def _activity(table: ActivityTable) -> ComponentSettings:
         ),
         concurrency_max=table.concurrency_max,
         start_after_commit=table.start is Start.AFTER_COMMIT,
+        **granted.settings(table),
         **_worldly(table),
     )
 
@@ -216,8 +225,20 @@ def _workflow(table: WorkflowTable) -> ComponentSettings:
     return ComponentSettings(kind=ComponentKind.WORKFLOW, on_nondeterminism=table.on_nondeterminism, **_common(table))
 
 
-def _webhook_component(table: ComponentWebhookTable) -> ComponentSettings:
-    return ComponentSettings(kind=ComponentKind.WEBHOOK, **_worldly(table))
+def _webhook_component(table: ComponentWebhookTable, granted: GrantedSecrets) -> ComponentSettings:
+    return ComponentSettings(kind=ComponentKind.WEBHOOK, **granted.settings(table), **_worldly(table))
+
+
+def _webhook_components(tables: ObeliskToml) -> Iterator[tuple[int, ComponentWebhookTable]]:
+    yield from ((at, table) for at, table in enumerate(tables.webhook) if isinstance(table, ComponentWebhookTable))
+
+
+def _secret_problems(tables: ObeliskToml, granted: GrantedSecrets) -> Iterator[tuple[KeyPath, str]]:
+    for kind, found in (
+        (ComponentKind.ACTIVITY, enumerate(tables.activity)),
+        (ComponentKind.WEBHOOK, _webhook_components(tables)),
+    ):
+        yield from granted.problems(kind, ((at, table, table.env) for at, table in found))
 
 
 def _webhooks(tables: ObeliskToml) -> WebhookSettings | None:

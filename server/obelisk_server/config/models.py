@@ -8,6 +8,7 @@ from pydantic import BaseModel, Discriminator, Field, Tag, ValidationInfo, field
 from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings, OnNondeterminism, RuntimeLimits
 from obelisk_runtime.core.retry import LOSSES_MAX, RetryPolicy
 from obelisk_server.config.directories import Directories
+from obelisk_server.config.outgoing import HttpTable, OutgoingTable
 from obelisk_server.config.registry import RegistryTable
 from obelisk_server.config.secrets import SecretTable
 from obelisk_server.config.values import (
@@ -161,7 +162,7 @@ class ComponentTable(Table):
     )
 
 
-class WorldlyTable(ComponentTable):
+class WorldlyTable(ComponentTable, OutgoingTable):
     """What a component may see that need not be the same at each replay: so nothing for workflows."""
 
     env: Annotated[dict[str, Interpolated], Field(description="Environment; ${VAR} is replaced in values")] = {}
@@ -224,6 +225,7 @@ class ObeliskToml(Table):
     limits: LimitsTable = LimitsTable()
     retention: RetentionTable = RetentionTable()
     registry: RegistryTable = RegistryTable()
+    http: HttpTable = HttpTable()
     activity: Annotated[tuple[ActivityTable, ...], Field(strict=False)] = ()
     workflow: Annotated[tuple[WorkflowTable, ...], Field(strict=False)] = ()
     stub: Annotated[tuple[StubTable, ...], Field(strict=False)] = ()

@@ -1,6 +1,6 @@
 """The `[secrets]` table of obelisk.toml: names of secrets and where their values are, never the values."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -72,3 +72,9 @@ def secret_sources(tables: Mapping[str, SecretTable]) -> dict[str, SecretSource]
         name: SecretSource(table.env, None if table.file is None else Path(table.file))
         for name, table in tables.items()
     }
+
+
+def unknown_secret(name: str, known: Iterable[str]) -> str:
+    names = ", ".join(known)
+    hint = f"known are {names}" if names else 'write [secrets] with NAME = { env = "VARIABLE" }'
+    return f"there is no secret {name!r}; {hint}"

@@ -7,6 +7,7 @@ from enum import StrEnum
 from obelisk_runtime.core.names import Ffqn
 from obelisk_server.config.request_values import FromRequest, Source
 from obelisk_server.config.route_patterns import Route, conflicts
+from obelisk_server.config.secrets import unknown_secret
 from obelisk_server.config.toml_lines import KeyPath
 from obelisk_server.config.values import Listen
 
@@ -104,5 +105,4 @@ def route_conflicts(webhooks: Sequence[Webhook]) -> Iterator[tuple[KeyPath, str]
 def unknown_secrets(webhooks: Sequence[Webhook], known: Sequence[str]) -> Iterator[tuple[KeyPath, str]]:
     for at, hook in enumerate(webhooks):
         if isinstance(hook, FunctionWebhook) and hook.signature is not None and hook.signature.secret not in known:
-            hint = f"known are {', '.join(known)}" if known else 'write [secrets] with NAME = { env = "VARIABLE" }'
-            yield ("webhook", at, "signature", "secret"), f"there is no secret {hook.signature.secret!r}; {hint}"
+            yield ("webhook", at, "signature", "secret"), unknown_secret(hook.signature.secret, known)

@@ -14,6 +14,7 @@ from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.errors import InvalidName
 from obelisk_runtime.core.ids import Digest, ExecutionId, ExecutorId, Instant
 from obelisk_runtime.core.projection import Projection
+from obelisk_runtime.core.requests import RequestMade
 from obelisk_runtime.core.search import mentions
 from obelisk_runtime.ports import store as port
 from obelisk_runtime.ports.figures import StoreFigures
@@ -79,6 +80,9 @@ WITH RECURSIVE below (key) AS (
 )
 SELECT key, execution, run, ordinal, at, level, source, message FROM logs
 WHERE execution IN below AND key > ? AND level IN (SELECT value FROM json_each(?)) ORDER BY key LIMIT ?"""
+_REQUESTS = f"""
+SELECT key, run, ordinal, more, {statements.REQUEST_COLUMNS} FROM requests
+WHERE execution = ? AND key > ? ORDER BY key LIMIT ?"""  # noqa: S608 - a constant
 
 
 class Reader:
@@ -276,6 +280,18 @@ class Reader:
             (cursor, port.LogRecord(id_, run, ordinal, at, port.LogLevel(level), source, message))
             for cursor, execution, run, ordinal, at, level, source, message in rows
             if (id_ := ids[execution]) is not None
+        ]
+
+    async def read_requests(
+        self, execution_id: ExecutionId, after: int, limit: int
+    ) -> Sequence[tuple[int, port.RequestRecord]]:
+        try:
+            (key,) = await self._find(execution_id, "key")
+        except port.ExecutionNotFound:
+            return []
+        return [
+            (cursor, port.RequestRecord(execution_id, run, ordinal, RequestMade(*made), bool(more)))
+            for cursor, run, ordinal, more, *made in await self.select(_REQUESTS, (key, after, _bounded(limit)))
         ]
 
 

@@ -117,6 +117,25 @@ CREATE TABLE logs (
 ) STRICT;
 CREATE UNIQUE INDEX logs_by_id ON logs (execution, run, ordinal);
 
+CREATE TABLE requests (
+    key INTEGER PRIMARY KEY,
+    execution INTEGER NOT NULL REFERENCES executions,
+    run INTEGER NOT NULL,
+    ordinal INTEGER NOT NULL,
+    more INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    method TEXT NOT NULL,
+    url TEXT NOT NULL,
+    status INTEGER,
+    error TEXT,
+    detail TEXT NOT NULL,
+    sent INTEGER NOT NULL,
+    received INTEGER NOT NULL,
+    head_after INTEGER,
+    duration INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX requests_by_id ON requests (execution, run, ordinal);
+
 CREATE TABLE counters (
     name TEXT PRIMARY KEY,
     value INTEGER NOT NULL
@@ -153,6 +172,12 @@ FROM path JOIN executions AS execution ON execution.key = path.key;
 
 CREATE VIEW readable_logs AS
 SELECT datetime(logs.at / 1e6, 'unixepoch') AS at, execution, run, ordinal, level, source, message FROM logs;
+
+CREATE VIEW readable_requests AS
+SELECT
+    datetime(at / 1e6, 'unixepoch') AS at, execution, run, ordinal, method, url, status, error, detail, sent, received,
+    head_after / 1e6 AS seconds_to_head, duration / 1e6 AS seconds
+FROM requests;
 """
 
 MIGRATIONS: Final = (_FIRST,)

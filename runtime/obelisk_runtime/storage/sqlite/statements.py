@@ -18,6 +18,9 @@ SELECTED = ", ".join(EXECUTION_COLUMNS)
 CHANGED = "changed"
 """Written with every row of `executions`, read only by who asks what has changed."""
 
+REQUEST_COLUMNS = "at, method, url, status, error, detail, sent, received, head_after, duration"
+"""In the order of the fields of RequestMade."""
+
 INSERTS = {
     "interned": ("interned (number, text)", 2, ""),
     "executions": (f"executions ({SELECTED}, {CHANGED}, log)", len(EXECUTION_COLUMNS) + 2, ""),
@@ -29,6 +32,11 @@ INSERTS = {
     "logs": (
         "logs (execution, run, ordinal, at, level, source, message)",
         7,
+        " ON CONFLICT (execution, run, ordinal) DO NOTHING",
+    ),
+    "requests": (
+        f"requests (execution, run, ordinal, more, {REQUEST_COLUMNS})",
+        14,
         " ON CONFLICT (execution, run, ordinal) DO NOTHING",
     ),
 }

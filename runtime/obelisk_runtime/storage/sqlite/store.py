@@ -178,6 +178,15 @@ class SqliteStore:
     ) -> Sequence[tuple[int, port.LogRecord]]:
         return await self._reader.read_logs(execution_id, after, limit, levels, tree=tree)
 
+    def write_requests(self, records: Sequence[port.RequestRecord]) -> Awaitable[None]:
+        written = tuple(records)
+        return self._writer.submit(lambda ledger: writes.write_requests(ledger, written))
+
+    async def read_requests(
+        self, execution_id: ExecutionId, *, after: int = 0, limit: int = port.PAGE_MAX
+    ) -> Sequence[tuple[int, port.RequestRecord]]:
+        return await self._reader.read_requests(execution_id, after, limit)
+
     # Trees
 
     def graft(self, tree: Sequence[Grafted]) -> Awaitable[None]:

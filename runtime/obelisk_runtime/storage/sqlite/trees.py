@@ -14,6 +14,7 @@ from obelisk_runtime.core.ids import ExecutionId, Instant, parent_of
 from obelisk_runtime.ports.store import ExecutionNotFound, IdConflict, NewExecution
 from obelisk_runtime.ports.trees import Grafted
 from obelisk_runtime.storage.codec import FINISHED, EventCodec, Segment, body, packed_segment
+from obelisk_runtime.storage.sqlite import writes
 from obelisk_runtime.storage.sqlite.ledger import Held, Ledger
 from obelisk_runtime.storage.sqlite.queue import ANSWER_CANCELLED, ANSWER_DUE
 
@@ -92,8 +93,9 @@ def _add_rest(
             row = _other_response(ledger, sources.get(response.id, 0), response)
         ledger.insert("responses", (key, response.position, *row))
     for record in grafted.logs:
-        row = (record.run, record.ordinal, record.at, record.level.value, record.source, record.message)
-        ledger.insert("logs", (key, *row))
+        writes.insert_log(ledger, key, record)
+    for record in grafted.requests:
+        writes.insert_request(ledger, key, record)
 
 
 def _add_delays(ledger: Ledger, parent: int, grafted: Grafted) -> dict[str, int]:
@@ -204,6 +206,7 @@ _DELETES = (
     _delete_some("events", "execution", "execution, version"),
     _delete_some("responses", "parent", "parent, position"),
     _delete_some("logs", "execution", "key"),
+    _delete_some("requests", "execution", "key"),
     _delete_some("delays", "parent", "key"),
 )
 _DELETE_TAG = "DELETE FROM tags WHERE name = ? AND value = ? AND execution = ?"

@@ -3,8 +3,9 @@
 Each checks everything that can refuse it before it changes anything.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass
+from typing import TypeVar
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
@@ -12,6 +13,8 @@ from obelisk_runtime.core.ids import ExecutionId, Instant, join_set_of, parent_o
 from obelisk_runtime.ports import store as port
 from obelisk_runtime.storage.codec import EventCodec, Segment, packed_segment
 from obelisk_runtime.storage.sqlite.ledger import Held, Ledger, finished_by
+
+_Record = TypeVar("_Record", port.LogRecord, port.RequestRecord)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,13 +176,31 @@ def deliver(
 
 
 def write_logs(ledger: Ledger, records: Sequence[port.LogRecord]) -> None:
+    for key, record in _with_keys(ledger, records):
+        insert_log(ledger, key, record)
+
+
+def write_requests(ledger: Ledger, records: Sequence[port.RequestRecord]) -> None:
+    for key, record in _with_keys(ledger, records):
+        insert_request(ledger, key, record)
+
+
+def insert_log(ledger: Ledger, key: int, record: port.LogRecord) -> None:
+    row = (record.run, record.ordinal, record.at, record.level.value, record.source, record.message)
+    ledger.insert("logs", (key, *row))
+
+
+def insert_request(ledger: Ledger, key: int, record: port.RequestRecord) -> None:
+    ledger.insert("requests", (key, record.run, record.ordinal, int(record.more), *astuple(record.made)))
+
+
+def _with_keys(ledger: Ledger, records: Sequence[_Record]) -> Iterator[tuple[int, _Record]]:
+    """Those of executions that there are."""
     for record in records:
         try:
-            held = ledger.find(record.execution_id)
+            yield ledger.find(record.execution_id).key, record
         except port.ExecutionNotFound:
             continue
-        row = (record.run, record.ordinal, record.at, record.level.value, record.source, record.message)
-        ledger.insert("logs", (held.key, *row))
 
 
 def put_component(ledger: Ledger, digest: int, wasm: bytes) -> None:

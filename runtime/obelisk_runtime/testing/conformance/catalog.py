@@ -1,12 +1,14 @@
-"""Components, what guests wrote, and hints."""
+"""Components, what guests wrote and asked, and hints."""
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from obelisk_runtime.core.ids import ExecutionId
-from obelisk_runtime.ports.store import PAGE_MAX, Changed, LogLevel, LogRecord, Store, levels_from
+from obelisk_runtime.core.requests import RequestMade
+from obelisk_runtime.ports.store import PAGE_MAX, Changed, LogLevel, LogRecord, RequestRecord, Store, levels_from
 from obelisk_runtime.testing.clock import START
 from obelisk_runtime.testing.conformance.executions import MIB, UNICODE
 from obelisk_runtime.testing.conformance.scenes import (
@@ -132,6 +134,74 @@ class TestGuestLogs:
         await raw_store.create(activity(numbered(1)))
         await raw_store.write_logs([record(numbered(1), 1, ordinal) for ordinal in range(PAGE_MAX + 1)])
         assert len(await raw_store.read_logs(numbered(1), limit=PAGE_MAX + 1)) == PAGE_MAX
+
+
+def request(execution_id: ExecutionId, run: int, ordinal: int, url: str = "https://example.com/") -> RequestRecord:
+    made = RequestMade(
+        at=START,
+        method="GET",
+        url=url,
+        status=200,
+        error=None,
+        detail="",
+        sent=1,
+        received=2,
+        head_after=3,
+        duration=4,
+    )
+    return RequestRecord(execution_id, run, ordinal, made)
+
+
+async def read_requests(store: Store, execution_id: ExecutionId) -> list[RequestRecord]:
+    return [entry for _, entry in await store.read_requests(execution_id)]
+
+
+class TestRequests:
+    pytestmark = pytest.mark.asyncio
+
+    async def test_requests_are_read_in_the_order_they_were_written(self, store: Store) -> None:
+        await store.create(activity(numbered(1)))
+        await store.create(activity(numbered(2)))
+        records = [request(numbered(1), 2, 0), request(numbered(1), 1, 5), request(numbered(1), 1, 0)]
+        await store.write_requests([records[0], request(numbered(2), 1, 0)])
+        await store.write_requests(records[1:])
+        assert await read_requests(store, numbered(1)) == records
+        assert await read_requests(store, numbered(2)) == [request(numbered(2), 1, 0)]
+
+    async def test_every_field_of_a_request_is_kept(self, store: Store) -> None:
+        await store.create(activity(numbered(1)))
+        failed = RequestMade(
+            at=LATER,
+            method="PURGE",
+            url=UNICODE,
+            status=None,
+            error="HTTP-request-denied",
+            detail=UNICODE,
+            sent=0,
+            received=2**40,
+            head_after=None,
+            duration=0,
+        )
+        records = [RequestRecord(numbered(1), 1, 0, failed), replace(request(numbered(1), 1, 1), more=True)]
+        await store.write_requests(records)
+        assert await read_requests(store, numbered(1)) == records
+
+    async def test_a_request_written_again_or_of_an_unknown_execution_is_passed_over(self, store: Store) -> None:
+        await store.create(activity(numbered(1)))
+        first = request(numbered(1), 1, 0)
+        await store.write_requests([first, request(numbered(9), 1, 0)])
+        await store.write_requests([request(numbered(1), 1, 0, "https://again.example/"), request(numbered(1), 1, 1)])
+        assert await read_requests(store, numbered(1)) == [first, request(numbered(1), 1, 1)]
+        assert await read_requests(store, numbered(9)) == []
+
+    async def test_reading_requests_goes_on_after_a_cursor(self, raw_store: Store) -> None:
+        await raw_store.create(activity(numbered(1)))
+        count = PAGE_MAX + 3
+        await raw_store.write_requests([request(numbered(1), 1, ordinal) for ordinal in range(count)])
+        first = await raw_store.read_requests(numbered(1), limit=count)
+        assert len(first) == PAGE_MAX
+        rest = await raw_store.read_requests(numbered(1), after=first[-1][0])
+        assert [entry.ordinal for _, entry in [*first, *rest]] == list(range(count))
 
 
 class Listener:

@@ -125,6 +125,9 @@ class CheckedStore:
     def write_logs(self, records: Sequence[port.LogRecord]) -> Awaitable[None]:
         return self._checked(self._store.write_logs(records))
 
+    def write_requests(self, records: Sequence[port.RequestRecord]) -> Awaitable[None]:
+        return self._checked(self._store.write_requests(records))
+
     def graft(self, tree: Sequence[Grafted]) -> Awaitable[None]:
         return self._checked(self._store.graft(tree))
 
@@ -212,6 +215,11 @@ class CheckedStore:
         tree: bool = False,
     ) -> Sequence[tuple[int, port.LogRecord]]:
         return await self._store.read_logs(execution_id, after=after, limit=limit, levels=levels, tree=tree)
+
+    async def read_requests(
+        self, execution_id: ExecutionId, *, after: int = 0, limit: int = port.PAGE_MAX
+    ) -> Sequence[tuple[int, port.RequestRecord]]:
+        return await self._store.read_requests(execution_id, after=after, limit=limit)
 
     def subscribe(self, listener: Callable[[port.Changed], None]) -> Callable[[], None]:
         return self._store.subscribe(listener)

@@ -13,7 +13,7 @@ from obelisk_runtime.ports.store import CreateOutcome, ExecutionFilter, Executio
 from obelisk_runtime.ports.trees import Grafted, GraftedDelay
 from obelisk_runtime.testing.backends import Backend
 from obelisk_runtime.testing.clock import SECOND, START
-from obelisk_runtime.testing.conformance.catalog import read, record
+from obelisk_runtime.testing.conformance.catalog import read, read_requests, record, request
 from obelisk_runtime.testing.conformance.checks import Row, dump, listed
 from obelisk_runtime.testing.conformance.fixtures import Reopen
 from obelisk_runtime.testing.conformance.scenes import (
@@ -44,6 +44,7 @@ async def finished_tree(store: Store, number: int = 1, children: int = 2) -> Exe
     for child in submitted:
         await finish(store, child, ev.Ok(f'"{child}"'))
         await store.write_logs([record(child, 1, 0)])
+        await store.write_requests([request(child, 1, 0)])
     await finish(store, parent)
     return parent
 
@@ -146,8 +147,10 @@ class TestGraft:
     async def test_records_come_with_the_tree(self, store: Store) -> None:
         new = activity(numbered(1))
         records = [record(numbered(1), 1, ordinal) for ordinal in range(3)]
-        await store.graft([Grafted(new.id, new.events, (), new.projection, logs=records)])
+        requests = [request(numbered(1), 1, ordinal) for ordinal in range(3)]
+        await store.graft([Grafted(new.id, new.events, (), new.projection, logs=records, requests=requests)])
         assert await read(store, numbered(1)) == records
+        assert await read_requests(store, numbered(1)) == requests
 
 
 def _delay(delay: DelayId, top: ExecutionId, paused: bool) -> GraftedDelay:  # noqa: FBT001 - a column
@@ -172,6 +175,7 @@ class TestPrune:
                 with pytest.raises(ExecutionNotFound):
                     await store.log(id_)
                 assert await read(store, id_) == []
+                assert await read_requests(store, id_) == []
 
     async def test_only_what_finished_before_the_instant_is_pruned(self, store: Store) -> None:
         top = await finished_tree(store, 1)

@@ -10,10 +10,11 @@ from yarl import URL
 
 from obelisk_runtime.core.addresses import InvalidHost, Reach, parse_host
 from obelisk_runtime.core.allowed_hosts import PORTS, Denied, Destination, Permit, decide, host_text
+from obelisk_runtime.core.requests import RequestMade
 from obelisk_runtime.core.retry import SECOND
 from obelisk_runtime.core.secrets import Placeholders, SecretNotAllowed
 from obelisk_runtime.ports.guest import GuestWorld
-from obelisk_runtime.ports.network import NetworkGrants, RequestMade
+from obelisk_runtime.ports.network import NetworkGrants
 from obelisk_runtime.wasi.http.error_code import ErrorCase, HttpFailed, failed
 from obelisk_runtime.wasi.http.failures import EXPECTED, failure_of
 from obelisk_runtime.wasi.http.fields import FORBIDDEN, Field
