@@ -63,6 +63,7 @@ def test_an_empty_file_means_the_defaults(folder: Path) -> None:
         stubs=(),
         registry=RegistrySettings(),
         secrets={},
+        ca_file=None,
         webhooks=None,
     )
 
