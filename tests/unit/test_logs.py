@@ -143,7 +143,7 @@ class Catalog:
 
 async def test_the_records_of_a_turn_are_one_batch_and_listeners_hear_of_it() -> None:
     catalog, told = Catalog(), list[frozenset[ExecutionId]]()
-    writer = LogWriter(catalog)  # type: ignore[arg-type]
+    writer = LogWriter(catalog, str)  # type: ignore[arg-type]
     unsubscribe = writer.subscribe(told.append)
     log = log_of(writer)
     log.output(HERE, "stdout", b"one\ntwo\n")

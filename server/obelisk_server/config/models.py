@@ -162,7 +162,7 @@ class ComponentTable(Table):
     )
 
 
-class WorldlyTable(ComponentTable, OutgoingTable):
+class WorldlyTable(OutgoingTable, ComponentTable):
     """What a component may see that need not be the same at each replay: so nothing for workflows."""
 
     env: Annotated[dict[str, Interpolated], Field(description="Environment; ${VAR} is replaced in values")] = {}
