@@ -173,6 +173,29 @@ def test_the_lines_a_guest_wrote_are_shown_while_it_is_followed_and_later(served
         assert line.split(maxsplit=1)[1].split() == ["info", "log", "permanent", "7"]
 
 
+def test_logs_are_chosen_by_level_and_shown_with_the_execution_they_are_of(served: Cli) -> None:
+    execution_id = served.run("execution", "submit", "flaky.run", '["permanent", 8]', "-f").err.split()[1].rstrip(";")
+    assert served.run("execution", "logs", execution_id, "--level", "warn").out == ""
+    assert "permanent 8" in served.run("execution", "logs", execution_id, "--level", "info").out
+    (line,) = served.run("execution", "logs", execution_id, "--tree").out.splitlines()
+    assert line.split()[1:] == ["info", "log", execution_id, "permanent", "8"]
+    refused = served.run("execution", "logs", execution_id, "--level", "loud")
+    assert (refused.code, "'loud' is not one of 'trace'" in refused.err) == (2, True)
+
+
+def test_logs_are_shown_as_they_come_until_the_execution_ends(served: Cli) -> None:
+    execution_id = served.run("execution", "submit", "flaky.run", '["endless", 9]').out.strip()
+    follow = subprocess.Popen(
+        [*OBELISK, "execution", "logs", execution_id, "--follow"], env=served.environ, stdout=subprocess.PIPE, text=True
+    )
+    assert follow.stdout is not None
+    assert "endless 9" in follow.stdout.readline()
+    assert follow.poll() is None
+    served.run("execution", "terminate", execution_id)
+    assert follow.communicate() == ("", None)
+    assert follow.returncode == 0
+
+
 def test_ctrl_c_stops_following_but_not_the_execution(served: Cli) -> None:
     execution_id = served.run("execution", "submit", "sleep-cancellable", "[3600000]").out.strip()
     follow = subprocess.Popen(
@@ -290,6 +313,24 @@ def test_help_and_version_need_no_library_of_the_server() -> None:
 
 def test_the_version_is_that_of_the_distribution(cli: Cli) -> None:
     assert cli.run("--version").out.startswith("obelisk 0.")
+
+
+def test_verify_names_what_a_component_imports_and_nobody_has(cli: Cli) -> None:
+    (cli.folder / "asking.wasm").write_bytes(
+        wat2wasm("""(component
+          (import "wasi:keyvalue/store@0.2.0-draft" (instance (export "open" (func))))
+          (import "wasi:clocks/wall-clock@0.3.0" (instance (export "now" (func))))
+          (core module $m (func (export "f") (result i32) (i32.const 0)))
+          (core instance $i (instantiate $m))
+          (func $f (result (result)) (canon lift (core func $i "f")))
+          (instance $e (export "f" (func $f)))
+          (export "test:asking/asking" (instance $e)))""")
+    )
+    (cli.folder / "obelisk.toml").write_text('[[activity]]\nname = "asking"\nlocation = "asking.wasm"\n')
+    ended = cli.run("server", "verify")
+    assert ended.code != 0
+    for name in ("wasi:keyvalue/store@0.2.0-draft", "wasi:clocks/wall-clock@0.3.0"):
+        assert f"it imports {name}, which this host does not have" in ended.err
 
 
 def test_verify_checks_everything_and_opens_no_database(cli: Cli) -> None:

@@ -282,7 +282,8 @@ class Deployment:
         try:
             return self._linked(settings, wasm, compiled)
         except (MissingImport, ObeliskError) as error:
-            if not problems:
+            # What is missing elsewhere than in the library has been found by `wire`.
+            if not problems or isinstance(error, ObeliskError):
                 problems.append(BrokenComponent(settings.name, settings.location, str(error)))
             return None
 
