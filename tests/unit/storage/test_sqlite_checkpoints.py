@@ -6,7 +6,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from obelisk_runtime.storage.sqlite import SqliteStore
+import pytest
+
+from obelisk_runtime.storage.sqlite import SqliteStore, checkpoints
 from obelisk_runtime.testing.conformance.scenes import activity, numbered
 
 EXECUTIONS = 50
@@ -35,7 +37,8 @@ async def test_what_is_committed_gets_into_the_file_while_the_store_is_open(tmp_
     await store.close()
 
 
-async def test_the_log_begins_anew_though_commits_never_rest(tmp_path: Path) -> None:
+async def test_the_log_begins_anew_though_commits_never_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoints, "LOG_PAGES_MAX", 100)
     store = await SqliteStore.open(tmp_path / "obelisk.db")
     log = tmp_path / "obelisk.db-wal"
     number = 0

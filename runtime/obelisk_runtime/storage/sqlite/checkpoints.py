@@ -1,7 +1,8 @@
 """Copying the write-ahead log to the file, beside the commits: done by a commit, it would hold that one up.
 
-A thread with a connection of its own copies what was committed, again and again while there is much of it. What is left
-then is little; the writer copies it between two transactions, after which the log begins anew.
+A thread with a connection of its own copies what was committed. A log that is all copied begins anew with the next
+commit; while commits never rest there is always a little more. So when the log has become long, the writer copies that
+little between two transactions.
 """
 
 import sqlite3
@@ -14,6 +15,8 @@ PASSES_MAX = 4
 """How often what came meanwhile is copied before the writer is asked for the rest."""
 REST_PAGES = 100
 """So few pages are left to the writer."""
+LOG_PAGES_MAX = 4_000
+"""A log that is longer is to begin anew: its file takes no more room than about that, and reading it stays quick."""
 _PASSIVE = "PRAGMA wal_checkpoint(PASSIVE)"
 
 
@@ -60,8 +63,8 @@ class Checkpoints:
         """Each pass copies what was committed until it began, so that the next one has less."""
         copied = 0
         for _ in range(PASSES_MAX):
-            _, _, reached = self._connection.execute(_PASSIVE).fetchone()
-            if reached - copied <= REST_PAGES or self._closing.is_set():
+            before = copied
+            _, _, copied = self._connection.execute(_PASSIVE).fetchone()
+            if copied - before <= REST_PAGES or self._closing.is_set():
                 break
-            copied = reached
-        self._rest_is_due = True
+        self._rest_is_due = copied >= LOG_PAGES_MAX
