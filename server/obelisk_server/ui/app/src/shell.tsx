@@ -110,13 +110,14 @@ const CONNECTION_WORDS: Record<Connection, string> = {
   live: "live",
   polling: "live",
   lost: "reconnecting",
+  ended: "",
 };
 
 function ConnectionMark(): JSX.Element | null {
   const state = useConnection();
   const { path } = usePlace();
   const followed = (path[0] ?? "executions") === "executions";
-  if (!followed) return null;
+  if (!followed || state === "ended") return null;
   return (
     <span class={`connection connection-${state}`} role="status">
       <i aria-hidden="true" /> {CONNECTION_WORDS[state]}

@@ -7,7 +7,8 @@ import { parseAnswer, isObject, type JsonObject } from "../values/json.ts";
 import { authorized, refusal } from "./client.ts";
 import { Frames, type Message } from "./frames.ts";
 
-export type Connection = "connecting" | "live" | "polling" | "lost";
+/** `ended`: nothing can change any more. */
+export type Connection = "connecting" | "live" | "polling" | "lost" | "ended";
 export type Change = { name: string; data: JsonObject };
 
 export type Listener = {
@@ -20,6 +21,9 @@ export const BACKOFF_MS = [250, 500, 1_000, 2_000, 4_000, 8_000];
 export const POLL_MS = 1_500;
 /** A server sends a comment more often than this; a stream that is silent for longer is broken. */
 const SILENCE_MS = 45_000;
+
+/** `broken`: to be taken up again; `over`: nothing follows; `unknown`: the server has no such stream. */
+type End = "broken" | "over" | "unknown";
 
 const RELOAD: Change = { name: "reload", data: {} };
 
@@ -48,18 +52,22 @@ export class Feed {
   private async run(): Promise<void> {
     this.listener.connection("connecting");
     while (!this.stopped.signal.aborted) {
-      const supported = await this.follow().catch(() => true);
+      await this.shown();
+      const end = await this.follow().catch((): End => "broken");
       if (this.stopped.signal.aborted) return;
-      if (!supported) return this.poll();
+      if (end === "unknown") return this.poll();
+      if (end === "over") return this.listener.connection("ended");
+      if (document.hidden) continue;
       this.listener.connection("lost");
       await this.pause(backoff(this.failures));
       this.failures += 1;
     }
   }
 
-  /** False: the server has no such stream. Otherwise returns, or throws, when the stream ends. */
-  private async follow(): Promise<boolean> {
+  /** Returns, or throws, when the stream ends. */
+  private async follow(): Promise<End> {
     const silence = new AbortController();
+    const hidden = (): void => (document.hidden ? silence.abort() : undefined);
     let timer = 0;
     const heard = (): void => {
       clearTimeout(timer);
@@ -67,45 +75,58 @@ export class Feed {
     };
     const headers: Record<string, string> = { Accept: "text/event-stream" };
     if (this.lastId !== null) headers["Last-Event-ID"] = this.lastId;
+    document.addEventListener("visibilitychange", hidden);
     try {
       heard();
       const signal = AbortSignal.any([this.stopped.signal, silence.signal]);
       const answer = await fetch(this.path, { headers: authorized(headers), signal, cache: "no-store" });
+      if (answer.status === 204) return "over";
       if (!answer.ok || answer.body === null) return this.refused(answer);
       this.connected();
       const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
       const frames = new Frames();
       for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
         heard();
-        for (const message of frames.take(piece.value)) this.receive(message);
+        const messages = frames.take(piece.value);
+        this.lastId = frames.lastId ?? this.lastId;
+        for (const message of messages) this.receive(message);
+        if (messages.some((message) => message.event === "end")) return "over";
       }
-      return true;
+      return "broken";
     } finally {
       clearTimeout(timer);
+      document.removeEventListener("visibilitychange", hidden);
+      silence.abort();
     }
   }
 
-  private async refused(answer: globalThis.Response): Promise<boolean> {
+  private async refused(answer: globalThis.Response): Promise<End> {
     const refused = refusal(answer.status, await answer.text());
-    return !refused.missing;
+    return refused.missing ? "unknown" : "broken";
   }
 
   private connected(): void {
     this.failures = 0;
     this.listener.connection("live");
-    // between the first page of a list and the first connection, or while it was away, something may have happened
+    // between the first page of a list and the first connection something may have happened
     if (this.lastId === null) this.listener.changed(RELOAD);
   }
 
   private receive(message: Message): void {
-    if (message.id !== null) this.lastId = message.id;
-    if (message.event === "behind") {
-      this.lastId = null;
-      this.listener.changed(RELOAD);
-      return;
-    }
+    if (message.event === "behind") return this.listener.changed(RELOAD);
     const data = parseAnswer(message.data);
     if (isObject(data)) this.listener.changed({ name: message.event, data });
+  }
+
+  /** A browser has few connections to a server: pages that nobody sees leave theirs to others. */
+  private shown(): Promise<void> {
+    if (!document.hidden) return Promise.resolve();
+    return new Promise((resolve) => {
+      const signal = this.stopped.signal;
+      const look = (): void => (document.hidden ? undefined : resolve());
+      document.addEventListener("visibilitychange", look, { signal });
+      signal.addEventListener("abort", () => resolve(), { once: true });
+    });
   }
 
   private async poll(): Promise<void> {

@@ -31,7 +31,7 @@ export function Debugger({ loaded }: { loaded: Loaded }): JSX.Element {
     <div class="debugger">
       <div class="toolbar" role="toolbar" aria-label="Steps">
         <button type="button" onClick={() => go(0)} disabled={version === 0} aria-label="first event">
-          ⏮
+          |←
         </button>
         <button type="button" onClick={() => go(version - 1)} disabled={version === 0}>
           ← back
@@ -45,7 +45,7 @@ export function Debugger({ loaded }: { loaded: Loaded }): JSX.Element {
           disabled={version >= events.length - 1}
           aria-label="last event"
         >
-          ⏭
+          →|
         </button>
         <label class="step-range">
           <span class="visually-hidden">version</span>
@@ -97,11 +97,13 @@ function useSteps(version: number, count: number, go: (to: number) => void): voi
 
 function Step({ event, current, onGo }: { event: LogEvent; current: boolean; onGo: () => void }): JSX.Element {
   return (
-    <button type="button" class="step" aria-current={current ? "step" : undefined} onClick={onGo}>
-      <span class="number entry-place">{event.version}</span>
-      <span>{event.event}</span>
-      {typeof event["join_set"] === "string" && event["join_set"] ? <JoinSetName name={event["join_set"]} /> : null}
-    </button>
+    <div role="listitem">
+      <button type="button" class="step" aria-current={current ? "step" : undefined} onClick={onGo}>
+        <span class="number entry-place">{event.version}</span>
+        <span>{event.event}</span>
+        {typeof event["join_set"] === "string" && event["join_set"] ? <JoinSetName name={event["join_set"]} /> : null}
+      </button>
+    </div>
   );
 }
 

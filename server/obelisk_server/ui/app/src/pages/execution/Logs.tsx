@@ -17,7 +17,8 @@ const AGAIN_MS = 2_000;
 const LINES_MAX = 50_000;
 
 export function Logs({ id }: { id: string }): JSX.Element {
-  const { records, error, complete } = useRecords(id);
+  const [tree, setTree] = useState(false);
+  const { records, error, complete } = useRecords(id, tree);
   const [least, setLeast] = useState("trace");
   const [follow, setFollow] = useState(true);
   const [text, setText] = useState("");
@@ -44,6 +45,10 @@ export function Logs({ id }: { id: string }): JSX.Element {
         <label class="check">
           <input type="checkbox" checked={follow} onChange={(event) => setFollow(event.currentTarget.checked)} /> follow
         </label>
+        <label class="check">
+          <input type="checkbox" checked={tree} onChange={(event) => setTree(event.currentTarget.checked)} /> children
+          too
+        </label>
         <span class="number count" role="status">
           {shown.length.toLocaleString("en")} lines{complete ? "" : ", waiting for more"}
         </span>
@@ -59,14 +64,14 @@ export function Logs({ id }: { id: string }): JSX.Element {
           count={shown.length}
           height={ROW_PX}
           follow={follow}
-          row={(index) => <Line key={shown[index]!.cursor} record={shown[index]!} />}
+          row={(index) => <Line key={`${shown[index]!.id} ${shown[index]!.cursor}`} record={shown[index]!} own={id} />}
         />
       )}
     </div>
   );
 }
 
-function Line({ record }: { record: LogRecord }): JSX.Element {
+function Line({ record, own }: { record: LogRecord; own: string }): JSX.Element {
   return (
     <div class={`line level-${record.level}`} role="listitem" title={record.message}>
       <time dateTime={record.at}>{clockTime(micros(record.at))}</time>
@@ -74,16 +79,24 @@ function Line({ record }: { record: LogRecord }): JSX.Element {
       <span class="line-source">
         {record.source} {record.run > 1 ? `#${record.run}` : ""}
       </span>
-      {record.id && <Id id={record.id} />}
+      {record.id && record.id !== own && <Id id={record.id} />}
       <code>{record.message}</code>
     </div>
   );
 }
 
+/** A browser has few connections to a server: pages that nobody sees leave theirs to others. */
+function becomesVisible(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    document.addEventListener("visibilitychange", () => resolve(), { once: true, signal });
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
 type Records = { records: LogRecord[]; error: Refused | undefined; complete: boolean };
 
 /** Asks again and again; each request waits on the server until there is something. */
-function useRecords(id: string): Records {
+function useRecords(id: string, tree: boolean): Records {
   const [state, setState] = useState<Records>({ records: [], error: undefined, complete: false });
   useEffect(() => {
     const aborted = new AbortController();
@@ -93,7 +106,8 @@ function useRecords(id: string): Records {
     const follow = async (): Promise<void> => {
       while (!aborted.signal.aborted) {
         try {
-          const url = withQuery(path("executions", id) + "/logs", { cursor, limit: PAGE, wait: WAIT });
+          if (document.hidden) await becomesVisible(aborted.signal);
+          const url = withQuery(path("executions", id) + "/logs", { cursor, limit: PAGE, wait: WAIT, tree });
           const page = await get<TailPage<LogRecord>>(url, aborted.signal);
           cursor = page.next_cursor;
           if (page.items.length) records = [...records, ...page.items].slice(-LINES_MAX);
@@ -108,6 +122,6 @@ function useRecords(id: string): Records {
     };
     void follow();
     return () => aborted.abort();
-  }, [id]);
+  }, [id, tree]);
   return state;
 }

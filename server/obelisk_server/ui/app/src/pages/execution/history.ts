@@ -2,7 +2,7 @@
 
 import { printJson } from "../../values/json.ts";
 import type { LogEvent, Outcome, Response } from "../../wire/shapes.ts";
-import { micros } from "../../look/time.ts";
+import { clockTime, duration, micros } from "../../look/time.ts";
 
 /** Something that a workflow submitted. */
 export type Asked = {
@@ -144,6 +144,10 @@ const HIDDEN = new Set(["version", "at", "event", "join_set", "kind", "digest", 
 
 /** What an event says besides its name, on one line. */
 export function eventText(event: LogEvent): string {
+  if (event.event === "delay-submitted") {
+    const wakes = micros(String(event["wakes"]));
+    return `${duration(wakes - micros(event.at))}, until ${clockTime(wakes)}`;
+  }
   const names = Object.keys(event).filter((name) => !HIDDEN.has(name));
   names.sort((a, b) => ((SHOWN_FIRST.indexOf(a) + 99) % 99) - ((SHOWN_FIRST.indexOf(b) + 99) % 99));
   const parts = names.map((name) => {

@@ -27,7 +27,7 @@ export function Executions(): JSX.Element {
     get<JsonObject>(`/v1/executions/counts${filters.children ? "?children=true" : ""}`, signal),
   );
   const recount = useThrottled(counts.reload, COUNTS_MS);
-  useFeed("/v1/stream", ({ name, data }) => {
+  useFeed(filters.children ? "/v1/stream?children=true" : "/v1/stream", ({ name, data }) => {
     recount();
     if (name === "execution") list.put(data as unknown as Summary);
     list.freshen();

@@ -1,0 +1,256 @@
+"""The page of one execution: every view of it and every action."""
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from browser_server import Open, Server
+
+SCRIPT = "testing:script-workflow/script.run"
+SLEEP = "testing:sleeper/sleeper.sleep"
+CANCELLABLE = "testing:sleeper/sleeper.sleep-cancellable"
+FIBOA = "testing:fibo-workflow/workflow.fiboa"
+CONCURRENT = "testing:fibo-workflow/workflow.fiboa-concurrent"
+FLAKY = "testing:flaky/flaky.run"
+RECOVER = "testing:recovering/recovering.run"
+DECIDE = "testing:approval/desk.decide"
+LONG = 3_600_000
+STORY = """
+log.info("it begins")
+for n in range(3):
+    fibo.fibo(10 + n)
+log.warn("it waits for a decision")
+approvals = support.join_set_create_named("approvals")
+desk_ext.decide_submit(approvals, 42)
+support.submit_delay(approvals, time.ScheduleAt_In(time.Duration_Milliseconds(300)))
+support.join_next(approvals)
+support.join_next(approvals)
+answer = "decided"
+"""
+
+
+@pytest.fixture(scope="module")
+def story(server: Server) -> str:
+    """A workflow with calls, a delay and a stub that nobody has answered yet."""
+    execution_id = server.submit(SCRIPT, STORY)
+    server.until(execution_id, events=10, responses=4)
+    return execution_id
+
+
+def at(execution_id: str, view: str = "") -> str:
+    return f"/executions/{execution_id}" + (f"/{view}" if view else "")
+
+
+def title(page: Page) -> Any:
+    return page.locator(".execution-title")
+
+
+# What is shown
+
+
+def test_header_parameters_why_and_parent_are_shown(server: Server, story: str, open_page: Open) -> None:
+    page = open_page(at(story))
+    expect(title(page)).to_contain_text("waiting")
+    expect(page.get_by_text("it waits for join set n:approvals: 1 of 2 have not answered")).to_be_visible()
+    expect(page.locator(".fields")).to_contain_text("fibo.fibo(10 + n)")
+    child = page.locator(".card", has_text="Why").get_by_role("link", name=re.compile("n:approvals_1"))
+    child.click()
+    expect(title(page)).to_contain_text("to answer")
+    expect(page.locator(".execution-ids")).to_contain_text(f"child of {story[:-8]}")
+
+
+@pytest.mark.parametrize(
+    ("mode", "word", "shown"),
+    [("ok", "ok", "ok"), ("err", "err", "transient"), ("trap", "trapped", "WebAssembly backtrace")],
+)
+def test_every_outcome_is_told_by_word_and_value(
+    server: Server, open_page: Open, mode: str, word: str, shown: str
+) -> None:
+    page = open_page(at(server.finish(FLAKY, mode, 0)))
+    expect(title(page)).to_contain_text(word)
+    expect(page.locator(".overview")).to_contain_text(shown)
+
+
+def test_timeline_has_a_row_for_everything_that_was_started(story: str, open_page: Open) -> None:
+    page = open_page(at(story, "timeline"))
+    expect(page.locator(".lane:not(.axis)")).to_have_count(6)
+    expect(page.locator(".lane", has_text="delay 300 ms").locator(".phase-delay")).to_be_visible()
+    expect(page.locator(".lane", has_text="decide").locator(".phase-queued")).to_be_visible()
+    before = page.locator(".toolbar .number").inner_text()
+    page.get_by_role("button", name="zoom in").click()
+    page.get_by_role("button", name="zoom in").click()
+    expect(page.locator(".toolbar .number")).not_to_have_text(before)
+    page.get_by_role("button", name="later").click()
+    page.get_by_role("button", name="all", exact=True).click()
+    expect(page.locator(".live")).to_be_visible()
+
+
+def test_timeline_shows_attempts_and_the_backoff_between(server: Server, open_page: Open) -> None:
+    page = open_page(at(server.finish(RECOVER, 2), "timeline"))
+    lane = page.locator(".lane", has_text="this execution")
+    expect(lane.locator(".phase-backoff")).to_have_count(2)
+    expect(lane.locator(".phase-running")).to_have_count(3)
+    page.get_by_role("link", name="Overview").click()
+    expect(page.locator(".attempts li")).to_have_count(2)
+
+
+def test_tree_is_walked_with_arrow_keys(story: str, open_page: Open) -> None:
+    page = open_page(at(story, "tree"))
+    rows = page.locator("[role=treeitem]")
+    expect(rows).to_have_count(5)
+    rows.first.focus()
+    for key in ("ArrowDown", "ArrowDown", "End", "Home", "ArrowLeft"):
+        page.keyboard.press(key)
+    expect(rows).to_have_count(1)
+    page.keyboard.press("ArrowRight")
+    expect(rows).to_have_count(5)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(title(page)).to_contain_text("fibo")
+
+
+def test_event_log_is_searched_and_opened(story: str, open_page: Open) -> None:
+    page = open_page(at(story, "events"))
+    expect(page.locator(".entry")).to_have_count(14)
+    expect(page.locator(".join-set", has_text="n:approvals").first).to_be_visible()
+    page.get_by_label("responses").uncheck()
+    expect(page.locator(".entry")).to_have_count(10)
+    page.get_by_label("Find in the log").fill("delay-submitted")
+    expect(page.locator(".entry")).to_have_count(1)
+    page.locator(".entry-row").click()
+    expect(page.locator(".entry-open")).to_contain_text('"event": "delay-submitted"')
+
+
+def test_ten_thousand_events_scroll_with_few_rows_in_the_document(server: Server, open_page: Open) -> None:
+    execution_id = server.finish(CONCURRENT, 1, 5_000)
+    assert server.get(execution_id)["events"] > 10_000
+    page = open_page(at(execution_id, "events"))
+    expect(page.locator(".count[role=status]")).to_contain_text(re.compile(r"^15,0\d\d entries"))
+    for part in (0.5, 1.0, 0.25):
+        page.locator(".entries").evaluate("(box, part) => box.scrollTo(0, box.scrollHeight * part)", part)
+        expect(page.locator(".entry").nth(10)).to_be_visible()
+        assert page.locator(".entry").count() < 80
+    page.locator(".entries").evaluate("box => box.scrollTo(0, box.scrollHeight)")
+    expect(page.locator(".entry", has_text="finished").last).to_be_visible()
+    page.get_by_role("link", name="Timeline").click()
+    expect(page.locator(".lane", has_text="g:1_1").first).to_be_visible()
+    assert page.locator(".lane").count() < 80
+
+
+def test_logs_are_filtered_by_level_and_followed(server: Server, open_page: Open) -> None:
+    source = "log.debug('first')\nfibo.fibo(1)\nlog.error('second')\n"
+    pause = "support.sleep(time.ScheduleAt_In(time.Duration_Milliseconds(700)), None)\n"
+    execution_id = server.submit(SCRIPT, source + pause + "log.info('third')\n")
+    page = open_page(at(execution_id, "logs"))
+    expect(page.locator(".line")).to_have_count(3)
+    expect(page.locator(".line").last).to_contain_text("third")
+    page.get_by_label("Level at least").select_option("error")
+    expect(page.locator(".line")).to_have_count(1)
+    expect(page.locator(".line")).to_contain_text("second")
+
+
+def test_requests_of_attempts_have_a_view(server: Server, open_page: Open) -> None:
+    page = open_page(at(server.finish(FLAKY, "ok", 0), "requests"))
+    expect(page.get_by_role("heading", name=re.compile("No HTTP requests|does not record"))).to_be_visible()
+
+
+# What can be done
+
+
+def test_pause_and_resume_with_a_reason(server: Server, open_page: Open) -> None:
+    execution_id = server.submit(SLEEP, LONG)
+    page = open_page(at(execution_id))
+    page.get_by_role("button", name="pause…").click()
+    page.get_by_label("Reason").fill("lunch")
+    page.get_by_role("dialog").get_by_role("button", name="pause").click()
+    expect(title(page)).to_contain_text("paused")
+    expect(page.get_by_text("it is paused: lunch")).to_be_visible()
+    page.get_by_role("button", name="resume").click()
+    expect(title(page)).to_contain_text("waiting")
+
+
+@pytest.mark.parametrize(("function", "verb"), [(CANCELLABLE, "cancel"), (SLEEP, "terminate")])
+def test_cancel_or_terminate_ends_it(server: Server, open_page: Open, function: str, verb: str) -> None:
+    page = open_page(at(server.submit(function, LONG)))
+    page.get_by_role("button", name=f"{verb}…").click()
+    page.get_by_role("dialog").get_by_role("button", name=verb).click()
+    expect(title(page)).to_contain_text("cancelled")
+    expect(page.locator(".notice")).to_contain_text(verb)
+
+
+def test_a_stub_is_answered_through_a_form(server: Server, open_page: Open) -> None:
+    execution_id = server.submit(DECIDE, 7)
+    page = open_page(at(execution_id))
+    page.get_by_role("button", name="answer…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("case of result").select_option("err")
+    dialog.get_by_label(re.compile("^err")).fill("no")
+    dialog.get_by_role("button", name="answer").click()
+    expect(title(page)).to_contain_text("err")
+    assert server.get(execution_id)["result"] == {"err": "no"}
+
+
+def test_replay_says_that_the_history_matches(server: Server, open_page: Open) -> None:
+    page = open_page(at(server.finish(FIBOA, 5, 3)))
+    page.get_by_role("button", name="replay").click()
+    expect(page.get_by_role("dialog")).to_contain_text("All 3 entries of the history were asked for again")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_a_fork_goes_on_from_a_version(server: Server, open_page: Open) -> None:
+    execution_id = server.finish(FIBOA, 5, 3)
+    page = open_page(at(execution_id))
+    page.get_by_role("button", name="fork…").click()
+    page.get_by_label("At version").fill("3")
+    page.get_by_role("dialog").get_by_role("button", name="fork").click()
+    expect(page).not_to_have_url(re.compile(execution_id))
+    expect(title(page)).to_contain_text("ok")
+
+
+def test_it_is_submitted_again_with_edited_parameters(server: Server, open_page: Open) -> None:
+    page = open_page(at(server.finish(FIBOA, 5, 3)))
+    page.get_by_role("link", name="submit again…").click()
+    expect(page.get_by_label(re.compile("^n "))).to_have_value("5")
+    page.get_by_label(re.compile("^iterations ")).fill("2")
+    page.get_by_role("button", name="Submit", exact=True).click()
+    expect(title(page)).to_contain_text("ok")
+    assert server.get(page.url.rpartition("/")[2])["params"] == [5, 2]
+
+
+def test_an_action_that_is_refused_says_why(server: Server, open_page: Open) -> None:
+    execution_id = server.submit(SLEEP, LONG)
+    page = open_page(at(execution_id))
+    page.get_by_role("button", name="fork…").click()
+    page.get_by_label("At version").evaluate("input => input.removeAttribute('max')")
+    page.get_by_label("At version").fill("999")
+    page.get_by_role("dialog").get_by_role("button", name="fork").click()
+    expect(page.locator(".notice.bad")).to_contain_text("version")
+
+
+def test_an_id_that_nobody_has_is_said_to_be_unknown(open_page: Open) -> None:
+    page = open_page("/executions/E_01M7Y4K2CF39G7F44A52ZQCSTC")
+    expect(page.get_by_role("alert")).to_contain_text("No such execution")
+
+
+# The debugger
+
+
+def test_the_history_is_stepped_through_with_buttons_and_keys(story: str, open_page: Open) -> None:
+    page = open_page(at(story, "debug"))
+    current = page.locator(".step[aria-current=step]")
+    expect(current).to_contain_text("created")
+    page.get_by_role("button", name="forward").click()
+    page.keyboard.press("j")
+    expect(current).to_contain_text("child-submitted")
+    expect(page.locator(".debug-at")).to_contain_text("testing:fibo/fibo.fibo(10)")
+    expect(page.locator(".debug-at")).to_contain_text("ok 89")
+    expect(page.get_by_label("logs so far")).to_have_text(re.compile("it begins"))
+    page.get_by_role("button", name="last event").click()
+    expect(page.locator(".debug-at")).to_contain_text("nothing yet: it waits")
+    expect(page.locator(".sets")).to_contain_text("2 submitted, 1 taken")
+    page.keyboard.press("k")
+    expect(page).to_have_url(re.compile("version=8"))
+    expect(current).to_contain_text("awaited-next")
