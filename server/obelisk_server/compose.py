@@ -32,6 +32,7 @@ from obelisk_runtime.wasi.http.client import HttpClient, UnusableAuthorities
 from obelisk_server.api import Context, Listener, Waits
 from obelisk_server.config import InvalidConfig, Listen, ServerConfig, load_config
 from obelisk_server.log_lines import configure_log
+from obelisk_server.serving import HttpFigures
 from obelisk_server.setup import InvalidSetup, Reload, Setup, deploy
 from obelisk_server.sources import Pulling, cache_folder
 from obelisk_server.ui import Pages
@@ -156,7 +157,7 @@ async def _serve(setup: Setup, config: ServerConfig, stack: AsyncExitStack) -> N
     stack.push_async_callback(listener.stop)
     await listener.start(bound)
     if hooked is not None:
-        await _serve_webhooks(mounts, hooked, config, stack)
+        await _serve_webhooks(mounts, hooked, config, context.http, stack)
     reloading = asyncio.create_task(_reload_on_signal(reload))
     stack.callback(reloading.cancel)
     _keep_what_is_loaded()
@@ -165,9 +166,11 @@ async def _serve(setup: Setup, config: ServerConfig, stack: AsyncExitStack) -> N
     print(f"serving on http://{address}", flush=True)  # noqa: T201 - for the person, or script, that started it
 
 
-async def _serve_webhooks(mounts: Mounts, bound: socket.socket, config: ServerConfig, stack: AsyncExitStack) -> None:
+async def _serve_webhooks(
+    mounts: Mounts, bound: socket.socket, config: ServerConfig, figures: HttpFigures, stack: AsyncExitStack
+) -> None:
     assert config.webhooks is not None
-    listener = WebhookListener(mounts)
+    listener = WebhookListener(mounts, figures)
     stack.push_async_callback(listener.stop)
     await listener.start(bound, drain_seconds=config.limits.shutdown / 1e6)
     address = Listen(config.webhooks.listen.host, bound.getsockname()[1])

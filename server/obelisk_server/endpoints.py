@@ -97,6 +97,7 @@ _LIST = (
     _get("stream-all", "/v1/stream"),
     _get("throughput", "/v1/throughput"),
     _get("health", "/v1/health"),
+    _get("metrics", "/metrics"),
     _get("openapi", "/openapi.json"),
     _get("alive", "/healthz"),
     _get("ready", "/readyz"),

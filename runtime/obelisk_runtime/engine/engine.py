@@ -5,7 +5,6 @@ import hashlib
 import weakref
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
@@ -125,6 +124,7 @@ class CompiledGuest:
     ) -> None:
         self._fibers, self._component, self._digest, self._interfaces = fibers, component, digest, interfaces
         self._surface = surface
+        self._wit = ""
         self._codecs = Codecs({f"{item.interface}.{item.name}": at for at, item in enumerate(interfaces.resources)})
         self._exports = {
             name: ExportedFunction(self._export_index(name), self._codecs.function(type_))
@@ -147,10 +147,12 @@ class CompiledGuest:
     def resources(self) -> tuple[ImportedResource, ...]:
         return self._interfaces.resources
 
-    @cached_property
+    @property
     def wit(self) -> str:
-        found = self._surface()
-        return world_text(found.imports, found.exports)
+        if not self._wit:
+            found = self._surface()
+            self._wit = world_text(found.imports, found.exports)
+        return self._wit
 
     def link(
         self,

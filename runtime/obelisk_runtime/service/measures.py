@@ -7,6 +7,7 @@ from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.ids import Instant
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.projection import result_label
+from obelisk_runtime.core.requests import RequestMade
 from obelisk_runtime.core.retry import SECOND
 from obelisk_runtime.ports.figures import Durations
 
@@ -35,6 +36,8 @@ class Measures:
     """By function and result label."""
     attempts: Counter[str] = field(default_factory=Counter[str])
     """Of activities that ended here, by how: a result label, `lost`, or `paused`."""
+    requests: Counter[str] = field(default_factory=Counter[str])
+    """HTTP requests of guests, by the class of the status (`2xx`) or the error."""
     replays: int = 0
     """Workflows that were taken up again from their logs."""
     starts: Durations = field(default_factory=Durations)
@@ -64,6 +67,10 @@ class Measures:
                 return OTHERS
             self._functions.add(function.text)
         return function.text
+
+    def requested(self, made: RequestMade) -> None:
+        """A guest's HTTP request ended."""
+        self.requests[made.error or f"{(made.status or 0) // 100}xx"] += 1
 
     def attempted(self, event: ev.LifeEvent) -> None:
         """An attempt of an activity ended with this event."""

@@ -40,4 +40,5 @@ class RealWorld:
         return self._network.grants
 
     def requested(self, made: RequestMade) -> None:
+        self._node.measures.requested(made)
         self._network.requested(made)

@@ -21,6 +21,7 @@ from obelisk_server.api import (
     condition,
     control,
     executions,
+    metrics,
     openapi,
     problems,
     refusals,
@@ -31,7 +32,7 @@ from obelisk_server.api import (
     wire,
 )
 from obelisk_server.api.operations import JSON, AnyOperation, Call, Context, Reply, Routes, Stream, answer_bytes
-from obelisk_server.serving import HttpListener, problem_response, read_body
+from obelisk_server.serving import OPERATION, HttpListener, problem_response, read_body
 from obelisk_server.serving.problems import INTERNAL, SERVER
 
 BODY_MARGIN_BYTES = 64 * 1024
@@ -53,6 +54,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *catalogue.OPERATIONS,
     *condition.OPERATIONS,
     *streams.OPERATIONS,
+    *metrics.OPERATIONS,
     *openapi.OPERATIONS,
 )
 
@@ -75,7 +77,7 @@ class Listener:
         self._body_bytes_max = payload_bytes_max + BODY_MARGIN_BYTES
         self.requests = 0
         """How many are being answered now."""
-        self._http = HttpListener(self.handle)
+        self._http = HttpListener(self.handle, figures=context.http)
 
     async def start(self, bound: socket.socket) -> None:
         """Serve on a bound socket, which is closed by `stop`."""
@@ -111,6 +113,7 @@ class Listener:
         _refuse_foreign(request.headers)
         path, _, query_text = request.raw_path.partition("?")
         operation, segments = self._find(request.method, path)
+        request[OPERATION] = operation.name
         call: Call[Any, Any] = Call(
             {name: unquote(segment) for name, segment in segments.items()},
             _query(query_text, operation.query),

@@ -13,6 +13,7 @@ from obelisk_server.api.followers import Followers
 from obelisk_server.api.turns import Turns
 from obelisk_server.api.waits import Waits
 from obelisk_server.endpoints import ENDPOINTS, Endpoint
+from obelisk_server.serving import HttpFigures
 from obelisk_server.setup import Reloaded
 
 JSON = "application/json"
@@ -34,6 +35,7 @@ class Context:
     ready: bool = False
     lists: Turns = field(default_factory=Turns)
     followers: Followers = field(init=False)
+    http: HttpFigures = field(default_factory=HttpFigures)
     document: Callable[[], bytes] = lambda: b"{}"  # the listener gives the real one
     """The OpenAPI document of what is deployed now."""
 

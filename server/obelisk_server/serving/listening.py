@@ -6,10 +6,15 @@
 import logging
 import socket
 from collections.abc import Awaitable, Callable
+from time import perf_counter
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from obelisk_server.serving.figures import HttpFigures
+
+GONE = 499
+"""Counted, never sent: the client went away before it was answered."""
 _http_log = logging.getLogger(__name__)
 
 
@@ -22,10 +27,12 @@ class HttpListener:
         *,
         cancel_when_left: bool = False,
         as_sent: bool = False,
+        figures: HttpFigures | None = None,
     ) -> None:
         """`cancel_when_left`: a handler whose client went away is cancelled. `as_sent`: bodies stay compressed."""
         self._as_sent = as_sent
         self._handle = handle
+        self._figures = HttpFigures() if figures is None else figures
         self._cancel_when_left = cancel_when_left
         self._runner: web.ServerRunner | None = None
 
@@ -33,7 +40,7 @@ class HttpListener:
         """Serve on a bound socket, which is closed by `stop`. `drain_seconds`: how long `stop` lets requests end."""
         _http_log.addFilter(_own_faults)
         server = web.Server(
-            self._handle,
+            self._measured,
             access_log=None,
             logger=_http_log,
             handler_cancellation=self._cancel_when_left,
@@ -42,6 +49,16 @@ class HttpListener:
         self._runner = web.ServerRunner(server, shutdown_timeout=drain_seconds)
         await self._runner.setup()
         await web.SockSite(self._runner, bound).start()
+
+    async def _measured(self, request: web.BaseRequest) -> web.StreamResponse:
+        begun = perf_counter()
+        status = GONE
+        try:
+            response = await self._handle(request)
+            status = response.status
+        finally:
+            self._figures.answered(request, status, perf_counter() - begun)
+        return response
 
     async def stop(self) -> None:
         """Take no more connections, let requests end, cancel those that do not, and close."""

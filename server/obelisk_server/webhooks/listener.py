@@ -6,7 +6,7 @@ import socket
 from aiohttp import web
 
 from obelisk_runtime.core.errors import ObeliskError
-from obelisk_server.serving import HttpListener, lookup, problem_response
+from obelisk_server.serving import OPERATION, HttpFigures, HttpListener, lookup, problem_response
 from obelisk_server.serving.problems import INTERNAL
 from obelisk_server.webhooks.mounts import Mounts
 from obelisk_server.webhooks.refusals import PROBLEMS, WrongMethod
@@ -17,9 +17,9 @@ _log = logging.getLogger(__name__)
 class WebhookListener:
     """Serves webhooks on a socket. A handler whose client went away is cancelled."""
 
-    def __init__(self, mounts: Mounts) -> None:
+    def __init__(self, mounts: Mounts, figures: HttpFigures | None = None) -> None:
         self._mounts = mounts
-        self._http = HttpListener(self.handle, cancel_when_left=True, as_sent=True)
+        self._http = HttpListener(self.handle, cancel_when_left=True, as_sent=True, figures=figures)
 
     async def start(self, bound: socket.socket, *, drain_seconds: float) -> None:
         """Serve on a bound socket, which is closed by `stop`; that lets requests end for so long."""
@@ -32,6 +32,7 @@ class WebhookListener:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """The named boundary: any error becomes a problem."""
+        request[OPERATION] = "webhook"
         try:
             return await self._mounts.answer(request)
         except ObeliskError as error:
