@@ -16,7 +16,6 @@ import tempfile
 import threading
 import time
 import tomllib
-import typing
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
@@ -27,7 +26,7 @@ from languages.language import REPOSITORY, SOURCES, BuildFailed, OptionalToolMis
 PRODUCTS = REPOSITORY / "build" / "components"
 PARALLEL = 2
 CACHED_VERSIONS_MAX = 4
-EXPECTED = {bool: "true or false", list[str]: "a list"}
+EXPECTED = {bool: "true or false", list: "a list", str: "a text"}
 
 
 def load_recipes() -> dict[str, Recipe]:
@@ -47,7 +46,7 @@ def load_recipe(path: Path) -> Recipe:
     for key, value in options.items():
         if key not in known:
             raise BuildFailed(f"{path}: unknown key {key}")
-        if not isinstance(value, typing.get_origin(known[key]) or known[key]):
+        if not isinstance(value, known[key]):
             raise BuildFailed(f"{path}: {key} is {value!r}, expected {EXPECTED[known[key]]}")
     return Recipe(path.parent.name, language, options)
 

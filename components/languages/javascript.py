@@ -21,4 +21,4 @@ def build(recipe: Recipe, output: Path) -> None:
         )
 
 
-LANGUAGE = Language(build, npm.toolchain, ("javascript", "npm", "tools", "wit"), options={"disable": list[str]})
+LANGUAGE = Language(build, npm.toolchain, ("javascript", "npm", "tools", "wit"), options={"disable": list})

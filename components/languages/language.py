@@ -45,7 +45,7 @@ class Language:
     """Names and versions of the tools. Raises: ToolMissing."""
     scripts: tuple[str, ...]
     """The modules of this folder that take part: a change of one builds again."""
-    options: Mapping[str, type[bool] | type[list[str]]] = field(default_factory=dict[str, type[bool] | type[list[str]]])
+    options: Mapping[str, type] = field(default_factory=dict[str, type])
     """Keys of component.toml beside `language`."""
     slow: bool = True
     """It takes seconds; slow builds are begun first."""

@@ -37,6 +37,11 @@ def component_of(core: Path, world: str, output: Path) -> None:
     jco("new", embedded, "--wasi-reactor", "--output", output, folder=core.parent)
 
 
+def command_of(core: Path, output: Path) -> None:
+    """Make a component of a program that uses WASI preview1: it exports `wasi:cli/run`. Raises: BuildFailed."""
+    jco("new", core, "--wasi-command", "--output", output, folder=core.parent)
+
+
 def wasi_wit() -> bytes:
     """WASI 0.2 as WIT tools read it: a package in binary form. Raises: BuildFailed.
 
