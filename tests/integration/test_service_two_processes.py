@@ -116,6 +116,18 @@ async def test_a_workflow_that_another_process_terminates_ends_without_its_guest
     assert len(site.attempts("sleeper.sleep")) == 1
 
 
+async def test_a_workflow_that_others_ended_and_pruned_leaves_memory(site: Any, workflow: Any, eventually: Any) -> None:
+    holder = await site.start(workflow("sleeper"), limits=DEAF, sole=False)
+    execution_id = await asleep(site, holder, eventually)
+    other = await site.start(workflow("sleeper"), limits=DEAF, sole=False)
+    await other.terminate(execution_id, A_PERSON)
+    await other.wait(execution_id)
+    await other.trees.prune(0)
+    await holder._residents.catch_up()
+    await eventually(lambda: site.engine.engine.guests == 0)
+    assert not holder._node.workflows
+
+
 async def test_nothing_is_lost_or_done_twice_while_another_process_pauses_and_resumes_it_often(
     site: Any, workflow: Any, activity: Any, run: Any
 ) -> None:

@@ -187,24 +187,32 @@ class Journal:
 
         `wait`: not at once. Asks until the store answers or the workflow leaves: what happened is not given up.
         """
-        store, history = self._node.store, self._history
         while True:
             if wait:
                 await asyncio.sleep(STORE_RETRY_SECONDS)
             if self._closed:
                 return
-            start = self.committed
             try:
-                tail = await store.log(history.id, start=start)
-                responses = await store.responses(history.id, after=len(history.responses))
-                break
-            except (StoreUnavailable, ExecutionNotFound):
-                wait = True
+                await self._read_on()
+            except ExecutionNotFound:
+                if self.committed:  # it ended, and was pruned; else its creation is on its way
+                    self._stale()
+                    return
+            except StoreUnavailable:
+                pass
+            else:
+                return
+            wait = True
+
+    async def _read_on(self) -> None:
+        """Raises: ExecutionNotFound, StoreUnavailable."""
+        store, history, start = self._node.store, self._history, self.committed
+        tail = await store.log(history.id, start=start)
+        responses = await store.responses(history.id, after=len(history.responses))
         if self._closed or self._flying or self.committed != start:
             return  # something was sent meanwhile; if what was read refuses it, this is done again
         if not all(is_control(entry.event) for entry in tail):
-            self._give_up()
-            self._owner.overtaken()
+            self._stale()
             return
         if tail:
             self._interpose(tail)
@@ -220,7 +228,7 @@ class Journal:
         self.committed += len(control)
         self._owner.controlled()
 
-    def _give_up(self) -> None:
+    def _stale(self) -> None:
         """What was refused will never be written: children that began early leave, the others never begin."""
         for batch in self._refused:
             batch.commit.cancel()
@@ -230,6 +238,7 @@ class Journal:
                 elif birth.start is not None:
                     created = birth.new.created
                     self._node.scheduler.release(created.kind, birth.new.id, created.function)
+        self._owner.overtaken()
 
 
 def _pass_on(commit: "asyncio.Future[None]") -> None:
