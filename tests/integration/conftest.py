@@ -25,6 +25,7 @@ from obelisk_runtime.service import Service
 from obelisk_runtime.storage.memory import MemoryStore
 from obelisk_runtime.storage.sqlite import SqliteStore
 from obelisk_runtime.system import SystemClock, SystemIds
+from obelisk_runtime.wasi.http.client import HttpClient
 from obelisk_server.compose import Wasi
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -46,6 +47,7 @@ _WRITES = frozenset(
         "beat",
         "take_over",
         "write_logs",
+        "write_requests",
         "retire",
         "graft",
         "prune",
@@ -198,13 +200,14 @@ class Site:
         clock: Clock | None = None,
         sole: bool = True,
         stubs: Sequence[StubSettings] = (),
+        http: HttpClient | None = None,
     ) -> Service:
         service = Service(
             store=self.store if store is None else store,
             engine=self.engine,
             clock=clock or SystemClock(),
             ids=SystemIds(),
-            library=Wasi(),
+            library=Wasi(http),
             limits=limits,
             sole_executor=sole,
         )
