@@ -63,8 +63,11 @@ class Api:
         return len((await self.get("/v1/executions?children=true")).body["items"])
 
 
-def tiny(name: str, kind: ComponentKind) -> tuple[ComponentSettings, bytes]:
+def tiny(name: str, kind: ComponentKind, *changes: tuple[str, str]) -> tuple[ComponentSettings, bytes]:
     text = (COMPONENTS / name / "component.wat").read_text(encoding="utf-8")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
     return ComponentSettings(name, kind, f"{name}.wasm"), bytes(wat2wasm(text))
 
 

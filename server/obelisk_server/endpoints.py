@@ -69,6 +69,7 @@ _LIST = (
     _get("list-logs", _EXECUTION + "/logs"),
     _get("list-requests", _EXECUTION + "/requests"),
     _get("why", _EXECUTION + "/why"),
+    _get("debug", _EXECUTION + "/debug"),
     _post("cancel", _EXECUTION + "/cancel", Scope.OPERATE, Repeat.SAME),
     _post("terminate", _EXECUTION + "/terminate", Scope.OPERATE, Repeat.SAME),
     _post("pause", _EXECUTION + "/pause", Scope.OPERATE, Repeat.SAME),

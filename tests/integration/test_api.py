@@ -538,3 +538,62 @@ async def test_a_bug_is_answered_without_its_details(api: Api, caplog: pytest.Lo
     assert (answer.status, answer.body["type"]) == (500, "urn:obelisk:problem:internal-error")
     assert "NoneType" not in json.dumps(answer.body)
     assert "a request failed" in caplog.text
+
+
+# Debugging
+
+
+async def asleep(api: Api) -> str:
+    """A workflow that waits; its latest event is 2."""
+    execution_id = await api.submit(SLEEP, LONG)
+    await api.get(f"/v1/executions/{execution_id}/events?cursor=2&wait=10s")
+    return execution_id
+
+
+async def test_a_workflow_is_shown_where_it_stood_at_an_event(api: Api) -> None:
+    execution_id = await asleep(api)
+    before = (await api.get(f"/v1/executions/{execution_id}/events")).body
+    answer = await api.get(f"/v1/executions/{execution_id}/debug?version=2")
+    assert answer.status == 200
+    body = answer.body
+    assert body["event"] == before["items"][2]
+    assert (body["version"], body["call"]["version"], body["call"]["answer"]) == (2, 2, {"waits": True})
+    delay = {"id": f"Delay_{execution_id[2:]}.o:1_1", "function": None, "state": "waiting", "position": None}
+    assert body["join_sets"] == [{"id": "o:1", "closing": False, "members": [delay], "members_total": 1}]
+    assert (body["difference"], body["end"], body["logs"]) == (None, None, [])
+    assert body["backtrace"]
+    assert (await api.get(f"/v1/executions/{execution_id}/events")).body == before
+
+
+async def test_a_component_that_does_not_repeat_the_history_is_shown_with_the_difference(api: Api) -> None:
+    execution_id = await asleep(api)
+    settings, wasm = tiny("sleeper", ComponentKind.WORKFLOW, ("(i64.const 0 (; milliseconds ;))", "(i64.const 1)"))
+    assert not await api.service.deploy([(settings, wasm)])
+    digest = api.service.components[0].digest
+    answer = await api.get(f"/v1/executions/{execution_id}/debug?version=2&component={digest}")
+    assert (answer.status, answer.body["digest"], answer.body["call"]) == (200, digest, None)
+    assert answer.body["difference"]["version"] == 2
+    assert answer.body["backtrace"] == answer.body["difference"]["position"] != []
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "slug"),
+    [
+        ("version=3", 404, "event-not-found"),
+        ("", 400, "invalid-request"),
+        ("version=-1", 400, "invalid-request"),
+        ("version=x", 400, "invalid-request"),
+        ("version=1&component=none", 400, "invalid-request"),
+        ("version=1&component=sha256:" + "0" * 64, 409, "component-missing"),
+    ],
+)
+async def test_what_cannot_be_debugged_is_refused(api: Api, query: str, status: int, slug: str) -> None:
+    execution_id = await asleep(api)
+    answer = await api.get(f"/v1/executions/{execution_id}/debug?{query}")
+    assert (answer.status, answer.body["type"]) == (status, f"urn:obelisk:problem:{slug}")
+
+
+async def test_an_activity_has_no_history_to_step_through(api: Api) -> None:
+    execution_id = await api.submit("testing:fibo/fibo.fibo", "[10]")
+    answer = await api.get(f"/v1/executions/{execution_id}/debug?version=0")
+    assert (answer.status, answer.body["type"]) == (409, "urn:obelisk:problem:not-a-workflow")

@@ -154,6 +154,25 @@ def test_a_submit_prints_the_id_that_other_commands_take(served: Cli) -> None:
     assert [json.loads(line)["outcome"] for line in responses] == [{"ok": 89}]
 
 
+def test_a_workflow_is_looked_at_where_it_stood_at_an_event(served: Cli) -> None:
+    execution_id = served.run("execution", "submit", "fiboa", "[10, 2]", "--follow", "--json").out
+    execution_id = json.loads(execution_id)["id"]
+    shown = served.run("execution", "debug", execution_id, "--version", "3")
+    assert shown.code == 0
+    lines = shown.out.splitlines()
+    assert lines[0].startswith(f"event 3 of {execution_id}: child-submitted at ")
+    assert "asked      child-submitted(join_set=o:2, function=testing:fibo/fibo.fibo, params=[10])" in lines
+    assert f'got        child-finished of {execution_id}.o:2_1: {{"ok":89}}' in lines
+    assert f"  waiting    {execution_id}.o:2_1  testing:fibo/fibo.fibo" in lines
+    assert lines[lines.index("backtrace") + 1].startswith("  ")
+    ended = served.run("execution", "debug", execution_id, "--version", "4").out
+    assert "ended      to return ok(89)" in ended
+    missing = served.run("execution", "debug", execution_id, "--version", "5")
+    assert (missing.code, "its events are 0 to 4" in missing.err) == (3, True)
+    digest = "sha256:" + "0" * 64
+    assert served.run("execution", "debug", execution_id, "--version", "1", "--component", digest).code == 4
+
+
 def test_an_execution_that_ends_in_an_err_has_its_own_exit_code(served: Cli) -> None:
     execution_id = served.run("execution", "submit", "sleep-cancellable", "[3600000]").out.strip()
     assert served.run("execution", "cancel", execution_id).out.strip() in ("cancelled", "cancelling")

@@ -63,12 +63,12 @@ def compare(rehearsal: Rehearsal, recorded: tuple[int, ev.Outcome] | None, end: 
     """The difference between what is recorded and where the guest came to; None: it is the same."""
     left = rehearsal.next_entry
     if left is not None:
-        return Nondeterminism(left.version, describe(left.event), _text(end))
+        return Nondeterminism(left.version, describe(left.event), end_text(end))
     if recorded is None:
         trapped = isinstance(end, ev.Failed)
-        return Nondeterminism(rehearsal.version, None, _text(end)) if trapped else None
+        return Nondeterminism(rehearsal.version, None, end_text(end)) if trapped else None
     version, outcome = recorded
-    return None if _same_end(outcome, end) else Nondeterminism(version, _text(outcome), _text(end))
+    return None if _same_end(outcome, end) else Nondeterminism(version, end_text(outcome), end_text(end))
 
 
 def _same_end(recorded: ev.Outcome, end: GuestEnd) -> bool:
@@ -77,7 +77,8 @@ def _same_end(recorded: ev.Outcome, end: GuestEnd) -> bool:
     return recorded == end
 
 
-def _text(end: GuestEnd) -> str | None:
+def end_text(end: GuestEnd) -> str | None:
+    """In words."""
     match end:
         case Asked(call=call):
             return call

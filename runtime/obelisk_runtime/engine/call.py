@@ -6,6 +6,7 @@ on the loop. Nobody deletes the fiber while it is polled: `drop` marks, and it i
 """
 
 import asyncio
+import re
 import resource
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -334,6 +335,12 @@ class FiberCall:
 _EXHAUSTED = ("Cannot allocate memory", "maximum concurrent", "os error 12")
 _MEMORY = "exceeds memory limits"
 _FUEL = "all fuel consumed by WebAssembly"
+_EXECUTING = "error while executing at wasm backtrace:"
+_BACKTRACE = "\n    0:"
+_CAUSED_BY = "\n\nCaused by:\n"
+_NUMBER = re.compile(r"^\d+: ")
+REASON_CHARACTERS_MAX = 4_096
+"""A longer reason of a trap is cut there, with a mark."""
 
 
 _MOST = 0.75
@@ -341,5 +348,10 @@ _MOST = 0.75
 
 
 def _cause(message: str) -> str:
-    """The innermost cause, without the backtrace that is kept apart."""
-    return message.strip().rpartition("\n")[2].strip()
+    """The whole chain of causes, outermost first, without the backtrace that is kept apart."""
+    head, _, causes = message.strip().partition(_CAUSED_BY)
+    texts = [_NUMBER.sub("", line.strip()) for line in causes.splitlines()]
+    if not texts or not head.startswith(_EXECUTING):
+        texts.insert(0, head.partition(_BACKTRACE)[0].strip())
+    reason = ": ".join(filter(None, texts))
+    return reason if len(reason) <= REASON_CHARACTERS_MAX else reason[:REASON_CHARACTERS_MAX] + " … (cut)"

@@ -220,11 +220,18 @@ def take_error(error: Address) -> tuple[str, tuple[str, ...]]:
     return message, frames
 
 
+_NO_OFFSET = (1 << 64) - 1
+"""Of a frame that ran out of stack before its first instruction."""
+
+
 def _frame_text(frame: Address) -> str:
     name, module = _frame_function_name(frame), _frame_module_name(frame)
     function = text_at(name) if name else f"function {_frame_function_index(frame)}"
+    offset = _frame_module_offset(frame)
+    if offset == _NO_OFFSET:
+        return f"{function} at {text_at(module)}" if module else function
     place = f"{text_at(module)}+" if module else ""
-    return f"{function} at {place}{_frame_module_offset(frame):#x}"
+    return f"{function} at {place}{offset:#x}"
 
 
 def refuse_concurrency(config: Any) -> None:

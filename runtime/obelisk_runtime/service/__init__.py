@@ -3,6 +3,7 @@
 from obelisk_runtime.service.backlog import Overloaded
 from obelisk_runtime.service.batch import BATCH_MAX, IdTwice, ItemRefused, Order
 from obelisk_runtime.service.cancellation import CancelResult, NotCancellable
+from obelisk_runtime.service.debugging import EventNotFound, Scene
 from obelisk_runtime.service.deployment import (
     BrokenBytes,
     BrokenComponent,
@@ -41,6 +42,7 @@ __all__ = [
     "ComponentNotFound",
     "DeployedComponent",
     "Differs",
+    "EventNotFound",
     "FunctionNotFound",
     "GuestLibrary",
     "IdTwice",
@@ -59,6 +61,7 @@ __all__ = [
     "PauseResult",
     "Queue",
     "Replayed",
+    "Scene",
     "Service",
     "StubConflict",
     "StubNotFound",

@@ -132,6 +132,17 @@ async def replay(node: Node, execution_id: ExecutionId, wasm: bytes | None = Non
 
 async def rehearse(node: Node, story: Story, component: DeployedComponent) -> Replayed:
     """Run the guest to the end of its history."""
+    codec = codec_of(story, component)
+    if isinstance(codec, Unfit):
+        return codec
+    run = Rehearsing(node, story, component, codec)
+    context = _SilentContext(run, run.seed)
+    outcome = await run.play(context, REPLAY_SECONDS_MAX)
+    return outcome if isinstance(outcome, Unfit) else run.verdict(outcome)
+
+
+def codec_of(story: Story, component: DeployedComponent) -> FunctionCodec | Unfit:
+    """How the component takes the parameters of the execution."""
     function = story.projection.function
     type_ = component.exports.get(function)
     if type_ is None:
@@ -141,52 +152,63 @@ async def rehearse(node: Node, story: Story, component: DeployedComponent) -> Re
         codec.check_params(story.created.params)
     except InvalidValue as error:
         return Unfit(component.digest, f"the component exports {function}: {type_}, which does not fit: {error}")
-    return await _Rehearsing(node, story, component, codec).run()
+    return codec
 
 
-class _Rehearsing:
+class Rehearsing:
     """A run (`workflow_context.Run`) that ends where its history ends."""
 
-    def __init__(self, node: Node, story: Story, component: DeployedComponent, codec: FunctionCodec) -> None:
+    def __init__(
+        self,
+        node: Node,
+        story: Story,
+        component: DeployedComponent,
+        codec: FunctionCodec,
+        history: Rehearsal | None = None,
+    ) -> None:
         self.id = story.id
         self.node = node
         self.component = component
-        self.history = Rehearsal(story.id, story.log, story.responses)
+        self.history = history or Rehearsal(story.id, story.log, story.responses)
         self._story = story
         self._codec = codec
         self._stopped: Nondeterminism | None = None
         self._call: guest.GuestCall
 
-    async def run(self) -> Replayed:
-        created = self._story.created
-        context = _SilentContext(self, created.seed or bytes(16))
+    @property
+    def seed(self) -> bytes:
+        return self._story.created.seed or bytes(16)
+
+    async def play(self, context: WorkflowContext, seconds: float) -> guest.GuestOutcome | Unfit:
+        """Call the guest; one that computes for longer is given up."""
+        created, component = self._story.created, self.component
         arguments = self._codec.to_arguments(created.params)
-        component = self.component
         self._call = component.linked.start(created.function, arguments, context, component.limits)
-        timeout = asyncio.get_running_loop().call_later(REPLAY_SECONDS_MAX, self._call.drop, guest.TimedOut())
+        timeout = asyncio.get_running_loop().call_later(seconds, self._call.drop, guest.TimedOut())
         try:
             outcome = await self._call.wait()
         except guest.GuestsExhausted:
             return Unfit(component.digest, "no room for one more guest now; try again later")
         finally:
             timeout.cancel()
-        return self._verdict(outcome)
-
-    def _verdict(self, outcome: guest.GuestOutcome) -> Replayed:
-        digest = self.component.digest
-        frames = outcome.backtrace if isinstance(outcome, guest.Trapped) else ()
         if isinstance(outcome, guest.HostFailed) and isinstance(outcome.error, Nondeterminism):
             self._stopped = outcome.error
+        if isinstance(outcome, guest.TimedOut) and (self._stopped is None or self._stopped.recorded is None):
+            return Unfit(component.digest, f"it computed for {seconds:.0f} s without reaching the end")
+        return outcome
+
+    def verdict(self, outcome: guest.GuestOutcome) -> Matches | Differs:
+        """What the outcome of `play` says about the history."""
+        digest = self.component.digest
+        frames = outcome.backtrace if isinstance(outcome, guest.Trapped) else ()
         stopped = self._stopped
         if stopped is None or stopped.recorded is None:
-            if isinstance(outcome, guest.TimedOut):
-                return Unfit(digest, f"it computed for {REPLAY_SECONDS_MAX:.0f} s without reaching the end")
-            stopped = compare(self.history, own_end(self._story.log), self._end_of(outcome))
+            stopped = compare(self.history, own_end(self._story.log), self.end_of(outcome))
         if stopped is None:
             return Matches(digest, self.history.position)
         return Differs(digest, stopped.version, stopped.recorded, stopped.asked, frames)
 
-    def _end_of(self, outcome: guest.GuestOutcome) -> GuestEnd:
+    def end_of(self, outcome: guest.GuestOutcome) -> GuestEnd:
         if self._stopped is not None:
             return Asked(self._stopped.asked or "")
         match outcome:
@@ -254,6 +276,6 @@ class _SilentContext(WorkflowContext):
 
 
 __all__ = [
-    "BrokenBytes", "BytesMissing", "Differs", "Matches", "NotAWorkflow", "Replayed", "Story", "Unfit", "read_log",
-    "read_responses", "read_story", "rehearse", "replay",
+    "BrokenBytes", "BytesMissing", "Differs", "Matches", "NotAWorkflow", "Rehearsing", "Replayed", "Story", "Unfit",
+    "codec_of", "read_log", "read_responses", "read_story", "rehearse", "replay",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.deployment import ComponentSettings, RuntimeLimits, StubSettings
 from obelisk_runtime.core.errors import ObeliskError
-from obelisk_runtime.core.ids import DelayId, ExecutionId, ExecutorId, Instant
+from obelisk_runtime.core.ids import DelayId, Digest, ExecutionId, ExecutorId, Instant
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.values import ValueLimits
 from obelisk_runtime.core.wiring import ExportedFunction
@@ -22,6 +22,7 @@ from obelisk_runtime.service.attempts import Attempt
 from obelisk_runtime.service.backlog import Backlog
 from obelisk_runtime.service.batch import Order, submit_all
 from obelisk_runtime.service.children import begun, created_by
+from obelisk_runtime.service.debugging import Debugger, Scene
 from obelisk_runtime.service.deployment import (
     Accept,
     AnyProblem,
@@ -114,6 +115,7 @@ class Service:
         self._residents = Residents(self._node)
         self.trees = Trees(self._node)
         self._backlog = Backlog(self._node)
+        self._debugger = Debugger(self._node)
         self._sole_executor = sole_executor
         self._value_limits = ValueLimits(payload_bytes=limits.payload_bytes_max)
         self._running: list[asyncio.Task[None]] = []
@@ -429,6 +431,13 @@ class Service:
         Raises: ExecutionNotFound, NotAWorkflow, StoreUnavailable, BytesMissing, BrokenBytes.
         """
         return await replay.replay(self._node, id, wasm)
+
+    async def debug(self, id: ExecutionId, version: int, digest: Digest | None = None) -> Scene:  # noqa: A002
+        """Where a workflow stood at this event of its log, by replaying to it; write nothing. Few at once.
+
+        Raises: ExecutionNotFound, NotAWorkflow, EventNotFound, StoreUnavailable, BytesMissing, BrokenBytes.
+        """
+        return await self._debugger.look(id, version, digest)
 
     async def upgrade(self, id: ExecutionId) -> upgrading.Upgrade:  # noqa: A002 - the product's word
         """Move a workflow to the deployed component, if its history replays on that.

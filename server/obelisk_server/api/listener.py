@@ -20,6 +20,7 @@ from obelisk_server.api import (
     catalogue,
     condition,
     control,
+    debugging,
     executions,
     metrics,
     openapi,
@@ -50,6 +51,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *control.OPERATIONS,
     *bulk.OPERATIONS,
     *versions.OPERATIONS,
+    *debugging.OPERATIONS,
     *trees.OPERATIONS,
     *catalogue.OPERATIONS,
     *condition.OPERATIONS,
@@ -193,8 +195,6 @@ def _refuse_foreign(headers: Mapping[str, str]) -> None:
 
 def _query(text: str, expected: type[wire.Request]) -> Any:
     """Raises: InvalidRequest."""
-    if not text:
-        return expected()
     lists = _lists(expected)
     given: dict[str, Any] = {}
     for name, value in parse_qsl(text, keep_blank_values=True):

@@ -11,6 +11,7 @@ from obelisk_runtime.service import (
     BytesMissing,
     CannotPause,
     ComponentNotFound,
+    EventNotFound,
     FunctionNotFound,
     IdTwice,
     NotAWorkflow,
@@ -61,6 +62,7 @@ PROBLEMS: dict[type[ObeliskError], ProblemType] = {
         413, "payload-too-large", "The parameters are too large", lambda e: {"limit": e.limit}
     ),
     store.ExecutionNotFound: ProblemType(404, "execution-not-found", "No such execution"),
+    EventNotFound: ProblemType(404, "event-not-found", "The log has no such event"),
     store.IdConflict: ProblemType(409, "id-conflict", "The id is taken by another execution"),
     CannotPause: ProblemType(409, "cannot-pause", "This execution cannot be paused"),
     IdTwice: ProblemType(400, "invalid-request", "The request is not valid"),

@@ -73,11 +73,12 @@ def _replayed(execution_id: ExecutionId, replayed: Replayed) -> ReplayAnswer:
         case Matches(digest, entries):
             return ReplayAnswer(id=execution_id, matches=True, digest=digest, entries=entries)
         case Differs() | Unfit():
-            difference = _difference(replayed)
+            difference = difference_json(replayed)
             return ReplayAnswer(id=execution_id, matches=False, digest=replayed.digest, difference=difference)
 
 
-def _difference(difference: Differs | Unfit) -> answers.Json:
+def difference_json(difference: Differs | Unfit) -> answers.Json:
+    """Why a component does not repeat a history."""
     if isinstance(difference, Unfit):
         return {"reason": difference.reason}
     return {
@@ -101,7 +102,7 @@ async def upgrade_component(context: Context, call: Call[wire.Nothing, UpgradeCo
 
 
 def _upgraded(upgrade: Upgrade) -> UpgradeAnswer:
-    difference = UNSET if upgrade.difference is None else _difference(upgrade.difference)
+    difference = UNSET if upgrade.difference is None else difference_json(upgrade.difference)
     return UpgradeAnswer(id=upgrade.id, outcome=upgrade.result.value, digest=upgrade.digest, difference=difference)
 
 

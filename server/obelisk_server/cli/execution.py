@@ -9,6 +9,7 @@ import click
 
 from obelisk_server.cli import control, trees
 from obelisk_server.cli.client import Client, Json
+from obelisk_server.cli.debug import debug
 from obelisk_server.cli.failure import Exit
 from obelisk_server.cli.follow import Follow
 from obelisk_server.cli.output import client_command, compact, print_fields, print_json, print_table, visible
@@ -26,6 +27,7 @@ def execution() -> None: ...
 
 execution.add_command(replay)
 execution.add_command(upgrade)
+execution.add_command(debug)
 
 
 @execution.command("submit")

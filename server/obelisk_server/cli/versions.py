@@ -37,12 +37,13 @@ def replay(client: Client, *, execution_id: str, file: Path | None, as_json: boo
         click.echo(f"matches: {answer['entries']} entries, {answer['digest']}")
     else:
         click.echo(f"differs on {answer['digest']}")
-        click.echo(_diff(answer["difference"]))
+        click.echo(difference_text(answer["difference"]))
     if not answer["matches"]:
         raise SystemExit(Exit.CONFLICT)
 
 
-def _diff(difference: Json) -> str:
+def difference_text(difference: Json) -> str:
+    """Why a component does not repeat a history, as a diff."""
     if "reason" in difference:
         return visible(f"  {difference['reason']}")
     lines = [
@@ -74,7 +75,7 @@ def _print_upgrade(item: Json, *, as_json: bool) -> None:
         return
     click.echo(f"{item['id']}  {item['outcome']}  {item['digest']}")
     if "difference" in item:
-        click.echo(_diff(item["difference"]))
+        click.echo(difference_text(item["difference"]))
 
 
 @click.command("upgrade")

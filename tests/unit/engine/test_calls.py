@@ -11,10 +11,12 @@ from wasmtime import wat2wasm
 
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.engine import EngineSettings, WasmtimeEngine
+from obelisk_runtime.engine.call import _cause
 from obelisk_runtime.ports.engine import (
     Dropped,
     GuestExit,
     GuestLimits,
+    GuestOutcome,
     GuestsExhausted,
     GuestTrap,
     HostFailed,
@@ -245,7 +247,46 @@ async def test_a_trap_carries_its_cause_and_the_frames(start: Any) -> None:
 async def test_a_stack_overflow_traps(start: Any) -> None:
     outcome = await (await start("deep", 0)).wait()
     assert isinstance(outcome, Trapped)
-    assert "call stack exhausted" in outcome.message
+    assert outcome.message == "wasm trap: call stack exhausted"
+    assert outcome.backtrace[0] == "deep at m", "it ran out of stack before its first instruction"
+
+
+FAULTS = """(component
+  (core module $m
+    (memory 1)
+    (func $beyond (result i32) (i32.load (i32.const 99999999)))
+    (func (export "fault") (result i32) (call $beyond))
+    (func (export "case") (result i32) (i32.const 7)))
+  (core instance $i (instantiate $m))
+  (func $fault (result (result)) (canon lift (core func $i "fault")))
+  (func $case (result (result)) (canon lift (core func $i "case")))
+  (instance $faults (export "fault" (func $fault)) (export "case" (func $case)))
+  (export "test:guest/faults" (instance $faults)))"""
+
+
+async def test_a_trap_keeps_every_cause_of_its_chain(engine: WasmtimeEngine) -> None:
+    linked = (await engine.compile(bytes(wat2wasm(FAULTS)))).link({}, {})
+    found: dict[str, GuestOutcome] = {}
+    for name in ("fault", "case"):
+        found[name] = await linked.start(Ffqn.parse(f"test:guest/faults.{name}"), (), None, LIMITS).wait()
+    fault = found["fault"]
+    assert isinstance(fault, Trapped)
+    where, why = (
+        "memory fault at wasm address 0x5f5e0ff in linear memory of size 0x10000",
+        "out of bounds memory access",
+    )
+    assert fault.message == f"{where}: wasm trap: {why}"
+    assert fault.backtrace[0].startswith("beyond at m+0x")
+    assert found["case"] == Trapped("discriminant 7 out of range [0..2)")
+
+
+def test_a_reason_is_bounded_and_has_no_backtrace() -> None:
+    text = (
+        "error while executing at wasm backtrace:\n    0: 0x57 - m!f\n\nCaused by:\n    0: one\n    1: two\n       more"
+    )
+    assert _cause(text) == "one: two: more"
+    assert _cause("no unwinding\n\nCaused by:\n    why") == "no unwinding: why"
+    assert len(_cause("x" * 10_000)) < 10_000
 
 
 async def test_memory_grows_to_its_limit_only(start: Any) -> None:
