@@ -4,31 +4,19 @@ import asyncio
 import hashlib
 import hmac
 import json
-import socket
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 from wasmtime import wat2wasm
 
 from obelisk_runtime.core import events as ev
-from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings, RuntimeLimits
-from obelisk_runtime.core.ids import ExecutionId
-from obelisk_runtime.engine import EngineSettings, WasmtimeEngine
-from obelisk_runtime.ports.store import ExecutionFilter
-from obelisk_runtime.service import Service
-from obelisk_runtime.storage.memory import MemoryStore
-from obelisk_runtime.system import SystemClock, SystemIds
-from obelisk_server.compose import Wasi
-from obelisk_server.config import parse_config
-from obelisk_server.setup import InvalidSetup, deploy
-from obelisk_server.webhooks import Mounts, Surroundings, WebhookListener
+from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings
+from obelisk_server.setup import InvalidSetup
+from webhook_server import API, Hooks, RememberingEngine, serving
 
 COMPONENTS = Path(__file__).parents[2] / "components"
-API = "http://api.example"
 PLACE = """[[stub]]
 function = "shop:orders/orders.place"
 params = "func(order: u64, user: string) -> result<u64, string>"
@@ -45,70 +33,11 @@ params = { order = "path.id", user = "header.X-User" }
 )
 
 
-@dataclass
-class Answer:
-    status: int
-    body: Any
-    headers: Any
-
-
-@dataclass
-class Hooks:
-    """A client of webhooks in this process."""
-
-    folder: Path
-    service: Service
-    mounts: Mounts
-    listener: WebhookListener
-    url: str
-    session: aiohttp.ClientSession
-    components: list[tuple[ComponentSettings, bytes]] = field(default_factory=list)
-
-    async def use(self, text: str) -> None:
-        await deploy(self.service, parse_config(text, self.folder / "obelisk.toml", {}), self.components, self.mounts)
-
-    async def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        if body is not None and not isinstance(body, bytes):
-            body = json.dumps(body).encode()
-            named.setdefault("Content-Type", "application/json")
-        async with self.session.request(method, self.url + path, data=body, headers=named) as answer:
-            return Answer(answer.status, await answer.json(content_type=None), answer.headers)
-
-    async def post(self, path: str, body: Any = None, **headers: str) -> Answer:
-        return await self.call("POST", path, body, **headers)
-
-    async def created(self) -> list[ev.Created]:
-        """Of all executions, the oldest first."""
-        page = await self.service.store.list(ExecutionFilter())
-        logs = [await self.service.store.log(item.id) for item in reversed(page.items)]
-        return [log[0].event for log in logs if isinstance(log[0].event, ev.Created)]
-
-    async def until_created(self) -> ExecutionId:
-        async with asyncio.timeout(20):
-            while True:
-                page = await self.service.store.list(ExecutionFilter())
-                if page.items:
-                    return page.items[0].id
-                await asyncio.sleep(0.002)
-
-
 @pytest.fixture
 async def hooks(tmp_path: Path) -> AsyncIterator[Hooks]:
-    limits = replace(RuntimeLimits(), payload_bytes_max=10_000, shutdown=0)
-    engine = WasmtimeEngine(settings=EngineSettings(guests_max=64))
-    clock = SystemClock()
-    service = Service(store=MemoryStore(), engine=engine, clock=clock, ids=SystemIds(), library=Wasi(), limits=limits)
-    await service.start()
-    mounts = Mounts(Surroundings(service, clock, API, asyncio.Event()), {"KEY": "hush"})
-    listener = WebhookListener(mounts)
-    bound = socket.create_server(("127.0.0.1", 0))
-    await listener.start(bound, drain_seconds=5)
-    async with aiohttp.ClientSession() as session:
-        yield Hooks(tmp_path, service, mounts, listener, f"http://127.0.0.1:{bound.getsockname()[1]}", session)
-    await listener.stop()
-    await service.stop()
-    await service.store.close()
+    engine = RememberingEngine()
+    async with serving(tmp_path, engine, {"KEY": "hush"}) as hooks:
+        yield hooks
     await engine.close()
 
 

@@ -53,10 +53,6 @@ class HttpAnswer(Protocol):
         """
         ...
 
-    def abandon(self) -> None:
-        """Nobody takes the body: the guest is told so when it writes. Idempotent."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
 class Incoming:

@@ -90,12 +90,19 @@ class WebhookCall:
 
     def leave(self) -> None:
         """The client is gone: the guest is dropped, unless it has an execution, which goes on without it."""
-        if not self.has_execution:
-            self._call.drop()
-        elif not self._answer.done():
-            self._answer.add_done_callback(_abandon)
+        if self.has_execution:
+            self._node.spawn(self._throw_away())
         else:
-            _abandon(self._answer)
+            self._call.drop()
+
+    async def _throw_away(self) -> None:
+        """Take the answer, so that the guest can write it to the end."""
+        try:
+            answer = await asyncio.shield(self._answer)
+            async for _ in answer.chunks():
+                pass
+        except HttpBroken:
+            pass  # nobody is there who could be told
 
     async def _drive(self, seconds: float) -> None:
         timeout = asyncio.get_running_loop().call_later(seconds, self._call.drop, guest.TimedOut())
@@ -176,11 +183,6 @@ class WebhookCall:
             return NoAnswer(guest.Returned(None), str(broken))
         outcome = self.ended.result()
         return NoAnswer(outcome, str(broken) if isinstance(outcome, guest.Returned) else _reason(outcome))
-
-
-def _abandon(answer: "asyncio.Future[HttpAnswer]") -> None:
-    if not answer.cancelled() and answer.exception() is None:
-        answer.result().abandon()
 
 
 def _reason(outcome: guest.GuestOutcome) -> str:

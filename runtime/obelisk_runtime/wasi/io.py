@@ -1,6 +1,7 @@
 """wasi:io: errors, polling, and the functions of streams."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
 
 from obelisk_runtime.ports.engine import GuestTrap, Value
 from obelisk_runtime.wasi.pollables import Pollable, SubjectPollable, until_any, until_ready
@@ -59,9 +60,12 @@ def answered(state: WasiState, operation: Callable[..., Value], *arguments: obje
         return _error(state, reason)
 
 
-async def answered_later(state: WasiState, operation: Awaitable[Value]) -> Value:
+async def answered_later(
+    state: WasiState, operation: Callable[..., Coroutine[Any, Any, Value]], *arguments: Any
+) -> Value:
+    """The operation is called here, so that nothing of it is left if this is cancelled before it begins."""
     try:
-        return {"ok": await operation}
+        return {"ok": await operation(*arguments)}
     except (StreamClosed, StreamFailed) as reason:
         return _error(state, reason)
 
@@ -83,7 +87,7 @@ def blocking_read(state: WasiState, stream: int, length: int) -> Value | Awaitab
     source = state.get(stream, InputStream)
     if not length or source.ready():
         return _read_now(state, source, length)
-    return answered_later(state, _read_later(source, length))
+    return answered_later(state, _read_later, source, length)
 
 
 async def _read_later(source: InputStream, length: int) -> bytes:
@@ -103,7 +107,7 @@ def blocking_skip(state: WasiState, stream: int, length: int) -> Value | Awaitab
     source = state.get(stream, InputStream)
     if not length or source.ready():
         return skip(state, stream, length)
-    return answered_later(state, _skip_later(source, length))
+    return answered_later(state, _skip_later, source, length)
 
 
 async def _skip_later(source: InputStream, length: int) -> int:
@@ -155,7 +159,7 @@ def write_and_flush(state: WasiState, stream: int, contents: bytes) -> Value | A
                 return _DONE
     except (StreamClosed, StreamFailed) as reason:
         return _error(state, reason)
-    return answered_later(state, _write_all(output, contents))
+    return answered_later(state, _write_all, output, contents)
 
 
 def write_zeroes_and_flush(state: WasiState, stream: int, length: int) -> Value | Awaitable[Value]:
@@ -199,7 +203,7 @@ def blocking_splice(state: WasiState, stream: int, source: int, length: int) -> 
     output, input_ = state.get(stream, OutputStream), state.get(source, InputStream)
     if not length or (output.ready() and input_.ready()):
         return splice(state, stream, source, length)
-    return answered_later(state, _splice_later(output, input_, length))
+    return answered_later(state, _splice_later, output, input_, length)
 
 
 async def _splice_later(output: OutputStream, source: InputStream, length: int) -> int:

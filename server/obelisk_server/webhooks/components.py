@@ -43,10 +43,12 @@ class ComponentMount:
             self.webhook.name, _request(request, match, bounds.body_bytes_max), seconds=bounds.timeout / 1e6
         )
         try:
-            return await _exchange(request, call)
+            response = await _exchange(request, call)
         except asyncio.CancelledError:
             call.leave()
             raise
+        await asyncio.shield(call.ended)  # the client has its answer, and may leave; the guest may go on
+        return response
 
 
 async def _exchange(request: web.BaseRequest, call: WebhookCall) -> web.StreamResponse:
@@ -71,14 +73,7 @@ async def _exchange(request: web.BaseRequest, call: WebhookCall) -> web.StreamRe
         call.leave()
         if request.transport is not None:
             request.transport.abort()
-    else:
-        await _linger(call)
     return response
-
-
-async def _linger(call: WebhookCall) -> None:
-    """The client has its answer; the guest may go on, also without this connection."""
-    await asyncio.shield(call.ended)
 
 
 def _refuse(error: NoAnswer, call: WebhookCall) -> NoReturn:

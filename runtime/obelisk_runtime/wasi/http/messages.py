@@ -176,11 +176,6 @@ class Answer:
             async for chunk in self.body.chunks():
                 yield chunk
 
-    def abandon(self) -> None:
-        """Nobody takes the chunks: the guest is told when it writes."""
-        if self.body is not None:
-            self.body.fail(failed(ErrorCase.CONNECTION_TERMINATED, _LEFT))
-
     @property
     def trailers(self) -> Sequence[Field]:
         """After the last chunk."""
@@ -224,7 +219,6 @@ class ResponseOutparam(Resource):
         self.fail(failed(ErrorCase.INTERNAL_ERROR, _NO_ANSWER, _NO_ANSWER))
 
 
-_LEFT = "the client has left"
 _NOT_INFORMATIONAL = "an informational response has a status from 100 to 199, and not 101"
 _NO_INFORMATIONAL = "informational responses are not sent here"
 _NO_ANSWER = "the guest did not answer"
