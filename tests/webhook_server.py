@@ -45,7 +45,7 @@ class Hooks:
     listener: WebhookListener
     url: str
     session: aiohttp.ClientSession
-    components: list[tuple[ComponentSettings, bytes]] = field(default_factory=list)
+    components: list[tuple[ComponentSettings, bytes]] = field(default_factory=list, repr=False)
 
     async def use(self, text: str) -> None:
         await deploy(self.service, parse_config(text, self.folder / "obelisk.toml", {}), self.components, self.mounts)
