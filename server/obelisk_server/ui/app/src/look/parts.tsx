@@ -164,10 +164,16 @@ export function Dialog({ title, onClose, children }: DialogProps): JSX.Element {
 
 export type Tab = { name: string; label: ComponentChildren };
 
-/** Links, so that every tab has an address. */
+/** Links, so that every tab has an address. The chosen one is in view, also where not all of them have room. */
 export function Tabs({ tabs, chosen, to, label }: TabsProps): JSX.Element {
+  const element = useRef<HTMLElement>(null);
+  useEffect(() => {
+    const nav = element.current!;
+    const link = nav.querySelector<HTMLElement>("[aria-current]");
+    if (link) nav.scrollLeft = link.offsetLeft - nav.offsetLeft - (nav.clientWidth - link.clientWidth) / 2;
+  }, [chosen]);
   return (
-    <nav class="tabs" aria-label={label}>
+    <nav class="tabs" aria-label={label} ref={element}>
       {tabs.map((tab) => (
         <Link key={tab.name} to={to(tab.name)} aria-current={tab.name === chosen ? "page" : undefined}>
           {tab.label}

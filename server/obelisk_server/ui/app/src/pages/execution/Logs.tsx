@@ -50,7 +50,8 @@ export function Logs({ id }: { id: string }): JSX.Element {
           too
         </label>
         <span class="number count" role="status">
-          {shown.length.toLocaleString("en")} lines{complete ? "" : ", waiting for more"}
+          {shown.length.toLocaleString("en")} {shown.length === 1 ? "line" : "lines"}
+          {complete ? "" : ", waiting for more"}
         </span>
       </div>
       {error && <Trouble error={error} what="The log lines" />}
