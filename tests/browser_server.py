@@ -75,7 +75,9 @@ class Server:
             self.process = subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE, stderr=log, text=True)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        assert line.startswith("serving on http://"), (self.folder / "server.log").read_text()
+        if not line.startswith("serving on http://"):
+            self.kill()
+            raise AssertionError((self.folder / "server.log").read_text())
         self.address = line.split()[-1].removeprefix("http://")
 
     def kill(self) -> None:

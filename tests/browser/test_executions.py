@@ -89,10 +89,25 @@ def test_many_are_paused_resumed_and_cancelled_at_once(server: Server, open_page
         for execution_id in ids:
             page.get_by_label(f"choose {execution_id}").check()
         page.get_by_role("button", name=f"{verb}…").click()
-        page.get_by_role("dialog").get_by_role("button", name=verb, exact=True).click()
+        page.get_by_role("dialog").get_by_role("button", name=f"{verb} 3").click()
         expect(page.get_by_role("dialog")).to_have_count(0)
         for execution_id in ids:
             expect(page.locator(".row", has_text=execution_id)).to_contain_text(word)
+
+
+def test_all_that_match_are_done_after_a_dry_run_and_deleted_in_the_end(server: Server, open_page: Open) -> None:
+    ids = [server.submit(CANCELLABLE, LONG, tags={"batch": "one"}) for _ in range(3)]
+    page = open_page("/executions?tag=batch%3Done")
+    for verb, word in (("cancel", "cancelled"), ("delete", "")):
+        page.get_by_label(f"choose {ids[0]}").check()
+        page.get_by_role("button", name=f"{verb}…").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_label("all that match the filter").check()
+        expect(dialog).to_contain_text("It would be 3")
+        dialog.get_by_role("button", name=f"{verb} 3").click()
+        if word:
+            expect(page.locator(".state", has_text=word)).to_have_count(3)
+    expect(page.get_by_role("heading", name="Nothing matches")).to_be_visible()
 
 
 def test_an_id_that_is_typed_in_leads_to_its_execution(server: Server, open_page: Open) -> None:

@@ -103,3 +103,20 @@ export type Health = {
   replays: number;
   failures: FailureGroup[];
 };
+
+/** `run`: the attempt; times in seconds. */
+export type RequestMade = {
+  cursor: number;
+  at: string;
+  run: number;
+  method: string;
+  url: string;
+  status: number | null;
+  error: string | null;
+  detail: string;
+  request_bytes: number;
+  response_bytes: number;
+  head_after: number | null;
+  duration: number;
+  more: boolean;
+};

@@ -3,19 +3,20 @@
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { Empty, Loading, Trouble } from "../../look/parts.tsx";
-import { JsonText } from "../../look/value.tsx";
 import { Shape } from "../../look/states.tsx";
 import { clockTime, duration, micros } from "../../look/time.ts";
-import type { Json, JsonObject } from "../../values/json.ts";
 import { get, path } from "../../wire/client.ts";
 import { useLoad } from "../../wire/hooks.ts";
+import type { RequestMade, TailPage } from "../../wire/shapes.ts";
+import { size } from "../components/size.ts";
+
+const SHOWN = 1_000;
 
 export function Requests({ id, changes }: { id: string; changes: number }): JSX.Element {
   const { value, error, reload } = useLoad(id, (signal) =>
-    get<{ items: JsonObject[] }>(path("executions", id) + "/requests", signal),
+    get<TailPage<RequestMade>>(`${path("executions", id)}/requests?limit=${SHOWN}`, signal),
   );
   useEffect(() => reload(), [changes]);
-  if (error?.missing) return <Empty title="This server does not record requests" />;
   if (error && !value) return <Trouble error={error} what="The requests" />;
   if (!value) return <Loading />;
   if (value.items.length === 0) {
@@ -27,40 +28,47 @@ export function Requests({ id, changes }: { id: string; changes: number }): JSX.
   }
   return (
     <ol class="requests" aria-label="HTTP requests">
-      {value.items.map((item, index) => (
-        <Request key={index} item={item} />
+      {value.items.map((item) => (
+        <Request key={item.cursor} item={item} />
       ))}
     </ol>
   );
 }
 
-function Request({ item }: { item: JsonObject }): JSX.Element {
-  const status = item["status"];
-  const failed = typeof status !== "number" || status >= 400;
+function Request({ item }: { item: RequestMade }): JSX.Element {
+  const tone = item.error || item.status === null ? "bad" : item.status >= 400 ? "err" : "ok";
+  const facts: [string, string][] = [
+    ["attempt", String(item.run)],
+    ["began", clockTime(micros(item.at))],
+    ["head after", item.head_after === null ? "never" : duration(item.head_after * 1e6)],
+    ["sent", size(item.request_bytes)],
+    ["received", size(item.response_bytes)],
+    ["error", [item.error, item.detail].filter(Boolean).join(": ")],
+  ];
   return (
     <li>
       <details>
         <summary>
-          <Shape tone={failed ? "bad" : "ok"} />
-          <span class="number">attempt {text(item["attempt"] ?? item["run"])}</span>
-          <b>{text(item["method"])}</b>
-          <code class="request-url">{text(item["url"] ?? item["uri"])}</code>
-          <span class="number">{typeof status === "number" ? status : text(item["error"] ?? "no answer")}</span>
-          <span class="number">{length(item)}</span>
-          <time>{typeof item["at"] === "string" ? clockTime(micros(item["at"])) : ""}</time>
+          <Shape tone={tone} />
+          <span class="number">attempt {item.run}</span>
+          <b>{item.method}</b>
+          <code class="request-url">{item.url}</code>
+          <span class="number">{item.error ?? item.status}</span>
+          <span class="number">{duration(item.duration * 1e6)}</span>
         </summary>
-        <JsonText value={item} label="the request as JSON" />
+        <dl class="facts">
+          {facts.map(
+            ([name, value]) =>
+              value && (
+                <div key={name}>
+                  <dt>{name}</dt>
+                  <dd>{value}</dd>
+                </div>
+              ),
+          )}
+        </dl>
       </details>
+      {item.more && <p class="none">The attempt may have made more; this was the last that is recorded.</p>}
     </li>
   );
-}
-
-function text(value: Json | undefined): string {
-  return value === undefined || value === null ? "–" : String(value);
-}
-
-function length(item: JsonObject): string {
-  if (typeof item["duration"] === "number") return duration(item["duration"]);
-  const [from, to] = [item["at"], item["ended_at"]];
-  return typeof from === "string" && typeof to === "string" ? duration(micros(to) - micros(from)) : "";
 }

@@ -1,16 +1,12 @@
-/** Doing the same to many executions: to those that were chosen, or to all that match, after showing what would happen. */
+/** Doing the same to many executions: to those that were chosen, or to all that match, after a dry run. */
 
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { Dialog } from "../../look/parts.tsx";
-import { attempt } from "../../look/notices.tsx";
-import type { JsonObject } from "../../values/json.ts";
-import { Refused, path, post } from "../../wire/client.ts";
+import { attempt, notify } from "../../look/notices.tsx";
+import { Dialog, FunctionName, Id } from "../../look/parts.tsx";
+import { StateMark, stateOf } from "../../look/states.tsx";
+import { type DryRun, type Tally, VERBS, type Verb, allMatching, dryRun, each, told } from "./bulk.ts";
 import { type Filters, whereOf } from "./filters.ts";
-
-export const VERBS = ["cancel", "pause", "resume", "delete"] as const;
-export type Verb = (typeof VERBS)[number];
-const AT_ONCE = 8;
 
 type BulkProps = { chosen: string[]; filters: Filters; onDone: () => void; onClear: () => void };
 
@@ -44,65 +40,67 @@ type DialogProps = { verb: Verb; chosen: string[]; filters: Filters; onClose: ()
 
 function BulkDialog({ verb, chosen, filters, onClose, onDone }: DialogProps): JSX.Element {
   const [all, setAll] = useState(false);
-  const [found, setFound] = useState<string | null>(null);
-  const [busy, setBusy] = useState(false);
-  const check = async (): Promise<void> => {
-    await attempt(async () => setFound(summary(await bulk(verb, all ? whereOf(filters) : { ids: chosen }, true))));
+  const [found, setFound] = useState<DryRun | null>(null);
+  const [tally, setTally] = useState<Tally | null>(null);
+  const where = whereOf(filters);
+  const choose = (wanted: boolean): void => {
+    setAll(wanted);
+    setFound(null);
+    if (wanted) void attempt(async () => setFound(await dryRun(verb, where)));
   };
   const run = async (): Promise<void> => {
-    setBusy(true);
-    const done = await attempt(async () =>
-      all ? summary(await bulk(verb, whereOf(filters), false)) : each(verb, chosen),
-    );
-    setBusy(false);
-    if (done) onDone();
+    setTally({ done: 0, refused: 0, firstRefusal: "" });
+    await attempt(async () => {
+      const end = found ? await allMatching(verb, where, found.token, setTally) : await each(verb, chosen);
+      notify(told(verb, end), { bad: end.refused > 0 });
+    });
+    onDone();
   };
   return (
     <Dialog title={`${verb[0]!.toUpperCase()}${verb.slice(1)} many`} onClose={onClose}>
       <fieldset>
-        <label>
-          <input type="radio" name="whom" checked={!all} onChange={() => (setAll(false), setFound(null))} /> the{" "}
-          {chosen.length} chosen
+        <legend class="visually-hidden">Which ones</legend>
+        <label class="check">
+          <input type="radio" name="whom" checked={!all} onChange={() => choose(false)} /> the {chosen.length} chosen
         </label>
-        <label>
-          <input type="radio" name="whom" checked={all} onChange={() => (setAll(true), setFound(null))} /> all that
-          match the filter
+        <label class="check">
+          <input type="radio" name="whom" checked={all} onChange={() => choose(true)} /> all that match the filter
         </label>
       </fieldset>
-      {found && <p role="status">{found}</p>}
+      {all && !found && <p class="none">Counting…</p>}
+      {found && <Found found={found} />}
+      {tally && <p role="status">{told(verb, tally)}</p>}
       <footer>
-        <button type="button" onClick={check}>
-          Dry run
+        <button type="button" onClick={onClose}>
+          Back
         </button>
-        <button type="button" class="primary" onClick={run} disabled={busy || (all && found === null)}>
-          {verb}
+        <button
+          type="button"
+          class={verb === "cancel" || verb === "delete" ? "danger" : "primary"}
+          onClick={run}
+          disabled={tally !== null || (all && !found?.matches)}
+        >
+          {verb} {all ? (found?.matches ?? 0) : chosen.length}
         </button>
       </footer>
-      {all && found === null && <p class="hint">A dry run first: it shows how many it would be.</p>}
     </Dialog>
   );
 }
 
-function bulk(verb: Verb, where: JsonObject, dryRun: boolean): Promise<JsonObject> {
-  return post<JsonObject>(`/v1/executions/bulk/${verb}`, { where, dry_run: dryRun });
-}
-
-function summary(answer: JsonObject): string {
-  const matched = Number(answer["matched"] ?? answer["count"] ?? 0);
-  return answer["dry_run"] === true ? `It would be ${matched} executions.` : `${matched} executions.`;
-}
-
-/** One request for each, several at once; says how many were taken and the first refusal. */
-async function each(verb: Verb, ids: string[]): Promise<string> {
-  const rest = [...ids];
-  const refusals: Refused[] = [];
-  const work = async (): Promise<void> => {
-    for (let id = rest.shift(); id !== undefined; id = rest.shift()) {
-      await post(path("executions", id, verb)).catch((error: Refused) => refusals.push(error));
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
-  const taken = ids.length - refusals.length;
-  if (refusals.length) throw new Error(`${taken} done, ${refusals.length} refused: ${refusals[0]!.message}`);
-  return `${taken} done: ${verb}`;
+function Found({ found }: { found: DryRun }): JSX.Element {
+  return (
+    <div role="status">
+      <p>
+        It would be {found.matches.toLocaleString("en")}
+        {found.more ? ", and more afterwards" : ""}. What is created from now on is left alone.
+      </p>
+      <ul class="plain samples">
+        {found.samples.map((item) => (
+          <li key={item.id}>
+            <StateMark state={stateOf(item)} /> <FunctionName name={item.function} /> <Id id={item.id} link={false} />
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
 }
