@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from obelisk_runtime.core.deployment import RuntimeLimits
 from obelisk_runtime.core.ids import ExecutionId, Instant
 from obelisk_runtime.ports.store import LogLevel, LogRecord, levels_from
-from obelisk_runtime.service.logs import CUT, FULL, LINE_BYTES_MAX, GuestLog, LogPlace, LogWriter
+from obelisk_runtime.service.logs import BATCH_RECORDS_MAX, CUT, FULL, LINE_BYTES_MAX, GuestLog, LogPlace, LogWriter
 
 ID = ExecutionId("E_01M7XWK6395MQGY4CARP47FW5Q")
+OTHER = ExecutionId("E_01M7XWK6395MQGY4CARP47FW5R")
 HERE = LogPlace(1, Instant(1_000))
 
 
@@ -129,32 +130,83 @@ def test_levels_are_ordered() -> None:
 
 
 class Catalog:
-    """Only what the writer needs of one."""
+    """Only what the writer needs of one; it writes when it is told to."""
 
     def __init__(self) -> None:
-        self.batches: list[Sequence[LogRecord]] = []
-        self.failing = False
+        self.batches: list[list[str]] = []
+        self.pending: list[asyncio.Future[None]] = []
 
-    async def write_logs(self, records: Sequence[LogRecord]) -> None:
-        self.batches.append(records)
-        if self.failing:
-            raise OSError
+    def write_logs(self, records: Sequence[LogRecord]) -> "asyncio.Future[None]":
+        self.batches.append([record.message for record in records])
+        self.pending.append(asyncio.get_running_loop().create_future())
+        return self.pending[-1]
+
+    async def written(self, error: Exception | None = None) -> None:
+        for future in self.pending:
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
+        self.pending = []
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
 
 
-async def test_the_records_of_a_turn_are_one_batch_and_listeners_hear_of_it() -> None:
-    catalog, told = Catalog(), list[frozenset[ExecutionId]]()
-    writer = LogWriter(catalog, str)  # type: ignore[arg-type]
+@pytest.fixture
+def catalog() -> Catalog:
+    return Catalog()
+
+
+def writer_to(catalog: Catalog) -> LogWriter:
+    return LogWriter(catalog, str)  # type: ignore[arg-type]
+
+
+async def test_the_records_of_a_turn_are_one_batch_and_listeners_hear_of_it(catalog: Catalog) -> None:
+    told = list[frozenset[ExecutionId]]()
+    writer = writer_to(catalog)
     unsubscribe = writer.subscribe(told.append)
     log = log_of(writer)
     log.output(HERE, "stdout", b"one\ntwo\n")
     log.message(HERE, LogLevel.INFO, "three")
-    for _ in range(5):
-        await asyncio.sleep(0)
-    assert [[record.message for record in batch] for batch in catalog.batches] == [["one", "two", "three"]]
+    await asyncio.sleep(0)
+    assert (catalog.batches, told) == ([["one", "two", "three"]], [])
+    await catalog.written()
     assert told == [frozenset({ID})]
-    catalog.failing = True
     log.message(HERE, LogLevel.INFO, "lost")
-    for _ in range(5):
-        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    await catalog.written(OSError())
     assert len(told) == 1
     unsubscribe()
+
+
+async def test_many_records_are_written_a_batch_at_a_time_and_others_are_not_behind_them(catalog: Catalog) -> None:
+    writer = writer_to(catalog)
+    noisy = GuestLog(writer, ID, RuntimeLimits())
+    for number in range(2 * BATCH_RECORDS_MAX + 1):
+        noisy.message(HERE, LogLevel.INFO, str(number))
+    drained = writer.drained(ID)
+    assert drained is not None
+    await asyncio.sleep(0)
+    assert [len(batch) for batch in catalog.batches] == [BATCH_RECORDS_MAX]
+    quiet = GuestLog(writer, OTHER, RuntimeLimits())
+    quiet.message(HERE, LogLevel.INFO, "before my commit")
+    assert writer.drained(OTHER) is None
+    writer.flush(OTHER)
+    assert catalog.batches[1:] == [["before my commit"]]
+    assert not drained.done()
+    await catalog.written()
+    assert drained.done()
+    assert [len(batch) for batch in catalog.batches] == [BATCH_RECORDS_MAX, 1, BATCH_RECORDS_MAX]
+    writer.flush(ID)
+    assert catalog.batches[-1] == [str(2 * BATCH_RECORDS_MAX)]
+    await catalog.written()
+    assert catalog.pending == []
+
+
+async def test_a_server_that_stops_hands_over_everything(catalog: Catalog) -> None:
+    writer = writer_to(catalog)
+    for execution_id in (ID, OTHER):
+        GuestLog(writer, execution_id, RuntimeLimits()).message(HERE, LogLevel.INFO, execution_id)
+    writer.flush_all()
+    assert catalog.batches == [[ID], [OTHER]]
+    await catalog.written()

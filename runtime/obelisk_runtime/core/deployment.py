@@ -124,7 +124,7 @@ class RuntimeLimits:
     log_records_max: int = 10_000
     """Lines that one attempt, or a workflow, may write; the last one says that the rest is not kept."""
     log_bytes_max: int = 4 * MEBIBYTE
-    """The same, in characters."""
+    """The same, in bytes of their text."""
     deaths_max: int = 3
     """An execution that was running when the process died so many times in a row is paused."""
     heartbeat: int = 2 * SECOND

@@ -34,7 +34,9 @@ class ActivityContext(RealWorld):
     def end(self) -> Collection[Awaitable[None]]:
         """What is returned must be done before the attempt has ended."""
         self._log.end(self._here())
-        return self.wasi.close() if "wasi" in self.__dict__ else ()
+        unfinished = list(self.wasi.close()) if "wasi" in self.__dict__ else []
+        drained = self._node.logs.drained(self.execution_id)
+        return unfinished if drained is None else [*unfinished, drained]
 
     def environment(self) -> Sequence[tuple[str, str]]:
         return (*super().environment(), (ATTEMPT_VARIABLE, str(self._attempt)))

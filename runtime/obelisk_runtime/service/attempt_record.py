@@ -51,7 +51,7 @@ class AttemptRecord:
         )
         if self._parent is not None:
             self._parent.inbound += 1
-        node.logs.flush()
+        node.logs.flush(append.id)
         when_done(node.store.append(append), lambda done: self._appended(append, event, done))
 
     def _appended(self, append: Append, event: ev.LifeEvent, done: "asyncio.Future[ev.Response | None]") -> None:

@@ -76,13 +76,13 @@ class Attempt:
 
     def _guest_ended(self, outcome: guest.GuestOutcome) -> None:
         unfinished = self._context.end()
-        if unfinished and isinstance(outcome, guest.Returned):
+        if unfinished and isinstance(outcome, guest.Returned | guest.Trapped):
             self._node.spawn(self._after(unfinished, outcome))
         else:
             self._ended(outcome)
 
     async def _after(self, unfinished: Collection[Awaitable[None]], outcome: guest.GuestOutcome) -> None:
-        """What the guest wrote to files is there before its result is."""
+        """What the guest wrote to files is there before its result is, and nearly all that it logged."""
         for work in unfinished:
             await work
         self._ended(outcome)

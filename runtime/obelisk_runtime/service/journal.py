@@ -145,7 +145,7 @@ class Journal:
             response=response,
         )
         self._flying.append(batch)
-        self._node.logs.flush()
+        self._node.logs.flush(history.id)
         when_done(self._node.store.append(append), lambda done: self._answered(batch, done))
 
     def _answered(self, batch: _Batch, done: "asyncio.Future[ev.Response | None]") -> None:

@@ -8,6 +8,7 @@ from typing import Protocol
 from obelisk_runtime.core.deployment import RuntimeLimits
 from obelisk_runtime.core.ids import ExecutionId, Instant
 from obelisk_runtime.ports.store import Catalog, LogLevel, LogRecord, RequestRecord
+from obelisk_runtime.prompt import when_done
 
 Record = LogRecord | RequestRecord
 LINE_BYTES_MAX = 16 * 1024
@@ -16,18 +17,26 @@ CUT = " … (cut)"
 """At the end of what was longer."""
 FULL = "the log of this attempt is full; what follows is not kept"
 """The last record of a guest that wrote too much."""
+BATCH_RECORDS_MAX = 250
+"""In one write: some milliseconds of the store's time."""
 _HOST = "host"
 _LEVELS = {"stdout": LogLevel.INFO, "stderr": LogLevel.WARN}
 
 
 class LogWriter:
-    """Collects the records of one turn of the event loop into one write."""
+    """Hands records to the store in batches, one after the other, so that no commit has to wait for many of them.
+
+    `flush` hands over what an append must not overtake; by `drained` one waits until that is not much.
+    """
 
     def __init__(self, catalog: Catalog, redact: Callable[[str], str]) -> None:
         self._catalog = catalog
         self.redact = redact
         """Takes known secrets out of a text."""
-        self._records: list[Record] = []
+        self._waiting: dict[ExecutionId, list[Record]] = {}
+        self._sending = False
+        """A batch is on its way, or will be at the end of this turn of the loop."""
+        self._drains: dict[ExecutionId, asyncio.Future[None]] = {}
         self._unborn: dict[ExecutionId, list[Record]] = {}
         self._listeners: list[Callable[[frozenset[ExecutionId]], None]] = []
 
@@ -46,21 +55,62 @@ class LogWriter:
         kept = self._unborn.get(record.execution_id)
         if kept is not None:
             kept.append(record)
-        if not self._records:
-            asyncio.get_running_loop().call_soon(self.flush)
-        self._records.append(record)
+        if not self._sending:
+            self._sending = True
+            asyncio.get_running_loop().call_soon(self._send)
+        self._waiting.setdefault(record.execution_id, []).append(record)
 
-    def flush(self) -> None:
-        """Hand over what was collected; call it before an append that must not overtake the records."""
-        if self._records:
-            records, self._records = self._records, []
-            lines = [record for record in records if isinstance(record, LogRecord)]
-            requests = [record for record in records if isinstance(record, RequestRecord)]
-            if lines:
-                written = asyncio.ensure_future(self._catalog.write_logs(lines))
-                written.add_done_callback(lambda done: self._written(lines, done))
-            if requests:
-                asyncio.ensure_future(self._catalog.write_requests(requests)).add_done_callback(_forgive)
+    def flush(self, execution_id: ExecutionId) -> None:
+        """Hand over what it wrote; call it before an append that must not overtake the records."""
+        records = self._waiting.pop(execution_id, None)
+        if records:
+            self._hand_over(records)
+
+    def flush_all(self) -> None:
+        """The server stops."""
+        for execution_id in list(self._waiting):
+            self.flush(execution_id)
+
+    def drained(self, execution_id: ExecutionId) -> "asyncio.Future[None] | None":
+        """Done when what is left of its records fits into one batch; None: it does."""
+        if len(self._waiting.get(execution_id, ())) <= BATCH_RECORDS_MAX:
+            return None
+        return self._drains.setdefault(execution_id, asyncio.get_running_loop().create_future())
+
+    def _send(self) -> None:
+        batch: list[Record] = []
+        while self._waiting and len(batch) < BATCH_RECORDS_MAX:
+            execution_id, records = next(iter(self._waiting.items()))
+            del self._waiting[execution_id]
+            room = BATCH_RECORDS_MAX - len(batch)
+            batch += records[:room]
+            if len(records) > room:
+                self._waiting[execution_id] = records[room:]
+            self._tell_if_drained(execution_id)
+        self._sending = bool(batch)
+        if batch:
+            when_done(self._hand_over(batch), lambda _: self._send())
+
+    def _tell_if_drained(self, execution_id: ExecutionId) -> None:
+        drain = self._drains.get(execution_id)
+        if drain is not None and len(self._waiting.get(execution_id, ())) <= BATCH_RECORDS_MAX:
+            del self._drains[execution_id]
+            if not drain.done():
+                drain.set_result(None)
+
+    def _hand_over(self, records: Sequence[Record]) -> "asyncio.Future[None]":
+        """Done when the last of them is written, or is known not to be."""
+        lines = [record for record in records if isinstance(record, LogRecord)]
+        requests = [record for record in records if isinstance(record, RequestRecord)]
+        last: asyncio.Future[None] | None = None
+        if requests:
+            last = asyncio.ensure_future(self._catalog.write_requests(requests))
+            last.add_done_callback(_forgive)
+        if lines:
+            last = asyncio.ensure_future(self._catalog.write_logs(lines))
+            last.add_done_callback(lambda done: self._written(lines, done))
+        assert last is not None
+        return last
 
     def _written(self, records: Sequence[LogRecord], done: "asyncio.Future[None]") -> None:
         """A store that cannot write says so to every append; a log record is not worth an error of its own."""
@@ -138,7 +188,7 @@ class GuestLog:
         self._ordinal = self._ordinal + 1 if place.run == self._run else 0
         self._run = place.run
         self._records_left -= 1
-        self._bytes_left -= len(message)
+        self._bytes_left -= len(message) if message.isascii() else len(message.encode())
         if not self._records_left or self._bytes_left < 0:
             self._records_left = 0
             level, source, message = LogLevel.WARN, _HOST, FULL

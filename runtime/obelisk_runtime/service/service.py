@@ -217,7 +217,7 @@ class Service:
             attempt.drop()
         for run in list(node.workflows.values()):
             run.forget()
-        node.logs.flush()
+        node.logs.flush_all()
         await node.settle()
         try:
             await self.store.retire(node.executor, node.clock.now())
