@@ -14,7 +14,7 @@ TREES_PER_WRITE_MAX = 50
 ROWS_PER_WRITE_MAX = 200
 WRITE_SECONDS = 0.005
 """Rows that are freed in one transaction, and how long that may take: others wait for it."""
-REST_SECONDS = 0.005
+REST_SECONDS = 0.02
 """Between two transactions, so that others have theirs."""
 
 
