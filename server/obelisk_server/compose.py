@@ -164,6 +164,9 @@ async def _serve(setup: Setup, config: ServerConfig, stack: AsyncExitStack) -> N
     context.ready = True
     stack.callback(setattr, context, "ready", False)  # noqa: FBT003 - the value of the attribute
     print(f"serving on http://{address}", flush=True)  # noqa: T201 - for the person, or script, that started it
+    if hooked is not None and config.webhooks is not None:
+        at = Listen(config.webhooks.listen.host, hooked.getsockname()[1])
+        print(f"webhooks on http://{at}", flush=True)  # noqa: T201 - as above
 
 
 async def _serve_webhooks(
@@ -173,8 +176,6 @@ async def _serve_webhooks(
     listener = WebhookListener(mounts, figures)
     stack.push_async_callback(listener.stop)
     await listener.start(bound, drain_seconds=config.limits.shutdown / 1e6)
-    address = Listen(config.webhooks.listen.host, bound.getsockname()[1])
-    _log.info("webhooks are served", extra={"url": f"http://{address}", "count": len(config.webhooks.webhooks)})
 
 
 def _mounts(service: Service, config: ServerConfig, api: Listen, environ: Mapping[str, str]) -> Mounts:
