@@ -1,5 +1,6 @@
 """Where a workflow stood at each event of its log: calls, answers, join sets, logs, frames; and nothing is written."""
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +18,7 @@ from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.wit_text import parse_function
 from obelisk_runtime.ports.store import ExecutionNotFound
 from obelisk_runtime.service import BytesMissing, Differs, EventNotFound, NotAWorkflow, Unfit
-from obelisk_runtime.service.debugging import Progress, SetClosed, Taken, Told, Waits
+from obelisk_runtime.service.debugging import Progress, SetClosed, SourceFrame, Symbol, Taken, Told, Waits
 from obelisk_runtime.service.replay import read_story
 from obelisk_runtime.testing.clock import SECOND, VirtualClock
 
@@ -270,3 +271,84 @@ async def test_what_cannot_be_looked_at_is_refused(site: Any, asleep: Any, activ
     other = await service.submit(Ffqn.parse("testing:fibo/fibo.fibo"), [1])
     with pytest.raises(NotAWorkflow):
         await service.debug(other.id, 0)
+
+
+INTERPRETER = """(component
+  (import "obelisk:types/backtrace@5.0.0" (instance $types
+    (type $symbol' (record
+      (field "func-name" (option string)) (field "file" (option string))
+      (field "line" (option u32)) (field "col" (option u32))))
+    (export "frame-symbol" (type $symbol (eq $symbol')))
+    (type $info' (record (field "module" string) (field "func-name" string) (field "symbols" (list $symbol))))
+    (export "frame-info" (type $info (eq $info')))
+    (type $backtrace' (record (field "frames" (list $info))))
+    (export "wasm-backtrace" (type (eq $backtrace')))))
+  (alias export $types "wasm-backtrace" (type $backtrace))
+  (import "obelisk:workflow/workflow-support-backtrace@6.0.0" (instance $support
+    (export "wasm-backtrace" (type $stated (eq $backtrace)))
+    (export "random-u64" (func
+      (param "min" u64) (param "max-exclusive" u64) (param "backtrace" (option $stated)) (result u64)))))
+  (core module $libc
+    (memory (export "mem") 1)
+    (data (i32.const 16) "app.js")
+    (data (i32.const 32) "main")
+    ;; at 64 a frame: module, function, one symbol, which is at 128: no function, file, line 7, column 3
+    (data (i32.const 64) "\\10\\00\\00\\00\\06\\00\\00\\00\\20\\00\\00\\00\\04\\00\\00\\00")
+    (data (i32.const 80) "\\80\\00\\00\\00\\01\\00\\00\\00")
+    (data (i32.const 140) "\\01\\00\\00\\00\\10\\00\\00\\00\\06\\00\\00\\00")
+    (data (i32.const 152) "\\01\\00\\00\\00\\07\\00\\00\\00\\01\\00\\00\\00\\03\\00\\00\\00"))
+  (core instance $c (instantiate $libc))
+  (core func $random (canon lower (func $support "random-u64") (memory (core memory $c "mem"))))
+  (core module $m
+    (import "host" "random" (func $random (param i64 i64 i32 i32 i32) (result i64)))
+    (import "c" "mem" (memory 1))
+    (func (export "run") (result i32)
+      (drop (call $random (i64.const 1) (i64.const 2) (i32.const 1) (i32.const 64) (i32.const 1)))
+      (drop (call $random (i64.const 3) (i64.const 4) (i32.const 0) (i32.const 0) (i32.const 0)))
+      (i32.const 0)))
+  (core instance $i (instantiate $m
+    (with "host" (instance (export "random" (func $random)))) (with "c" (instance $c))))
+  (func $run (result (result)) (canon lift (core func $i "run")))
+  (instance $app (export "run" (func $run)))
+  (export "test:app/app" (instance $app)))"""
+
+
+async def test_an_interpreted_guest_that_says_where_in_its_source_it_is_is_believed(site: Any) -> None:
+    app = ComponentSettings("app", ComponentKind.WORKFLOW, "app.wasm"), bytes(wat2wasm(INTERPRETER))
+    service = await site.start(app)
+    id_ = (await service.submit(Ffqn.parse("test:app/app.run"), [])).id
+    assert await service.wait(id_) == ev.Ok(None)
+    stated, silent = [await service.debug(id_, version) for version in (2, 3)]
+    assert stated.source == [SourceFrame("app.js", "main", [Symbol(None, "app.js", 7, 3)])]
+    assert (stated.call.got, silent.call.got) == (Told("1"), Told("3"))
+    assert silent.source == []
+
+
+async def test_a_fork_is_stepped_through_like_its_origin(
+    site: Any, workflow: Any, activity: Any, eventually: Any
+) -> None:
+    service = await site.start(workflow("fibo_workflow_tiny"), activity("fibo_tiny"))
+    origin = (await service.submit(Ffqn.parse("testing:fibo-workflow/workflow.fiboa-concurrent"), [10, 4])).id
+    assert await service.wait(origin) == ev.Ok("89")
+    fork = await service.trees.fork(origin, index(await site.log(origin), ev.AwaitedNext, 2), None)
+    assert await service.wait(fork) == ev.Ok("89")
+    scenes = [await service.debug(fork, version) for version in range((await site.store.get(fork)).version)]
+    assert [scene.difference for scene in scenes] == [None] * len(scenes)
+    assert scenes[-1].end == "to return ok(89)"
+
+
+async def test_few_guests_are_looked_at_at_once(
+    site: Any, asleep: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, id_ = await asleep()
+    assert not await service.deploy([sleeper(SPINS)])
+    monkeypatch.setattr("obelisk_runtime.service.debugging.DEBUG_SECONDS_MAX", 0.1)
+    begun = len(site.attempts(SLEEP.text))
+    looks = [asyncio.ensure_future(service.debug(id_, 2, service.components[0].digest)) for _ in range(5)]
+    await eventually(lambda: len(site.attempts(SLEEP.text)) > begun)
+    seen: list[int] = []
+    while not all(look.done() for look in looks):
+        seen.append(site.engine.engine.guests)
+        await asyncio.sleep(0)
+    assert max(seen) == 3, "the sleeper itself, and two"
+    assert all(isinstance(scene.difference, Unfit) for scene in await asyncio.gather(*looks))

@@ -38,6 +38,9 @@ RECORDS_MAX = 200
 RECORD_BYTES_MAX = 64 * 1024
 """Of all log records, the latest."""
 ASKED_CHARACTERS_MAX = 16 * 1024
+SOURCE_FRAMES_MAX = 64
+SYMBOLS_MAX = 16
+NAME_CHARACTERS_MAX = 1_024
 CUT = " … (cut)"
 
 
@@ -99,6 +102,25 @@ class HostCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Symbol:
+    """A place in a source file; what is not known is None."""
+
+    function: str | None
+    file: str | None
+    line: int | None
+    column: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFrame:
+    """A frame of an interpreted guest, as the guest tells it."""
+
+    module: str
+    function: str
+    symbols: Sequence[Symbol]
+
+
+@dataclass(frozen=True, slots=True)
 class Scene:
     """The guest at one event."""
 
@@ -116,6 +138,8 @@ class Scene:
     records_total: int = 0
     backtrace: tuple[str, ...] = ()
     """WebAssembly frames, innermost first: of the call, or of the trap that it ended with."""
+    source: Sequence[SourceFrame] = ()
+    """Where in its own source an interpreted guest said that it made the call, innermost first."""
     end: str | None = None
     """How it had ended by itself."""
     difference: Differs | Unfit | None = None
@@ -207,7 +231,7 @@ class _Stepping(Rehearsing):
         asked = _shortened(describe(unanswered(until.event)))
         assert isinstance(until.event, ev.HistoryEvent)
         call = HostCall(until.version, asked, self._got(until.event))
-        return replace(seen, call=call, backtrace=frames)
+        return replace(seen, call=call, backtrace=frames, source=_source(self._context.stated))
 
     async def to_the_end(self, scene: Scene) -> Scene:
         """The guest after its last call."""
@@ -281,6 +305,26 @@ class _ListeningContext(WorkflowContext):
 
     def _here(self) -> LogPlace:
         return LogPlace(self.run.history.position, self.run.history.now)
+
+
+def _source(stated: guest.Value) -> list[SourceFrame]:
+    """Of an `option<wasm-backtrace>`."""
+    frames: Sequence[guest.Value] = () if stated is None else stated["frames"][:SOURCE_FRAMES_MAX]
+    return [
+        SourceFrame(
+            _name(item["module"]), _name(item["func_name"]), [_symbol(it) for it in item["symbols"][:SYMBOLS_MAX]]
+        )
+        for item in frames
+    ]
+
+
+def _symbol(stated: guest.Value) -> Symbol:
+    function, file = (None if stated[name] is None else _name(stated[name]) for name in ("func_name", "file"))
+    return Symbol(function, file, stated["line"], stated["col"])
+
+
+def _name(text: str) -> str:
+    return text if len(text) <= NAME_CHARACTERS_MAX else text[:NAME_CHARACTERS_MAX] + CUT
 
 
 def _open_sets(history: History, sets: Sequence[JoinSet], at: Instant) -> list[OpenSet]:

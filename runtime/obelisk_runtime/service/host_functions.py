@@ -68,9 +68,20 @@ def _workflow_call(interface: str, name: str, type_: FunctionType) -> Call | Non
         case interfaces.Stub(function):
             return calls.stub(function, type_)
         case interfaces.HostFunction():
-            return _SUPPORT.get(name) if interface in _SUPPORT_INTERFACES else None
+            call = _SUPPORT.get(name) if interface in _SUPPORT_INTERFACES else None
+            return call if call is None or interface != WORKFLOW_SUPPORT_BACKTRACE else _stating(call)
         case _:
             return None
+
+
+def _stating(call: Call) -> Call:
+    """The form whose last argument says where in its source the guest is."""
+
+    def stated(context: WorkflowContext, arguments: tuple[Value, ...]) -> Value:
+        context.stated = arguments[-1]
+        return call(context, arguments)
+
+    return stated
 
 
 def _webhook_call(interface: str, name: str, type_: FunctionType) -> Call | None:

@@ -71,6 +71,8 @@ class WorkflowContext:
         """Handles of the guest by their `rep`."""
         self.dropped: list[JoinSetId] = []
         """Join sets whose handle the guest dropped; they close before its next host call is answered."""
+        self.stated: Value = None
+        """A `wasm-backtrace`: where in its own source an interpreted guest says that it makes its latest call."""
         self._last_rep = 0
         self._random = SeededStream(seed, "wasi")
         self._seed = seed

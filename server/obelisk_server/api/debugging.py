@@ -5,7 +5,7 @@ from typing import Annotated, assert_never
 from msgspec import UNSET, Meta, UnsetType
 
 from obelisk_runtime.core.ids import Digest, parse_execution_id
-from obelisk_runtime.service import EventNotFound, NotAWorkflow, Scene
+from obelisk_runtime.service import EventNotFound, NotAWorkflow, Scene, debugging
 from obelisk_runtime.service.debugging import Got, HostCall, OpenSet, Progress, SetClosed, Taken, Told, Waits
 from obelisk_server.api import answers, render, wire
 from obelisk_server.api.operations import AnyOperation, Call, Context, Operation, Reply
@@ -59,6 +59,21 @@ class OpenJoinSet(answers.Answer, frozen=True, kw_only=True):
     members_total: int
 
 
+class Symbol(answers.Answer, frozen=True, kw_only=True):
+    """A place in a source file; null where it is not known."""
+
+    function: str | None
+    file: str | None
+    line: int | None
+    column: int | None
+
+
+class SourceFrame(answers.Answer, frozen=True, kw_only=True):
+    module: str
+    function: str
+    symbols: list[Symbol]
+
+
 class LogLine(answers.Answer, frozen=True, kw_only=True):
     at: answers.Instant
     """By the workflow's own time."""
@@ -84,6 +99,8 @@ class Debugged(answers.Answer, frozen=True, kw_only=True):
     logs_total: int
     backtrace: list[str]
     """WebAssembly frames, innermost first."""
+    source: list[SourceFrame]
+    """Where in its own source an interpreted guest said that it made the call, innermost first."""
     end: str | None
     """How it had ended by itself."""
     difference: answers.Json | None
@@ -114,9 +131,17 @@ def _debugged(execution_id: str, scene: Scene) -> Debugged:
         ],
         logs_total=scene.records_total,
         backtrace=list(scene.backtrace),
+        source=[_frame(frame) for frame in scene.source],
         end=scene.end,
         difference=None if scene.difference is None else difference_json(scene.difference),
     )
+
+
+def _frame(frame: debugging.SourceFrame) -> SourceFrame:
+    symbols = [
+        Symbol(function=item.function, file=item.file, line=item.line, column=item.column) for item in frame.symbols
+    ]
+    return SourceFrame(module=frame.module, function=frame.function, symbols=symbols)
 
 
 def _call(call: HostCall) -> DebuggedCall:

@@ -45,6 +45,9 @@ def _lines(answer: Json) -> Iterator[str]:
     if answer["backtrace"]:
         yield "backtrace"
         yield from (f"  {frame}" for frame in answer["backtrace"])
+    if answer["source"]:
+        yield "source"
+        yield from (f"  {line}" for frame in answer["source"] for line in _source(frame))
     if answer["difference"] is not None:
         yield "it could not be brought there"
         yield difference_text(answer["difference"])
@@ -76,6 +79,12 @@ def _join_set(join_set: Json) -> Iterator[str]:
     yield from _more("before", join_set["members_total"] - len(join_set["members"]))
     for member in join_set["members"]:
         yield f"  {member['state']:9}  {member['id']}  {member['function'] or 'delay'}"
+
+
+def _source(frame: Json) -> Iterator[str]:
+    for symbol in frame["symbols"] or ({"file": None, "line": None, "column": None},):
+        place = ":".join(str(part) for part in (symbol["file"], symbol["line"], symbol["column"]) if part is not None)
+        yield f"{frame['function']} at {place or frame['module']}"
 
 
 def _more(what: str, count: int) -> Iterator[str]:
