@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from obelisk_runtime import wasi
+from obelisk_runtime.core.deployment import Access, DirectoryGrant
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.engine import EngineSettings, WasmtimeEngine
 from obelisk_runtime.ports.engine import Dropped, GuestCall, GuestLimits, GuestOutcome, Returned, Trapped
@@ -50,9 +51,14 @@ async def start(component: bytes, cache_folder: Path) -> AsyncIterator[Start]:
     linked = compiled.link(binding.functions, binding.destructors)
 
     def start(world: ScriptedWorld, source: str) -> GuestCall:
-        return linked.start(RUN, (source,), Context(wasi.WasiState(world)), GuestLimits())
+        context = Context(wasi.WasiState(world))
+        started.append(context)
+        return linked.start(RUN, (source,), context, GuestLimits())
 
+    started: list[Context] = []
     yield start
+    for context in started:
+        context.wasi.close()
     await engine.close()
 
 
@@ -164,3 +170,64 @@ answer = sorted(os.environ), hash("text"), random.random(), secrets.token_hex(8)
     assert isinstance(outcomes[0], Returned)
     assert worlds[0].written == worlds[1].written
     assert worlds[0].waits == worlds[1].waits
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    data = tmp_path / "data"
+    (data / "sub").mkdir(parents=True)
+    (data / "file").write_text("hello")
+    (data / "in").symlink_to("sub")
+    (data / "out").symlink_to("/etc/passwd")
+    return data
+
+
+@pytest.mark.parametrize(
+    ("source", "answer"),
+    [
+        ("answer = open('/data/file').read()", "hello"),
+        ("answer = sorted(os.listdir('/data'))", ["file", "in", "out", "sub"]),
+        ("answer = [(path, sorted(names)) for path, _, names in os.walk('/data')]", None),
+        ("answer = open('/data/new', 'w').write('x' * 300_000); answer = os.path.getsize('/data/new')", 300_000),
+        ("open('/data/file', 'a').write(' world'); answer = open('/data/file').read()", "hello world"),
+        (
+            "f = open('/data/file', 'r+'); f.seek(2); f.write('LL'); f.close(); answer = open('/data/file').read()",
+            "heLLo",
+        ),
+        ("os.makedirs('/data/in/x/y'); os.rmdir('/data/sub/x/y'); answer = os.listdir('/data/sub')", ["x"]),
+        (
+            "os.rename('/data/file', '/data/moved'); os.utime('/data/moved', (1, 2)); answer = os.stat('/data/moved')[8]",
+            2,
+        ),
+        ("os.symlink('file', '/data/link'); answer = os.readlink('/data/link'), open('/data/link').read()", None),
+        ("os.truncate('/data/file', 2); answer = open('/data/file').read()", "he"),
+        ("os.chdir('/data'); answer = open('file').read()", "hello"),
+    ],
+)
+async def test_python_works_with_the_files_of_a_directory_that_it_was_granted(
+    run: Run, data: Path, source: str, answer: object
+) -> None:
+    world = ScriptedWorld(directories=[DirectoryGrant(str(data), "/data", Access.READ_WRITE)])
+    outcome = await run(world, source)
+    assert isinstance(outcome, Returned)
+    assert "ok" in outcome.value, outcome
+    assert answer is None or outcome == ok(answer)
+
+
+async def test_python_sees_why_it_may_not(run: Run, data: Path) -> None:
+    world = ScriptedWorld(directories=[DirectoryGrant(str(data), "/data", Access.READ_ONLY)])
+    attempts = {
+        "open('/data/out')": "PermissionError: [Errno 63] Operation not permitted",
+        "open('/data/../data/file')": "PermissionError: [Errno 63] Operation not permitted",
+        "open('/data/new', 'w')": "OSError: [Errno 69] Read-only file system",
+        "open('/data/file', 'a')": "OSError: [Errno 69] Read-only file system",
+        "os.unlink('/data/file')": "OSError: [Errno 69] Read-only file system",
+        "open('/data/nothing')": "FileNotFoundError",
+        "open('/other/file')": "FileNotFoundError",
+        "os.listdir('/data/file')": "NotADirectoryError",
+        "open('/data/sub')": "IsADirectoryError",
+    }
+    for attempt, error in attempts.items():
+        outcome = await run(world, attempt)
+        assert isinstance(outcome, Returned), (attempt, outcome)
+        assert outcome.value["err"].startswith(error), (attempt, outcome)

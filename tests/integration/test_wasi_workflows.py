@@ -167,6 +167,17 @@ asyncio.run(main(sys.argv[1], sys.argv[2], sys.argv[3:]))
 """
 
 
+async def test_a_join_set_that_was_dropped_is_closed_before_a_clock_is_waited_for(
+    site: Any, activity: Any, workflow: Any, run: Any
+) -> None:
+    """Each step of the workflow waits on the clock, and ends with dropping its join set."""
+    service = await site.start(activity("fibo_tiny"), workflow("wanderer_python"))
+    execution_id, _ = await run(service, WANDER, [2])
+    log = [type(event) for event in await site.log(execution_id)]
+    first_wait, second_wait = (place for place, kind in enumerate(log) if kind is ev.DelaySubmitted)
+    assert first_wait < log.index(ev.JoinSetCreated) < log.index(ev.JoinSetClosed) < second_wait
+
+
 async def test_an_ordinary_python_workflow_replays_in_another_process_a_hundred_times_of_a_hundred(
     site: Any, activity: Any, workflow: Any, run: Any, compiled: Path, tmp_path: Path
 ) -> None:
