@@ -73,8 +73,11 @@ export function useFeed(path: string | null, changed: (change: Change) => void):
   }, [path]);
 }
 
-/** Calls at most once in an interval, and once more at its end if it was called meanwhile. */
-export function useThrottled(call: () => void, milliseconds: number): () => void {
+/**
+ * Calls at most once in an interval, and once more at its end if it was called meanwhile. `gather` milliseconds pass before
+ * the first call, for what comes together.
+ */
+export function useThrottled(call: () => void, milliseconds: number, gather = 0): () => void {
   const latest = useRef(call);
   latest.current = call;
   const timer = useRef<{ handle: number | null; again: boolean }>({ handle: null, again: false });
@@ -94,7 +97,8 @@ export function useThrottled(call: () => void, milliseconds: number): () => void
       latest.current();
       state.handle = window.setTimeout(rest, milliseconds);
     };
-    latest.current();
-    state.handle = window.setTimeout(rest, milliseconds);
-  }, [milliseconds]);
+    state.again = true;
+    if (gather > 0) state.handle = window.setTimeout(rest, gather);
+    else rest();
+  }, [milliseconds, gather]);
 }

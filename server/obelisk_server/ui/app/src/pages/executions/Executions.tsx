@@ -26,7 +26,7 @@ export function Executions(): JSX.Element {
   const counts = useLoad(`counts ${filters.children}`, (signal) =>
     get<JsonObject>(`/v1/executions/counts${filters.children ? "?children=true" : ""}`, signal),
   );
-  const recount = useThrottled(counts.reload, COUNTS_MS);
+  const recount = useThrottled(counts.reload, COUNTS_MS, COUNTS_MS / 2);
   useFeed(filters.children ? "/v1/stream?children=true" : "/v1/stream", ({ name, data }) => {
     recount();
     if (name === "execution") list.put(data as unknown as Summary);

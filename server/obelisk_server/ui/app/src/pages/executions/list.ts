@@ -1,6 +1,6 @@
 /** The list as it is loaded page by page and changed by what happens meanwhile. */
 
-import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Refused, get, withQuery } from "../../wire/client.ts";
 import { useThrottled } from "../../wire/hooks.ts";
 import type { Page, Summary } from "../../wire/shapes.ts";
@@ -9,6 +9,7 @@ import { type Filters, queryOf } from "./filters.ts";
 /** A list that was scrolled this far is not loaded any further. */
 export const ITEMS_MAX = 20_000;
 const FRESHEN_MS = 1_000;
+const GATHER_MS = 250;
 const EMPTY_PAGES_MAX = 20;
 
 type Shown = { items: Summary[]; cursor: string | null; complete: boolean };
@@ -78,9 +79,10 @@ export function useList(filters: Filters): List {
       }),
     [run],
   );
-  const freshen = useThrottled(freshenNow, FRESHEN_MS);
+  const freshen = useThrottled(freshenNow, FRESHEN_MS, GATHER_MS);
 
-  useEffect(() => {
+  // before the first picture: the list is what takes longest
+  useLayoutEffect(() => {
     current.current.stop.abort();
     current.current = { ...current.current, key, busy: false, stop: new AbortController() };
     freshenNow();
