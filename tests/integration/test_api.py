@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from api_server import CANCELLABLE, FIBOA, LIMITS, LONG, SLEEP, Api, tiny
 from obelisk_runtime.core.deployment import ComponentKind
+from obelisk_server.api import listener
 from obelisk_server.api.listener import REQUESTS_MAX
 
 # Submitting
@@ -512,6 +513,19 @@ async def test_readiness_is_told_apart_from_health(api: Api) -> None:
     assert answer.status == 503
     assert answer.headers["Retry-After"] == "1"
     assert (await api.get("/healthz")).status == 200
+
+
+async def test_a_body_that_comes_too_slowly_is_refused(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "BODY_SECONDS_MAX", 0.05)
+    host, port = api.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = (
+        f"POST /v1/executions HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{{"
+    )
+    writer.write(head.encode())
+    answer = await reader.readuntil(b"\r\n")
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 408")
 
 
 async def test_a_server_that_stops_answers_those_who_wait(api: Api) -> None:

@@ -130,7 +130,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
 def test_a_followed_submit_prints_progress_and_then_the_result(served: Cli) -> None:
     ended = served.run("execution", "submit", "fiboa", "[10, 5]", "--follow")
     assert (ended.code, ended.out) == (0, '{"ok":89}\n')
-    assert "5 children finished" in ended.err
+    assert "5 children done" in ended.err
 
 
 def test_a_followed_submit_in_json_prints_one_object(served: Cli) -> None:

@@ -40,6 +40,8 @@ BODY_MARGIN_BYTES = 64 * 1024
 """What a body may have beside the largest payload."""
 REQUESTS_MAX = 10_000
 """Requests that are answered at once, waiting ones included."""
+BODY_SECONDS_MAX = 60.0
+"""How long a client may take to send a body."""
 WRITE_SECONDS_MAX = 60.0
 """How long a client of a stream may take to read a part of it."""
 CLOSE_SECONDS = 5.0
@@ -139,7 +141,11 @@ class Listener:
     async def _body(self, request: web.BaseRequest, operation: AnyOperation) -> Any:
         if request.content_type != JSON:
             raise refusals.UnsupportedMediaType(request.headers.get("Content-Type", ""))
-        raw = await read_body(request, operation.body_bytes_max or self._body_bytes_max)
+        try:
+            async with asyncio.timeout(BODY_SECONDS_MAX):
+                raw = await read_body(request, operation.body_bytes_max or self._body_bytes_max)
+        except TimeoutError:
+            raise refusals.TooSlow(BODY_SECONDS_MAX) from None
         if not raw and issubclass(operation.body, wire.Nothing):
             return operation.body()
         try:

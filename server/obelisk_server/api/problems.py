@@ -33,6 +33,7 @@ PROBLEMS: dict[type[ObeliskError], ProblemType] = {
     BodyCutOff: ProblemType(400, "malformed-body", "The body is not complete"),
     refusals.InvalidRequest: ProblemType(400, "invalid-request", "The request is not valid"),
     refusals.ForeignRequest: ProblemType(403, "foreign-request", "The request is not meant for this server"),
+    refusals.TooSlow: ProblemType(408, "too-slow", "The request took too long to arrive"),
     refusals.PathNotFound: ProblemType(404, "path-not-found", "There is nothing here"),
     refusals.MethodNotAllowed: ProblemType(405, "method-not-allowed", "This method is not possible here"),
     BodyTooLarge: ProblemType(413, "body-too-large", "The body is too large", lambda e: {"limit": e.limit}),
@@ -111,7 +112,7 @@ COMPONENT = (BytesMissing, BrokenBytes)
 """Of any operation that runs a component which is not deployed."""
 ANY = (refusals.ForeignRequest, refusals.InvalidRequest, refusals.TooManyRequests)
 """Of any request."""
-BODY = (refusals.MalformedBody, BodyCutOff, BodyTooLarge, refusals.UnsupportedMediaType)
+BODY = (refusals.MalformedBody, BodyCutOff, BodyTooLarge, refusals.TooSlow, refusals.UnsupportedMediaType)
 """Of any request with a body."""
 
 

@@ -42,6 +42,11 @@ class NotReady(ObeliskError):
     """The server starts or stops."""
 
 
+class TooSlow(ObeliskError):
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the body was not complete after {seconds:.0f} s")
+
+
 class TokenNeeded(ObeliskError):
     """A call for many executions without the token of a dry run with the same filter."""
 

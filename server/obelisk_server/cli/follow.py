@@ -92,12 +92,17 @@ class Follow:
             return
         self._shown_at = elapsed
         self._clear()
-        line = f"{elapsed:7.1f} s  {state_text(execution)}, {self._finished_children} children finished"
+        line = f"{elapsed:7.1f} s  {state_text(execution)}{children_text(self._finished_children)}"
         click.echo(line, err=True, nl=last or not self._live)
 
     def _clear(self) -> None:
         if self._live:
             click.echo("\r\x1b[K", err=True, nl=False)
+
+
+def children_text(finished: int) -> str:
+    """Nothing of what has none, such as an activity."""
+    return "" if finished == 0 else ", 1 child done" if finished == 1 else f", {finished} children done"
 
 
 def state_text(execution: Json) -> str:

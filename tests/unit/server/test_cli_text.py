@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from obelisk_server.cli.failure import Failure
-from obelisk_server.cli.follow import state_text
+from obelisk_server.cli.follow import children_text, state_text
 from obelisk_server.cli.output import print_fields, print_table, visible
 from obelisk_server.cli.params import params_text, tags_of
 
@@ -25,6 +25,11 @@ def test_text_of_a_guest_cannot_steer_the_terminal() -> None:
 )
 def test_where_an_execution_stands_is_said_in_words(fields: dict[str, object], text: str) -> None:
     assert state_text({"lifecycle": "active", **fields}) == text
+
+
+@pytest.mark.parametrize(("finished", "text"), [(0, ""), (1, ", 1 child done"), (500, ", 500 children done")])
+def test_children_are_told_of_only_if_there_are_any(finished: int, text: str) -> None:
+    assert children_text(finished) == text
 
 
 def test_params_are_sent_as_they_were_typed() -> None:
