@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -355,6 +356,31 @@ async def test_a_secret_may_be_in_a_file(hooks: Hooks) -> None:
     await hooks.use(SIGNED.replace('env = "KEY"', 'file = "key"'))
     headers = {"X_User": "ann", "X_GitHub_Delivery": "d", "X_Hub_Signature_256": signature(b"x")}
     assert (await hooks.post("/orders/7", b"x", **headers)).status == 202
+
+
+# The example of the README
+
+README = (COMPONENTS.parent / "README.md").read_text(encoding="utf-8")
+
+
+async def test_the_example_of_the_readme_takes_deliveries(hooks: Hooks, tmp_path: Path) -> None:
+    (config,) = re.findall(r"```toml\n(\[secrets\]\nGITHUB.*?)```", README, re.DOTALL)
+    (type_,) = re.findall(r"`example:ci/ci.build: (func.*?)`", README)
+    (delivery, execution_id) = re.findall(r"x-github-delivery: ([^']*)'.*?(E_\w{26})", README, re.DOTALL)[0]
+    stub = f'[[stub]]\nfunction = "example:ci/ci.build"\nparams = "{type_}"\n'
+    await hooks.use(stub + config.replace("GITHUB_WEBHOOK_SECRET", "KEY"))
+    body = json.dumps({"repository": {"full_name": "a/b"}, "after": "c0ffee"}).encode()
+    answer = await hooks.post(
+        "/github",
+        body,
+        Content_Type="application/json",
+        X_GitHub_Event="push",
+        X_GitHub_Delivery=delivery,
+        X_Hub_Signature_256=signature(body),
+    )
+    assert (answer.status, answer.body["id"]) == (202, execution_id)
+    (created,) = await hooks.created()
+    assert created.params == '["push","a/b","c0ffee"]'
 
 
 # A function with code
