@@ -273,6 +273,61 @@ async def test_what_cannot_be_looked_at_is_refused(site: Any, asleep: Any, activ
         await service.debug(other.id, 0)
 
 
+WAITS = """(component
+  (import "wasi:io/poll@0.2.1" (instance $poll
+    (export "pollable" (type $pollable (sub resource)))
+    (export "poll" (func (param "in" (list (borrow $pollable))) (result (list u32))))))
+  (alias export $poll "pollable" (type $pollable))
+  (import "wasi:clocks/monotonic-clock@0.2.3" (instance $clock
+    (alias outer 1 $pollable (type $outer))
+    (export "pollable" (type $p (eq $outer)))
+    (export "now" (func (result u64)))
+    (export "subscribe-duration" (func (param "when" u64) (result (own $p))))))
+  (core module $libc
+    (memory (export "mem") 1)
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 256)))
+  (core instance $c (instantiate $libc))
+  (core func $wait (canon lower (func $poll "poll") (memory (core memory $c "mem")) (realloc (core func $c "realloc"))))
+  (core func $subscribe (canon lower (func $clock "subscribe-duration")))
+  (core func $now (canon lower (func $clock "now")))
+  (core module $m
+    (import "c" "mem" (memory 1))
+    (import "host" "wait" (func $wait (param i32 i32 i32)))
+    (import "host" "subscribe" (func $subscribe (param i64) (result i32)))
+    (import "host" "now" (func $now (result i64)))
+    (func $look (drop (call $now)))
+    (func $nap (param $at i32)
+      (i32.store (local.get $at) (call $subscribe (i64.const 3600000000000)))
+      (i32.store offset=4 (local.get $at) (call $subscribe (i64.const 7200000000000)))
+      (call $wait (local.get $at) (i32.const 2) (i32.const 16)))
+    (func (export "run") (result i32)
+      (call $look) (call $nap (i32.const 32)) (call $look) (call $nap (i32.const 48)) (i32.const 0)))
+  (core instance $i (instantiate $m (with "c" (instance $c)) (with "host" (instance
+    (export "wait" (func $wait)) (export "subscribe" (func $subscribe)) (export "now" (func $now))))))
+  (func $run (result (result)) (canon lift (core func $i "run")))
+  (instance $app (export "run" (func $run)))
+  (export "test:app/app" (instance $app)))"""
+
+
+async def test_a_guest_that_waits_on_a_clock_of_wasi_is_seen_there_with_its_frames(
+    site: Any, clock: VirtualClock, eventually: Any
+) -> None:
+    app = ComponentSettings("app", ComponentKind.WORKFLOW, "app.wasm"), bytes(wat2wasm(WAITS))
+    service = await site.start(app, clock=clock)
+    id_ = (await service.submit(Ffqn.parse("test:app/app.run"), [])).id
+    for version in (2, 3):
+        await eventually(lambda version=version: has_events(site, id_, version + 1))
+        scene = await service.debug(id_, version)
+        assert (scene.call.version, scene.call.got, scene.difference) == (version, Waits(), None)
+        assert [frame.partition(" ")[0] for frame in scene.backtrace] == ["nap", "function"]
+        clock.advance(HOUR)
+    assert await service.wait(id_) == ev.Ok(None)
+
+
+async def has_events(site: Any, id_: ExecutionId, count: int) -> bool:
+    return (await site.store.get(id_)).version >= count
+
+
 INTERPRETER = """(component
   (import "obelisk:types/backtrace@5.0.0" (instance $types
     (type $symbol' (record

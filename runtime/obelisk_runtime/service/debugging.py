@@ -212,10 +212,12 @@ class _Stepping(Rehearsing):
         component: DeployedComponent,
         codec: FunctionCodec,
         until: ev.Recorded | None,
+        last_reading: int | None = None,
     ) -> None:
+        """`last_reading`: see `_ListeningContext`."""
         self._up_to = _UpTo(story, until)
         super().__init__(node, story, component, codec, self._up_to)
-        self._context = _ListeningContext(self, self.seed)
+        self._context = _ListeningContext(self, self.seed, last_reading)
 
     async def to(self, until: ev.Recorded, scene: Scene) -> Scene:
         """The guest in this call."""
@@ -227,11 +229,20 @@ class _Stepping(Rehearsing):
             assert isinstance(verdict, Differs), "a guest that asks for all that is recorded comes to this call"
             return replace(self._seen(scene), difference=verdict, backtrace=verdict.position)
         seen = self._seen(scene, until.at)
-        frames = outcome.backtrace if isinstance(outcome, guest.Trapped) else ()
+        frames = await self._frames_of_wait(until) if self._context.waits else _frames(outcome)
         asked = _shortened(describe(unanswered(until.event)))
         assert isinstance(until.event, ev.HistoryEvent)
         call = HostCall(until.version, asked, self._got(until.event))
         return replace(seen, call=call, backtrace=frames, source=_source(self._context.stated))
+
+    async def _frames_of_wait(self, until: ev.Recorded) -> tuple[str, ...]:
+        """Of a call of WASI that waits: the guest was suspended by then, and a suspended guest has no frames to tell.
+
+        The call read the clock before that, so a second run is stopped there.
+        """
+        last = self._context.readings - 1
+        again = _Stepping(self.node, self._story, self.component, self._codec, until, last)
+        return _frames(await again.play(again._context, DEBUG_SECONDS_MAX))
 
     async def to_the_end(self, scene: Scene) -> Scene:
         """The guest after its last call."""
@@ -239,8 +250,7 @@ class _Stepping(Rehearsing):
         if isinstance(outcome, Unfit):
             return replace(self._seen(scene), difference=outcome)
         verdict = self.verdict(outcome)
-        frames = outcome.backtrace if isinstance(outcome, guest.Trapped) else ()
-        seen = replace(self._seen(scene), backtrace=frames)
+        seen = replace(self._seen(scene), backtrace=_frames(outcome))
         if isinstance(verdict, Differs):
             return replace(seen, difference=verdict)
         return replace(seen, end=_shortened(end_text(self.end_of(outcome)) or ""))
@@ -298,13 +308,35 @@ class _Kept:
 
 
 class _ListeningContext(WorkflowContext):
-    def __init__(self, run: Rehearsing, seed: bytes) -> None:
+    """`last_reading`: the reading of the clock, counted from 1, in which the guest is stopped; None: in none."""
+
+    def __init__(self, run: Rehearsing, seed: bytes, last_reading: int | None) -> None:
         super().__init__(run, seed)
+        self.readings = 0
+        """How often the clock was read."""
+        self.waits = False
+        """A call of WASI waits."""
+        self._last_reading = last_reading
         self.kept = _Kept(run.node.logs.redact)
         self._log = GuestLog(self.kept, run.id, run.node.limits)
 
+    def wall_clock(self) -> Instant:
+        self.readings += 1
+        if self.readings == self._last_reading:
+            raise _Reached
+        return super().wall_clock()
+
+    async def wait(self, nanoseconds: int) -> None:
+        self.waits = True
+        await super().wait(nanoseconds)
+        self.waits = False
+
     def _here(self) -> LogPlace:
         return LogPlace(self.run.history.position, self.run.history.now)
+
+
+def _frames(outcome: guest.GuestOutcome | Unfit) -> tuple[str, ...]:
+    return outcome.backtrace if isinstance(outcome, guest.Trapped) else ()
 
 
 def _source(stated: guest.Value) -> list[SourceFrame]:
