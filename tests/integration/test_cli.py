@@ -154,6 +154,18 @@ def test_a_submit_prints_the_id_that_other_commands_take(served: Cli) -> None:
     assert [json.loads(line)["outcome"] for line in responses] == [{"ok": 89}]
 
 
+def test_lists_are_narrowed_and_turned_round(served: Cli) -> None:
+    first, second = (served.json("execution", "submit", "fiboa", f"[{n}, 0]", "--follow")["id"] for n in (7, 8))
+
+    def ids(*options: str) -> list[str]:
+        return [item["id"] for item in served.json("execution", "list", "--function", "fiboa", *options)["items"]]  # type: ignore[index, union-attr]
+
+    assert ids("--created-since", "1h", "--oldest-first")[-2:] == [first, second]
+    assert ids("--text", "[7,0]") == [first]
+    assert ids("--id", str(second)) == [second]
+    assert ids("--finished-before", "1h") == []
+
+
 def test_a_workflow_is_looked_at_where_it_stood_at_an_event(served: Cli) -> None:
     execution_id = served.run("execution", "submit", "fiboa", "[10, 2]", "--follow", "--json").out
     execution_id = json.loads(execution_id)["id"]

@@ -98,18 +98,28 @@ def _follow(client: Client, execution_id: str, *, as_json: bool) -> None:
 
 
 @execution.command("list")
-@click.option("--function", help="How the function's full name begins.")
+@click.option("--function", help="How the function's full name begins, or an end of it that only one function has.")
 @click.option("--status", multiple=True, help="pending, locked, blocked, finished, paused or cancelling.")
 @click.option("--result", multiple=True, help="ok, err, or a kind of failure such as timed-out.")
 @click.option("--tag", multiple=True, metavar="KEY=VALUE")
 @click.option("--parent", help="Only children of this execution.")
+@click.option("--id", help="How the id begins.")
+@click.option("--digest", help="Workflows that are pinned to this component.")
+@click.option("--text", help="In the JSON of parameters or result, or in the reason of a failure.")
+@click.option("--created-since", metavar="TIME|DURATION", help="Created then or later; a duration: so long ago.")
+@click.option("--created-before", metavar="TIME|DURATION")
+@click.option("--finished-since", metavar="TIME|DURATION")
+@click.option("--finished-before", metavar="TIME|DURATION")
 @click.option("--children", is_flag=True, help="Children too.")
+@click.option("--oldest-first", is_flag=True, help="In the order of creation.")
 @click.option("--limit", type=click.IntRange(1, PAGE_MAX), default=50, show_default=True)
 @click.option("--cursor", help="Go on where an earlier page ended.")
 @client_command
-def list_executions(client: Client, *, as_json: bool, children: bool, **query: Any) -> None:
+def list_executions(client: Client, *, as_json: bool, children: bool, oldest_first: bool, **query: Any) -> None:
     """List executions, newest first."""
-    page = client.call("list-executions", query={**query, "children": "true" if children else None})
+    flags = {"children": children, "oldest_first": oldest_first}
+    given = {name: "true" for name, flag in flags.items() if flag}
+    page = client.call("list-executions", query={**query, **given})
     if as_json:
         print_json(page)
         return
