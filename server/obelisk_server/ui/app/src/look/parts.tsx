@@ -1,7 +1,7 @@
 /** Small things that every page is made of. */
 
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Refused } from "../wire/client.ts";
 import { Link, componentPath, executionPath } from "../router.tsx";
 import { ago, clockTime, duration, micros, useNow } from "./time.ts";
@@ -144,9 +144,8 @@ type DialogProps = { title: string; onClose: () => void; children: ComponentChil
 /** A modal dialog; Escape and the page behind close it. */
 export function Dialog({ title, onClose, children }: DialogProps): JSX.Element {
   const element = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
-    element.current?.showModal();
-  }, []);
+  // before anything else can happen: what is typed next is meant for the dialog
+  useLayoutEffect(() => element.current!.showModal(), []);
   return (
     <dialog
       ref={element}
