@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import fairness
 import guests
 import memory
+import pages
 import recovery
 import retention
 import speed
@@ -23,6 +24,7 @@ ITEMS: Mapping[str, Item] = {
     "DB": speed.size,
     "RP": recovery.replay,
     "UI": speed.listed,
+    "PAGE": pages.shown,
     "RET": retention.deleted,
     "WASI": guests.world,
     "START": guests.started,
