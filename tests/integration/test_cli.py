@@ -38,6 +38,9 @@ location = "fibo_workflow_tiny.wasm"
 [[workflow]]
 name = "sleeper"
 location = "sleeper.wasm"
+[[stub]]
+function = "testing:approval/desk.decide"
+params = "func(order: u64) -> result<bool, string>"
 """
 
 
@@ -185,6 +188,31 @@ def test_a_workflow_is_looked_at_where_it_stood_at_an_event(served: Cli) -> None
     assert served.run("execution", "debug", execution_id, "--version", "1", "--component", digest).code == 4
 
 
+def test_a_stub_is_answered_once(served: Cli) -> None:
+    execution_id = served.run("execution", "submit", "desk.decide", "[7]").out.strip()
+    wrong = served.run("execution", "stub", execution_id, '{"ok":7}')
+    assert (wrong.code, "expected bool" in wrong.err) == (2, True)
+    assert served.run("execution", "stub", execution_id, '{"ok":true}').code == 0
+    assert served.run("execution", "stub", execution_id, '{"ok": true}').code == 0
+    other = served.run("execution", "stub", execution_id, '{"ok":false}')
+    assert (other.code, "another result" in other.err) == (4, True)
+    assert served.json("execution", "get", execution_id)["result"] == {"ok": True}
+
+
+def test_a_submit_begins_at_a_time_or_after_a_while_or_when_it_is_resumed(served: Cli) -> None:
+    submit = "execution", "submit", "sleeper.sleep", "[1]"
+    at = served.run(*submit, "--at", "2100-01-01T00:00:00Z").out.strip()
+    assert served.json("execution", "get", at)["due"] == "2100-01-01T00:00:00.000000Z"
+    later = served.run(*submit, "--in", "1h").out.strip()
+    assert served.json("execution", "why", later)["because"] == "due later"
+    paused = served.run(*submit, "--paused").out.strip()
+    assert served.json("execution", "why", paused)["because"] == "paused"
+    assert served.run("execution", "resume", paused).out.strip() == "resumed"
+    assert served.run("execution", "follow", paused).code == 0
+    assert served.run("execution", "cancel", later).code == 4
+    assert served.run("execution", "terminate", later).out.strip() == "cancelling"
+
+
 def test_an_execution_that_ends_in_an_err_has_its_own_exit_code(served: Cli) -> None:
     execution_id = served.run("execution", "submit", "sleep-cancellable", "[3600000]").out.strip()
     assert served.run("execution", "cancel", execution_id).out.strip() in ("cancelled", "cancelling")
@@ -286,7 +314,7 @@ def test_an_error_in_json_is_the_problem(served: Cli) -> None:
 
 def test_functions_and_components_are_listed(served: Cli) -> None:
     assert "func(n: u8, iterations: u32) -> result<u64>" in served.run("function", "list").out
-    assert len(served.json("function", "list")["items"]) == 6  # type: ignore[arg-type]
+    assert len(served.json("function", "list")["items"]) == 7  # type: ignore[arg-type]
     assert "fibo-workflow" in served.run("component", "list").out
 
 

@@ -74,6 +74,7 @@ async def deploy(site: Any, activity: Any, run: Any, http: HttpClient) -> Any:
     return deploy
 
 
+@pytest.mark.parametrize("storage", ["memory", "sqlite"])
 async def test_requests_are_sent_and_recorded_by_attempt(deploy: Any, server: Honest) -> None:
     fetch = await deploy()
     url = f"http://{server.authority}"

@@ -109,6 +109,7 @@ async def test_waiting_for_the_first_of_two_clocks_is_one_durable_delay(
     assert isinstance(await service.replay(execution_id), Matches)
 
 
+@pytest.mark.parametrize("storage", ["memory", "sqlite"])
 @pytest.mark.parametrize("made", [False, True], ids=["last write lost", "last write made"])
 async def test_killed_at_any_write_it_ends_alike_and_has_printed_once(
     site: Any, text_workflow: Any, mortal: Any, run: Any, *, made: bool

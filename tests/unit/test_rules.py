@@ -168,6 +168,18 @@ WORKFLOWS = {
         "test_a_recorded_random_stays_and_the_next_one_after_a_restart_is_another",
         "test_a_drawn_value_is_chosen_once_and_recorded",
     ),
+    "randomness and clocks of WASI are those of the log, in whichever process": (
+        "test_an_ordinary_python_workflow_replays_in_another_process_a_hundred_times_of_a_hundred",
+        "test_killed_at_any_write_it_ends_alike_and_has_printed_once",
+    ),
+    "waiting on a clock is a durable delay": (
+        "test_waiting_for_the_first_of_two_clocks_is_one_durable_delay",
+        "test_a_guest_that_waits_on_a_clock_of_wasi_is_seen_there_with_its_frames",
+    ),
+    "timeouts are delays raced in a join set": (
+        "test_closing_the_set_of_a_race_cancels_the_slow_activity_within_a_second",
+        "test_killed_at_any_write_it_ends_once_and_as_if_nothing_had_happened",
+    ),
     "a deadline is inherited by children": ("test_children_inherit_the_deadline",),
     "who computes without end starves nobody": (
         "test_two_computing_guests_take_turns_on_the_loop",
@@ -199,6 +211,9 @@ ACTIVITIES = {
     "every attempt is in the log with its reason and what it wrote": (
         "test_every_attempt_is_in_the_log_with_its_reason_and_what_it_wrote",
     ),
+    "every attempt has the requests that it made": (
+        "test_each_attempt_records_its_own", "test_requests_are_sent_and_recorded_by_attempt",
+    ),
     "the attempt timeout has nothing to do with leases": (
         "test_an_attempt_that_outlasts_many_leases_is_not_lost_while_its_executor_beats",
     ),
@@ -217,7 +232,7 @@ ACTIVITIES = {
     ),
     "a stub is answered once: the same again is fine, another value a conflict, a wrong type named": (
         "test_a_stub_that_a_workflow_awaits_is_answered_from_outside_once",
-        "test_a_stub_awaited_by_a_workflow_is_answered_over_the_api_once",
+        "test_a_stub_awaited_by_a_workflow_is_answered_over_the_api_once", "test_a_stub_is_answered_once",
         "test_it_answers_as_the_interface_says",
     ),
 }  # fmt: skip
@@ -257,7 +272,12 @@ CONTROL = {
         "test_pausing_and_resuming_are_idempotent_and_say_what_they_did",
         "test_a_response_that_arrives_while_a_workflow_is_paused_is_not_lost_and_does_not_wake_it",
     ),
-    "submit paused": ("test_a_workflow_submitted_paused_does_not_run_until_it_is_resumed",),
+    "submit paused, at a time, or after a while": (
+        "test_a_workflow_submitted_paused_does_not_run_until_it_is_resumed",
+        "test_an_execution_that_is_due_later_begins_then",
+        "test_a_submit_begins_at_a_time_or_after_a_while_or_when_it_is_resumed",
+        "test_a_scheduled_execution_is_top_level_due_at_its_time_and_created_once",
+    ),
     "replay writes nothing": (
         "test_replay_against_its_own_component_matches_and_writes_nothing",
         "test_a_replay_on_a_file_prints_a_diff_and_writes_nothing",
