@@ -104,10 +104,10 @@ async def serving(
     mounts = Mounts(Surroundings(service, clock, API, asyncio.Event()), environ)
     listener = WebhookListener(mounts)
     bound = socket.create_server(("127.0.0.1", 0))
-    await listener.start(bound, drain_seconds=5)
+    await listener.start(bound)
     async with aiohttp.ClientSession() as session:
         yield Hooks(folder, service, mounts, listener, f"http://127.0.0.1:{bound.getsockname()[1]}", session)
-    await listener.stop()
+    await listener.stop(0)
     await service.stop()
     await service.store.close()
     async with asyncio.timeout(20):

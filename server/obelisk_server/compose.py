@@ -152,12 +152,13 @@ async def _serve(setup: Setup, config: ServerConfig, stack: AsyncExitStack) -> N
     stack.callback(service.subscribe(context.waits.on_change))
     stack.callback(service.subscribe_logs(context.waits.on_logs))
     await service.start()
-    stack.push_async_callback(service.stop)
+    grace = _Grace(config.limits.shutdown / 1e6)
+    stack.push_async_callback(lambda: service.stop(grace.left()))
     listener = Listener(context, payload_bytes_max=config.limits.payload_bytes_max, pages=Pages())
     stack.push_async_callback(listener.stop)
     await listener.start(bound)
     if hooked is not None:
-        await _serve_webhooks(mounts, hooked, config, context.http, stack)
+        await _serve_webhooks(mounts, hooked, context.http, grace, stack)
     reloading = asyncio.create_task(_reload_on_signal(reload))
     stack.callback(reloading.cancel)
     _keep_what_is_loaded()
@@ -169,13 +170,26 @@ async def _serve(setup: Setup, config: ServerConfig, stack: AsyncExitStack) -> N
         print(f"webhooks on http://{at}", flush=True)  # noqa: T201 - as above
 
 
+class _Grace:
+    """How long a stopping server waits for what runs: in all, from the first that asks."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end: float | None = None
+
+    def left(self) -> float:
+        now = asyncio.get_running_loop().time()
+        if self._end is None:
+            self._end = now + self._seconds
+        return max(0.0, self._end - now)
+
+
 async def _serve_webhooks(
-    mounts: Mounts, bound: socket.socket, config: ServerConfig, figures: HttpFigures, stack: AsyncExitStack
+    mounts: Mounts, bound: socket.socket, figures: HttpFigures, grace: _Grace, stack: AsyncExitStack
 ) -> None:
-    assert config.webhooks is not None
     listener = WebhookListener(mounts, figures)
-    stack.push_async_callback(listener.stop)
-    await listener.start(bound, drain_seconds=config.limits.shutdown / 1e6)
+    stack.push_async_callback(lambda: listener.stop(grace.left()))
+    await listener.start(bound)
 
 
 def _mounts(service: Service, config: ServerConfig, api: Listen, environ: Mapping[str, str]) -> Mounts:

@@ -414,11 +414,21 @@ async def test_a_stopping_server_lets_requests_end(hooks: Hooks) -> None:
     await use_stub(hooks)
     asked = asyncio.create_task(hooks.call("GET", "/fibo?1"))
     me = await hooks.until_created()
-    stopping = asyncio.create_task(hooks.listener.stop())
+    stopping = asyncio.create_task(hooks.listener.stop(20))
     await asyncio.sleep(0.01)
+    refused = await hooks.call("GET", "/ping")
+    assert (refused.status, refused.headers["Retry-After"]) == (503, "1")
     await hooks.service.stub(ExecutionId(f"{me}.o:1_1"), '{"ok": 5}')
     assert (await asked).body["value"] == 5
     await stopping
+
+
+async def test_a_stopping_server_waits_only_so_long(hooks: Hooks, eventually: Any) -> None:
+    asked = asyncio.create_task(hooks.call("GET", "/sleep?60"))
+    await eventually(lambda: hooks.mounts._active)
+    await hooks.listener.stop(0.05)
+    with pytest.raises(aiohttp.ClientError):
+        await asked
 
 
 # Deployment

@@ -116,7 +116,7 @@ async def test_who_waits_is_answered_when_the_server_stops(hooks: Hooks) -> None
     await hooks.use(HOOK + 'respond = { wait = "5m" }\n')
     asked = asyncio.create_task(hooks.post("/orders/7", X_User="ann"))
     await hooks.until_created()
-    await hooks.listener.stop()
+    await hooks.listener.stop(20)
     assert (await asked).status == 202
 
 

@@ -203,13 +203,16 @@ class Service:
             node.spawn(self.trees.retention.run()),
         ]
 
-    async def stop(self) -> None:
-        """Claim no more, wait for activities that run, let go of the rest. It goes on in whoever starts next."""
+    async def stop(self, seconds: float | None = None) -> None:
+        """Claim no more, wait for activities that run, let go of the rest. It goes on in whoever starts next.
+
+        `seconds`: how long it waits, if not as long as `limits.shutdown`.
+        """
         node = self._node
         node.stopping = True
         self._unsubscribe()
         try:
-            async with asyncio.timeout(node.limits.shutdown / 1e6):
+            async with asyncio.timeout(node.limits.shutdown / 1e6 if seconds is None else seconds):
                 await node.no_attempts()
         except TimeoutError:
             logger.info("activities were still running at shutdown", extra={"count": len(node.attempts)})

@@ -88,7 +88,7 @@ class Summary(Answer, frozen=True, kw_only=True):
 
     id: str
     function: str
-    kind: Annotated[str, Meta(extra_json_schema={"enum": ["activity", "workflow", "stub"]})]
+    kind: Annotated[str, Meta(extra_json_schema={"enum": ["activity", "workflow", "stub", "webhook"]})]
     status: Status
     lifecycle: Annotated[str, Meta(extra_json_schema={"enum": [*LIFECYCLES]})]
     created_at: Instant

@@ -11,6 +11,8 @@ from obelisk_server.serving.problems import INTERNAL
 from obelisk_server.webhooks.mounts import Mounts
 from obelisk_server.webhooks.refusals import PROBLEMS, WrongMethod
 
+CLOSE_SECONDS = 1.0
+"""For the last bytes of answers."""
 _log = logging.getLogger(__name__)
 
 
@@ -21,13 +23,13 @@ class WebhookListener:
         self._mounts = mounts
         self._http = HttpListener(self.handle, cancel_when_left=True, as_sent=True, figures=figures)
 
-    async def start(self, bound: socket.socket, *, drain_seconds: float) -> None:
-        """Serve on a bound socket, which is closed by `stop`; that lets requests end for so long."""
-        await self._http.start(bound, drain_seconds=drain_seconds)
+    async def start(self, bound: socket.socket) -> None:
+        """Serve on a bound socket, which is closed by `stop`."""
+        await self._http.start(bound, drain_seconds=CLOSE_SECONDS)
 
-    async def stop(self) -> None:
-        """Take no more requests, answer those that wait for a result, let the others end."""
-        self._mounts.surroundings.stopping.set()
+    async def stop(self, seconds: float) -> None:
+        """Refuse new requests, answer those that wait for a result, let the others end for so long."""
+        await self._mounts.drain(seconds)
         await self._http.stop()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:

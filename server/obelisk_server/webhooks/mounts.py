@@ -1,5 +1,7 @@
 """What is mounted: made and checked from a configuration, swapped at once on reload."""
 
+import asyncio
+import logging
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +22,7 @@ from obelisk_server.webhooks.refusals import ServerBusy, Stopping, WebhookBusy
 from obelisk_server.webhooks.routes import Match, Routes
 from obelisk_server.webhooks.signatures import signing_key
 
+_log = logging.getLogger(__name__)
 Functions = Mapping[Ffqn, ExportedFunction]
 
 
@@ -50,6 +53,9 @@ class Mounts:
         self._requests_max = 0
         self._prepared = _Prepared(self._routes, 0)
         self._active = Counter[str]()
+        self._handlers: set[asyncio.Task[Any]] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     def prepare(self, config: ServerConfig, functions: Functions) -> list[str]:
         """Everything that is wrong; if nothing is, `install` may follow. Nothing changes before."""
@@ -109,10 +115,28 @@ class Mounts:
         limit = webhook.bounds.concurrency_max
         if limit is not None and self._active[webhook.name] >= limit:
             raise WebhookBusy(webhook.name, limit)
+        task = asyncio.current_task()
+        assert task is not None
         self._active[webhook.name] += 1
+        self._handlers.add(task)
+        self._idle.clear()
         try:
             yield
         finally:
+            self._handlers.discard(task)
             self._active[webhook.name] -= 1
             if not self._active[webhook.name]:
                 del self._active[webhook.name]
+            if not self._active:
+                self._idle.set()
+
+    async def drain(self, seconds: float) -> None:
+        """Refuse new requests, answer those that wait for a result, let the others end for so long, end the rest."""
+        self.surroundings.stopping.set()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
+        except TimeoutError:
+            _log.info("requests to webhooks were still handled at shutdown", extra={"count": self._active.total()})
+            for task in self._handlers:
+                task.cancel()
