@@ -58,6 +58,12 @@ LIFE = {
     "upgraded": ev.Upgraded(digest=DIGEST),
     "history warned": ev.HistoryWarned(events=80_000, bytes=1_000_000),
     "forked": ev.Forked(origin=TOP_LEVEL),
+    "created, webhook": ev.Created(
+        kind=ev.ExecutionKind.WEBHOOK,
+        function=Ffqn.parse("wasi:http/incoming-handler.handle"),
+        params='["GET","/"]',
+        tags={"webhook": "shop"},
+    ),
 }
 HISTORY = {
     "join set created": ev.JoinSetCreated(join_set=SET),

@@ -5,6 +5,7 @@ from obelisk_runtime.core.ids import (
     JoinSetId,
     child_id,
     delay_id,
+    derived_id,
     is_delay,
     join_set_of,
     parent_of,
@@ -23,6 +24,12 @@ def test_a_ulid_is_its_time_and_randomness_in_crockford_base_32() -> None:
     assert ulid(1469918176385, 0) == "01ARYZ6S410000000000000000"
     assert ulid(0, 1) == "00000000000000000000000001"
     assert ulid(2**48 - 1, 2**80 - 1) == "7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
+
+
+def test_an_id_is_derived_from_the_first_128_bits_of_a_digest() -> None:
+    digest = bytes.fromhex("0123456789abcdef0123456789abcdef") + b"whatever follows"
+    assert derived_id(digest) == top_level_id(0x0123456789AB, 0xCDEF0123456789ABCDEF)
+    assert parse_execution_id(derived_id(b"\xff" * 32)) == "E_7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
 
 
 def test_ids_sort_by_the_time_they_were_made_at() -> None:

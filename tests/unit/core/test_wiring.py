@@ -10,6 +10,7 @@ from obelisk_runtime.core.wiring import (
     ExportNotAllowed,
     ExportsNothing,
     ImportNotAllowed,
+    NoHandler,
     NotExported,
     Problem,
     ReservedExport,
@@ -151,3 +152,42 @@ def test_all_problems_are_found_at_once():
     problems = wire([activity(), broken, activity("empty", exports={})]).problems
     assert {type(problem) for problem in problems} == {NotExported, SignatureDiffers, ExportedTwice, ExportsNothing}
     assert all(str(problem) for problem in problems)
+
+
+HANDLE = Ffqn.parse("wasi:http/incoming-handler@0.2.3.handle")
+HANDLE_TYPE = FunctionType((), None)
+
+
+def webhook(
+    *imports: tuple[str, str, FunctionType], name: str = "hook", exports: dict[Ffqn, FunctionType] | None = None
+):
+    exports = {HANDLE: HANDLE_TYPE} if exports is None else exports
+    return ComponentSurface(name, ComponentKind.WEBHOOK, exports, imports)
+
+
+def test_a_webhook_may_call_and_schedule_what_is_deployed_and_look_at_executions():
+    derived = derive(FIBO, FIBO_TYPE).items()
+    schedule = [(*key, item) for key, item in derived if key[0].endswith("-obelisk-schedule/fibo")]
+    support = [(*key, item) for key, item in HOST_FUNCTIONS.items() if key[0] in (LOG, WEBHOOK_SUPPORT)]
+    wiring = wire([activity(), webhook(("testing:fibo/fibo", "fibo", FIBO_TYPE), *schedule, *support)])
+    assert wiring.problems == ()
+    assert set(wiring.functions) == {FIBO}
+
+
+def test_a_webhook_may_not_submit_await_or_stub():
+    for (interface, name), item in derive(FIBO, FIBO_TYPE).items():
+        if not interface.endswith("-obelisk-schedule/fibo"):
+            problem = the_problem(activity(), webhook((interface, name, item)))
+            assert isinstance(problem, ImportNotAllowed)
+
+
+def test_a_webhook_exports_the_handler_and_nothing_else():
+    assert the_problem(webhook(exports={})) == NoHandler("hook")
+    later = Ffqn.parse("wasi:http/incoming-handler@0.3.0.handle")
+    assert the_problem(webhook(exports={later: HANDLE_TYPE})) == NoHandler("hook")
+    problem = the_problem(webhook(exports={HANDLE: HANDLE_TYPE, FIBO: FIBO_TYPE}))
+    assert isinstance(problem, ExportNotAllowed)
+
+
+def test_any_number_of_webhooks_export_the_same_handler():
+    assert wire([webhook(), webhook(name="other")]).problems == ()
