@@ -6,6 +6,7 @@ from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.decisions import LOST, cancel
 from obelisk_runtime.core.ids import DelayId, ExecutionId, ExecutorId, Instant
+from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.retry import LOSSES_MAX
 from obelisk_runtime.ports.store import ExecutionNotFound, Offer, Store
 from obelisk_runtime.testing.clock import SECOND, START
@@ -22,6 +23,7 @@ from obelisk_runtime.testing.conformance.scenes import (
     TWO,
     WORKFLOWS,
     activity,
+    created,
     decide,
     finish,
     locked,
@@ -221,6 +223,15 @@ class TestTakeOver:
         status = (await store.get(parent)).status
         assert isinstance(status, proj.Blocked)
         assert status.executor == TWO
+
+    async def test_a_request_to_a_webhook_whose_executor_is_lost_is_taken_up_to_end(self, store: Store) -> None:
+        handler = Ffqn.parse("wasi:http/incoming-handler.handle")
+        event = ev.Created(kind=ev.ExecutionKind.WEBHOOK, function=handler, params="[]", digest=DIGEST)
+        await store.create(locked(created(event, numbered(1)), ONE))
+        assert await self.take_over(store) == [numbered(1)]
+        assert await store.next_due() is not None
+        (claim,) = await store.lock_pending(LATER, TWO, [Offer(ev.ExecutionKind.WEBHOOK, None, 10)])
+        assert (claim.id, claim.projection.holder, claim.created.kind) == (numbered(1), TWO, event.kind)
 
     async def test_a_workflow_that_rests_is_left_alone(self, store: Store) -> None:
         parent, _ = await waiting_workflow(store)
