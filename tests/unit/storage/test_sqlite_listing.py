@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from obelisk_runtime.core.ids import Instant
+from obelisk_runtime.core.ids import Digest, Instant
 from obelisk_runtime.ports.store import ExecutionFilter
 from obelisk_runtime.storage.codec import Interned
-from obelisk_runtime.storage.sqlite import SqliteStore, listing
+from obelisk_runtime.storage.sqlite import SqliteStore, listing, overview
 from obelisk_runtime.storage.sqlite.listing import KEY_MAX, Window, conditions
 from obelisk_runtime.storage.sqlite.opening import open_connection
 from obelisk_runtime.testing.conformance.scenes import ACTIVITY, activity, finish, numbered
@@ -17,7 +17,8 @@ from obelisk_runtime.testing.conformance.scenes import ACTIVITY, activity, finis
     ("where", "plan"),
     [
         (ExecutionFilter(), "executions_top_level"),
-        (ExecutionFilter(function_prefix="a"), "executions_top_level"),
+        (ExecutionFilter(function_prefix="testing"), "executions_top_level"),
+        (ExecutionFilter(id_prefix="E_01J"), "executions_by_id"),
         (ExecutionFilter(statuses=frozenset({"blocked", "paused"})), "executions_open"),
         (ExecutionFilter(statuses=frozenset({"finished"})), "executions_top_level"),
         (ExecutionFilter(results=frozenset({"trapped"})), "executions_failed"),
@@ -32,15 +33,39 @@ def test_executions_are_read_in_order_and_not_sorted(
     tmp_path: Path, where: ExecutionFilter, plan: str, oldest_first: bool
 ) -> None:
     connection = open_connection(tmp_path / "store.sqlite")
-    condition = conditions(where, Interned())
+    condition = conditions(where, Interned([ACTIVITY.text]))
     assert condition is not None
     window = Window.of(1, KEY_MAX, None, oldest_first=oldest_first, whole=True)
     sql, values = condition.statement(window, 50)
     steps = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + sql, values)]
     connection.close()
     assert any(plan in step for step in steps), steps
-    if where.parent is None:
+    if where.parent is None and where.id_prefix is None:
         assert not any("TEMP B-TREE" in step for step in steps), steps
+
+
+def test_nothing_is_read_for_a_function_or_component_that_never_was() -> None:
+    assert conditions(ExecutionFilter(function_prefix="other"), Interned([ACTIVITY.text])) is None
+    assert conditions(ExecutionFilter(digest=Digest("sha256:0")), Interned()) is None
+
+
+@pytest.mark.parametrize(
+    ("sql", "plan"),
+    [
+        (listing.KEYS, "SEARCH executions"),
+        (overview._OLDEST_DUE, "USING INDEX executions_due"),
+        (overview._COUNT.format("= 0"), "USING COVERING INDEX"),
+        (overview._COUNT_OPEN.format("= 0"), "USING INDEX executions_open"),
+        (overview._COUNT_FAILED.format("= 0"), "USING INDEX executions_failed"),
+        (overview._FAILURES.replace("?", "1"), "USING INDEX executions_failed"),
+    ],
+)
+def test_what_is_asked_often_looks_at_few_rows(tmp_path: Path, sql: str, plan: str) -> None:
+    connection = open_connection(tmp_path / "store.sqlite")
+    steps = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + sql)]
+    connection.close()
+    assert any(plan in step for step in steps), steps
+    assert "SCAN executions" not in steps
 
 
 def test_a_window_is_bounded_and_says_where_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:

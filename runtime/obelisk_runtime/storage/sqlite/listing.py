@@ -35,7 +35,10 @@ _STATUSES = {
 
 SCANNED_MAX = 200_000
 """Executions that a page may look at."""
+_LAST_CHARACTER = chr(0x10FFFF)
 KEY_MAX = 2**63 - 1
+KEYS = "SELECT coalesce((SELECT min(key) FROM executions), 0), coalesce((SELECT max(key) FROM executions), 0)"
+"""The first and the last key. Asked for together, SQLite would look at all rows."""
 _OPEN_WORDS = frozenset({"pending", "locked", "blocked", "paused", "cancelling"})
 _FINISHED_AT = "created + finished"
 
@@ -93,8 +96,12 @@ def conditions(where: ExecutionFilter, interned: Interned) -> Condition | None:
     parts: list[tuple[str, tuple[object, ...]]] = [*places, *_words(where), *_times(where)]
     if where.function_prefix is not None:
         numbers = _numbers(where.function_prefix, interned)
+        if not numbers:
+            return None
         parts.append((f"function IN ({', '.join(map(str, numbers))})", ()))
     if where.digest is not None:
+        if not interned.known(where.digest):
+            return None
         parts.append(("digest = ?", (interned.known(where.digest),)))
     for name, value in (where.tags or {}).items():
         parts.append(("key IN (SELECT execution FROM tags WHERE name = ? AND value = ?)", (name, value)))
@@ -155,8 +162,8 @@ def _times(where: ExecutionFilter) -> Iterator[tuple[str, tuple[object, ...]]]:
 
 
 def _numbers(prefix: str, interned: Interned) -> list[int]:
-    """Of the texts that begin so; and 0, which nothing has, so that there is one."""
-    return [0] + [number for number, text in enumerate(interned.texts) if number and text.startswith(prefix)]
+    """Of the texts that begin so."""
+    return [number for number, text in enumerate(interned.texts) if number and text.startswith(prefix)]
 
 
 def _prefix(prefix: str | None, parts: list[tuple[str, tuple[object, ...]]]) -> str | None:
@@ -175,8 +182,9 @@ def _prefix(prefix: str | None, parts: list[tuple[str, tuple[object, ...]]]) -> 
         seed = f"parent = ({statements.find('executions', 'key', len(path))}) AND substr({text}, 1, ?) = ?"
         values = (*statements.bottom_up(path), len(last), last)
     else:
-        seed = "parent = 0 AND substr(segment, 1, ?) = ?"
-        values = (len(prefix) - len(EXECUTION_PREFIX), prefix.removeprefix(EXECUTION_PREFIX))
+        seed = "parent = 0 AND segment >= ? AND segment < ?"
+        begin = prefix.removeprefix(EXECUTION_PREFIX)
+        values = (begin, begin + _LAST_CHARACTER)
     parts.insert(0, ("key IN matching", values))
     return (
         f"WITH RECURSIVE matching (key) AS (SELECT key FROM executions WHERE {seed} UNION ALL "  # noqa: S608 - constants

@@ -10,7 +10,7 @@ from obelisk_runtime.ports.overview import CHANGES_MAX, Change, Counts, Failure,
 from obelisk_runtime.ports.store import PAGE_MAX
 from obelisk_runtime.storage.codec import BLOCKED, CANCELLING, LOCKED, PAUSED, PENDING, joined_id, projection_of
 from obelisk_runtime.storage.sqlite import statements
-from obelisk_runtime.storage.sqlite.listing import FAILED, LAST_BODY, OPEN, SCANNED_MAX
+from obelisk_runtime.storage.sqlite.listing import FAILED, KEYS, LAST_BODY, OPEN, SCANNED_MAX
 
 if TYPE_CHECKING:
     from obelisk_runtime.storage.sqlite.reads import Reader
@@ -30,7 +30,8 @@ _FAILURES = f"""
 SELECT parent, segment, function, created, finished, {LAST_BODY.format("executions")}
 FROM executions INDEXED BY executions_failed WHERE {FAILED} ORDER BY key DESC LIMIT ?"""  # noqa: S608 - constants
 _OLDEST_DUE = """
-SELECT min(due) FROM executions WHERE due IS NOT NULL AND (flags & 1) = 0 AND kind < 3"""
+SELECT min(due) FROM executions INDEXED BY executions_due
+WHERE due IS NOT NULL AND (flags & 1) = 0 AND kind <> 3"""
 _CHANGES = f"""
 SELECT changed, {statements.SELECTED} FROM executions WHERE changed > ? AND parent >= 0
 ORDER BY changed, key LIMIT ?"""  # noqa: S608 - constants
@@ -86,9 +87,7 @@ class Overview:
     async def changes(self, after: int) -> Sequence[Change] | None:
         """All rows are looked at, so there must not be too many of them."""
         reader = self._reader
-        ((first, last),) = await reader.scan("SELECT min(key), max(key) FROM executions")
-        if first is None:
-            return []
+        ((first, last),) = await reader.scan(KEYS)
         if last - first >= SCANNED_MAX:
             return None
         rows = await reader.scan(_CHANGES, (after, CHANGES_MAX + 1))

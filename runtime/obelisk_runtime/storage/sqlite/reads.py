@@ -30,7 +30,7 @@ from obelisk_runtime.storage.codec import (
     projection_of,
 )
 from obelisk_runtime.storage.sqlite import statements
-from obelisk_runtime.storage.sqlite.listing import KEY_MAX, LAST_BODY, Window, conditions
+from obelisk_runtime.storage.sqlite.listing import KEY_MAX, KEYS, LAST_BODY, Window, conditions
 from obelisk_runtime.storage.sqlite.overview import Overview
 from obelisk_runtime.storage.sqlite.queue import ANSWER_DUE
 
@@ -185,7 +185,7 @@ class Reader:
         select = self.scan if condition.scans else self.select
         first, last = 0, KEY_MAX
         if condition.scans:
-            ((first, last),) = await select("SELECT coalesce(min(key), 0), coalesce(max(key), 0) FROM executions")
+            ((first, last),) = await select(KEYS)
         window = Window.of(first, last, place, oldest_first=oldest_first, whole=not condition.scans)
         rows = await select(*condition.statement(window, limit + 1))
         shown = rows[:limit]
