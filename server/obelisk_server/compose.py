@@ -266,13 +266,14 @@ class Wasi:
 
     def __init__(self, http: HttpClient | None = None) -> None:
         self._http = http
+        self._files = wasi.OpenFiles()
 
     def bind(self, component: CompiledComponent) -> Any:
         binding = wasi.bind(component)
         return binding.functions, binding.destructors
 
     def state(self, world: GuestWorld) -> wasi.WasiState:
-        return wasi.WasiState(world, None if self._http is None else self._http.outgoing(world))
+        return wasi.WasiState(world, None if self._http is None else self._http.outgoing(world), self._files)
 
     def arrive(self, state: GuestResources, request: HttpRequest) -> Incoming:
         assert isinstance(state, wasi.WasiState)

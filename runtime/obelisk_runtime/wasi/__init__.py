@@ -16,9 +16,11 @@ from obelisk_runtime.wasi.binding import (
     WasiNotProvided,
     bind,
 )
+from obelisk_runtime.wasi.files.open_file import OpenFiles
 from obelisk_runtime.wasi.state import WasiContext, WasiState
 
 __all__ = [
+    "OpenFiles",
     "Problem",
     "UnknownWasiFunction",
     "UnknownWasiInterface",

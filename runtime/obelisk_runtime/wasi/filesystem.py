@@ -95,7 +95,7 @@ def _file(state: WasiState, descriptor: int) -> OpenFile:
 
 
 def _has_room(state: WasiState) -> bool:
-    return state.count(*_COUNTED) < DESCRIPTORS_MAX
+    return not state.files.full and state.count(*_COUNTED) < DESCRIPTORS_MAX
 
 
 _FULL: Value = {"err": ErrorCode.QUOTA}
@@ -111,7 +111,7 @@ async def get_directories(state: WasiState) -> list[Value]:
 async def _preopened(state: WasiState, grant: DirectoryGrant) -> int:
     may_change = grant.access is Access.READ_WRITE
     try:
-        file = await _open(partial(open_file.open_granted, grant.host, may_change=may_change))
+        file = await _open(partial(open_file.open_granted, grant.host, state.files, may_change=may_change))
     except OSError as error:
         raise GuestTrap(f"the directory {grant.guest} that the guest may use cannot be opened: {error}") from error
     return state.add(Descriptor(file))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from obelisk_runtime.ports.engine import GuestTrap, Value
 from obelisk_runtime.ports.guest import GuestWorld
+from obelisk_runtime.wasi.files.open_file import OpenFiles
 
 if TYPE_CHECKING:
     from obelisk_runtime.wasi.http.outgoing import Outgoing
@@ -33,10 +34,12 @@ class WasiState:
     such as the pollable of a stream, must be dropped before its parent: the component model demands it of guests.
     """
 
-    __slots__ = ("_children", "_dropped", "_parents", "_resources", "_unfinished", "outgoing", "world")
+    __slots__ = ("_children", "_dropped", "_parents", "_resources", "_unfinished", "files", "outgoing", "world")
 
-    def __init__(self, world: GuestWorld, outgoing: "Outgoing | None" = None) -> None:
+    def __init__(self, world: GuestWorld, outgoing: "Outgoing | None" = None, files: OpenFiles | None = None) -> None:
         self.world = world
+        self.files = OpenFiles() if files is None else files
+        """What the files that it opens are counted in, with those of other guests."""
         self.outgoing = outgoing
         """Sends the guest's HTTP requests; None: all are denied."""
         self._resources: dict[int, Resource] = {}

@@ -12,7 +12,7 @@ import pytest
 from obelisk_runtime.core.deployment import Access, DirectoryGrant
 from obelisk_runtime.ports.engine import GuestTrap
 from obelisk_runtime.testing.world import ScriptedWorld
-from obelisk_runtime.wasi import WasiState, filesystem, io
+from obelisk_runtime.wasi import OpenFiles, WasiState, filesystem, io
 from obelisk_runtime.wasi.files import open_file
 from obelisk_runtime.wasi.filesystem import DESCRIPTORS_MAX
 from obelisk_runtime.wasi.streams import READ_BYTES_MAX
@@ -176,6 +176,22 @@ async def test_open_descriptors_are_bounded(guest: Guest) -> None:
     assert await guest(filesystem.write_via_stream, last, 0) == {"err": "quota"}
     guest.state.drop(last)
     await guest.opened(root, "file")
+
+
+async def test_the_guests_of_a_process_have_a_bound_together(folder: Path) -> None:
+    files = OpenFiles(3)
+    grants = [DirectoryGrant(str(folder), "/data", Access.READ_WRITE)]
+    first, second = (WasiState(ScriptedWorld(directories=grants), files=files) for _ in range(2))
+    for state in (first, second):
+        ((root, _),) = await filesystem.get_directories(state)
+        assert root == 1
+    opening = (1, FOLLOW, "file", [], READ)
+    assert "ok" in await filesystem.open_at(first, *opening)
+    assert await filesystem.open_at(second, *opening) == {"err": "quota"}
+    first.close()
+    assert "ok" in await filesystem.open_at(second, *opening)
+    second.close()
+    assert not files.full
 
 
 async def test_a_call_that_is_dropped_while_it_opens_leaves_no_file_open(guest: Guest) -> None:

@@ -4,6 +4,7 @@ Every function raises OSError or Refused.
 """
 
 import os
+import resource
 import stat
 import threading
 from collections.abc import Generator
@@ -32,12 +33,37 @@ class OpenFlags(Flag):
     TRUNCATE = auto()
 
 
+class OpenFiles:
+    """How many files the guests of a process hold open together: the process needs descriptors for other things too."""
+
+    __slots__ = ("_count", "_lock", "_most")
+
+    def __init__(self, most: int | None = None) -> None:
+        """By default half of what the process may open."""
+        self._most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2 if most is None else most
+        self._count = 0
+        self._lock = threading.Lock()
+
+    @property
+    def full(self) -> bool:
+        return self._count >= self._most
+
+    def add(self, change: int) -> None:
+        with self._lock:
+            self._count += change
+
+
 class OpenFile:
     """An open file or directory. It is closed when the guest is done with it and no thread is using it any more."""
 
-    __slots__ = ("_fd", "_lock", "_users", "is_directory", "may_change", "readable", "writable")
+    __slots__ = ("_fd", "_lock", "_users", "is_directory", "may_change", "readable", "together", "writable")
 
-    def __init__(self, fd: int, *, is_directory: bool, readable: bool, writable: bool, may_change: bool) -> None:
+    def __init__(
+        self, fd: int, together: OpenFiles, *, is_directory: bool, readable: bool, writable: bool, may_change: bool
+    ) -> None:
+        self.together = together
+        """What it is counted in."""
+        together.add(1)
         self.is_directory = is_directory
         self.readable = readable
         self.writable = writable
@@ -72,11 +98,12 @@ class OpenFile:
             last = self._users == 0
         if last:
             os.close(self._fd)
+            self.together.add(-1)
 
 
-def open_granted(path: str, *, may_change: bool) -> OpenFile:
+def open_granted(path: str, together: OpenFiles, *, may_change: bool) -> OpenFile:
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    return OpenFile(fd, is_directory=True, readable=True, writable=False, may_change=may_change)
+    return OpenFile(fd, together, is_directory=True, readable=True, writable=False, may_change=may_change)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +136,7 @@ def open_at(base: OpenFile, opening: Opening) -> OpenFile:
         raise
     return OpenFile(
         fd,
+        base.together,
         is_directory=is_directory,
         readable=opening.read,
         writable=opening.write and not is_directory,
@@ -181,7 +209,7 @@ def for_appending(file: OpenFile) -> OpenFile:
     _need_file(file, write=True)
     with file.fd() as fd:
         appending = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
-    return OpenFile(appending, is_directory=False, readable=False, writable=True, may_change=True)
+    return OpenFile(appending, file.together, is_directory=False, readable=False, writable=True, may_change=True)
 
 
 def for_streaming(file: OpenFile, *, read: bool = False, write: bool = False) -> OpenFile:
