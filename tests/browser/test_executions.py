@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from browser_server import Open, Server
 
@@ -13,10 +13,6 @@ CANCELLABLE = "testing:sleeper/sleeper.sleep-cancellable"
 FIBO = "testing:fibo/fibo.fibo"
 FLAKY = "testing:flaky/flaky.run"
 LONG = 3_600_000
-
-
-def row(page: Page, execution_id: str) -> "object":
-    return page.locator(".row", has_text=execution_id)
 
 
 def test_a_newcomer_is_told_what_to_type(open_page: Open, tmp_path: Path) -> None:
@@ -113,6 +109,7 @@ def test_all_that_match_are_done_after_a_dry_run_and_deleted_in_the_end(server: 
 def test_an_id_that_is_typed_in_leads_to_its_execution(server: Server, open_page: Open) -> None:
     execution_id = server.finish(FIBO, 9)
     page = open_page("/executions")
+    expect(page.locator(".row", has_text=execution_id)).to_be_visible()
     page.keyboard.press("/")
     page.keyboard.type(execution_id)
     page.keyboard.press("Enter")

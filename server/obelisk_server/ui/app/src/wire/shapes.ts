@@ -120,3 +120,30 @@ export type RequestMade = {
   duration: number;
   more: boolean;
 };
+
+export type Member = { id: string; function: string | null; state: string; position: number | null };
+
+export type SourceFrame = {
+  module: string;
+  function: string;
+  symbols: { function: string | null; file: string | null; line: number | null; column: number | null }[];
+};
+
+/** Where a workflow stood at one event, found by running its history up to there. */
+export type Scene = {
+  version: number;
+  call: {
+    version: number;
+    asked: string;
+    answer: { response?: Response; closed?: boolean; waits?: boolean; value?: string };
+  } | null;
+  now: string | null;
+  join_sets: { id: string; closing: boolean; members: Member[]; members_total: number }[];
+  join_sets_total: number;
+  logs: { at: string; level: string; source: string; message: string }[];
+  logs_total: number;
+  backtrace: string[];
+  source: SourceFrame[];
+  end: string | null;
+  difference: Replayed["difference"] | null;
+};
