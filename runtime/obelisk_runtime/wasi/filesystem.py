@@ -98,6 +98,15 @@ def _has_room(state: WasiState) -> bool:
     return not state.files.full and state.count(*_COUNTED) < DESCRIPTORS_MAX
 
 
+def _added(state: WasiState, resource: Resource) -> int:
+    """Raises: GuestTrap, and then nothing is left open."""
+    try:
+        return state.add(resource)
+    except GuestTrap:
+        resource.close()
+        raise
+
+
 _FULL: Value = {"err": ErrorCode.QUOTA}
 
 
@@ -114,7 +123,7 @@ async def _preopened(state: WasiState, grant: DirectoryGrant) -> int:
         file = await _open(partial(open_file.open_granted, grant.host, state.files, may_change=may_change))
     except OSError as error:
         raise GuestTrap(f"the directory {grant.guest} that the guest may use cannot be opened: {error}") from error
-    return state.add(Descriptor(file))
+    return _added(state, Descriptor(file))
 
 
 # Streams
@@ -125,7 +134,7 @@ def read_via_stream(state: WasiState, descriptor: int, offset: int) -> Value:
         file = open_file.for_streaming(_file(state, descriptor), read=True)
     except Refused as error:
         return {"err": error.code}
-    return {"ok": state.add(FileInputStream(file, offset))}
+    return {"ok": _added(state, FileInputStream(file, offset))}
 
 
 def write_via_stream(state: WasiState, descriptor: int, offset: int) -> Value:
@@ -140,7 +149,7 @@ def write_via_stream(state: WasiState, descriptor: int, offset: int) -> Value:
 def _writing(state: WasiState, file: OpenFile, offset: int) -> Value:
     stream = FileOutputStream(file, offset)
     state.finish(stream.write_out())
-    return {"ok": state.add(stream)}
+    return {"ok": _added(state, stream)}
 
 
 async def append_via_stream(state: WasiState, descriptor: int) -> Value:
@@ -250,7 +259,7 @@ async def open_at(
         file = await _open(partial(open_file.open_at, _file(state, descriptor), opening))
     except (OSError, Refused) as error:
         return {"err": code_of(error)}
-    return {"ok": state.add(Descriptor(file))}
+    return {"ok": _added(state, Descriptor(file))}
 
 
 def stat_at(state: WasiState, descriptor: int, path_flags: Sequence[str], path: str) -> Awaitable[Value]:

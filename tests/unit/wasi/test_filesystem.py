@@ -15,6 +15,7 @@ from obelisk_runtime.testing.world import ScriptedWorld
 from obelisk_runtime.wasi import OpenFiles, WasiState, filesystem, io
 from obelisk_runtime.wasi.files import open_file
 from obelisk_runtime.wasi.filesystem import DESCRIPTORS_MAX
+from obelisk_runtime.wasi.state import RESOURCES_MAX, Resource
 from obelisk_runtime.wasi.streams import READ_BYTES_MAX
 
 OK = {"ok": None}
@@ -192,6 +193,24 @@ async def test_the_guests_of_a_process_have_a_bound_together(folder: Path) -> No
     assert "ok" in await filesystem.open_at(second, *opening)
     second.close()
     assert not files.full
+
+
+async def test_a_guest_that_holds_too_many_handles_leaves_no_file_open(guest: Guest, folder: Path) -> None:
+    root = await guest.root()
+    file = await guest.opened(root, "file", BOTH)
+    before = open_descriptors()
+    for _ in range(RESOURCES_MAX - 2):
+        guest.state.add(Resource())
+    for call in (
+        (filesystem.open_at, root, [], "file", [], READ),
+        (filesystem.read_via_stream, file, 0),
+        (filesystem.write_via_stream, file, 0),
+        (filesystem.append_via_stream, file),
+    ):
+        with pytest.raises(GuestTrap, match=str(RESOURCES_MAX)):
+            await guest(*call)
+    await asyncio.wait(guest.state.close())
+    assert open_descriptors() == before - 2
 
 
 async def test_a_call_that_is_dropped_while_it_opens_leaves_no_file_open(guest: Guest) -> None:
