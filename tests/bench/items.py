@@ -9,6 +9,7 @@ import pages
 import recovery
 import retention
 import speed
+import webhooks
 from measuring import Scale
 from report import Figure
 from serving import Servers
@@ -29,4 +30,5 @@ ITEMS: Mapping[str, Item] = {
     "WASI": guests.world,
     "START": guests.started,
     "FAIR": fairness.latency,
+    "HOOK": webhooks.handled,
 }
