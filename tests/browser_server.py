@@ -37,6 +37,11 @@ name = "recovering"
 location = "{components}/recovering.wasm"
 retries = {{ max = 2, backoff = "300ms", factor = 2.0, jitter = 0.0 }}
 [[activity]]
+name = "fetcher"
+location = "{components}/fetcher.wasm"
+allowed_hosts = [{{ pattern = "http://127.0.0.1:*" }}]
+retries = {{ max = 0 }}
+[[activity]]
 name = "shapes"
 location = "{components}/shapes.wasm"
 [[workflow]]

@@ -23,6 +23,10 @@ FLAGS = [
     "--no-first-run",
     "--disable-quic",
 ]
+COMPONENTS = (
+    "fetcher", "fibo_tiny", "fibo_workflow_tiny", "flaky", "racer", "recovering", "script_workflow", "shapes",
+    "sleeper",
+)  # fmt: skip
 WAIT_MS = 20_000
 expect.set_options(timeout=WAIT_MS)
 
@@ -38,8 +42,9 @@ def _needed() -> None:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    names = ["fibo_tiny", "flaky", "recovering", "shapes", "fibo_workflow_tiny", "racer", "sleeper", "script_workflow"]
-    subprocess.run([sys.executable, REPOSITORY / "components" / "build.py", *names], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, REPOSITORY / "components" / "build.py", *COMPONENTS], check=True, capture_output=True
+    )
     server = Server(tmp_path_factory.mktemp("server"))
     server.start()
     yield server

@@ -15,6 +15,7 @@ FIBOA = "testing:fibo-workflow/workflow.fiboa"
 CONCURRENT = "testing:fibo-workflow/workflow.fiboa-concurrent"
 FLAKY = "testing:flaky/flaky.run"
 RECOVER = "testing:recovering/recovering.run"
+FETCH = "testing:fetcher/fetcher.fetch"
 DECIDE = "testing:approval/desk.decide"
 LONG = 3_600_000
 STORY = """
@@ -151,8 +152,19 @@ def test_logs_are_filtered_by_level_and_followed(server: Server, open_page: Open
     expect(page.locator(".line")).to_contain_text("second")
 
 
-def test_requests_of_attempts_have_a_view(server: Server, open_page: Open) -> None:
-    page = open_page(at(server.finish(FLAKY, "ok", 0), "requests"))
+def test_requests_of_attempts_are_listed_with_what_came_of_them(server: Server, open_page: Open) -> None:
+    execution_id = server.finish(FETCH, "get", f"{server.url}/healthz", "")
+    page = open_page(at(execution_id, "requests"))
+    request = page.locator(".requests li")
+    expect(request).to_have_count(1)
+    expect(request).to_contain_text(f"{server.url}/healthz")
+    expect(request).to_contain_text("200")
+    request.locator("summary").click()
+    expect(request).to_contain_text("received")
+    denied = server.finish(FETCH, "get", "http://example.com/", "")
+    page.goto(server.url + at(denied, "requests"))
+    expect(page.locator(".requests li")).to_contain_text("HTTP-request-denied")
+    page.goto(server.url + at(server.finish(FLAKY, "ok", 0), "requests"))
     expect(page.get_by_role("heading", name="No HTTP requests")).to_be_visible()
 
 

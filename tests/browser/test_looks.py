@@ -22,11 +22,12 @@ def paths(server: Server) -> dict[str, str]:
     server.until(story, status="blocked")
     trapped = server.finish("testing:flaky/flaky.run", "trap", 0)
     server.finish("testing:recovering/recovering.run", 1)
+    fetched = server.finish("testing:fetcher/fetcher.fetch", "get", f"{server.url}/healthz", "")
     return {
         "executions": "/executions",
         **{f"execution-{view or 'overview'}": f"/executions/{story}/{view}".rstrip("/") for view in VIEWS},
         "execution-trapped": f"/executions/{trapped}",
-        "execution-requests": f"/executions/{trapped}/requests",
+        "execution-requests": f"/executions/{fetched}/requests",
         "submit": "/submit",
         "submit-form": "/submit?function=testing:shapes/shapes.echo",
         "components": "/components/script",
