@@ -48,6 +48,10 @@ def with_section(text: str, section: NewSection) -> str:
     table: Any = tomlkit.table()
     table["name"] = section.name
     table["location"] = section.location
+    if section.kind == "webhook":
+        routes: Any = tomlkit.array()
+        routes.append(_inline({"path": f"/{section.name}/*"}))
+        table["routes"] = routes
     if section.allowed_hosts or section.env:
         table.add(tomlkit.comment("Proposed by the author of the component: review before the server runs it."))
     if section.allowed_hosts:

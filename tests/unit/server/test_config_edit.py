@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import pytest
 from tomlkit import parse
 
+from obelisk_server.config import parse_config
 from obelisk_server.config.edit import NewSection, NotEditable, locations, with_locations, with_section
 
 TEXT = """\
@@ -70,3 +73,12 @@ def test_a_name_is_used_once() -> None:
 def test_what_is_no_toml_is_left_alone() -> None:
     with pytest.raises(NotEditable, match="this is not TOML"):
         with_locations("[", {})
+
+
+def test_a_webhook_that_is_added_has_a_route_of_its_name(tmp_path: Path) -> None:
+    (tmp_path / "a.wasm").touch()
+    added = with_section("", NewSection("webhook", "shop", "a.wasm"))
+    config = parse_config(added, tmp_path / "obelisk.toml", {})
+    assert config.webhooks is not None
+    (webhook,) = config.webhooks.webhooks
+    assert [str(route) for route in webhook.routes] == ["any method /shop/*"]
