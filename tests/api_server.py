@@ -17,6 +17,9 @@ from obelisk_runtime.service import Service
 from obelisk_runtime.storage.memory import MemoryStore
 from obelisk_runtime.system import SystemClock, SystemIds
 from obelisk_server.api import Context, Listener, Waits
+from obelisk_server.api.listener import OPERATIONS
+from obelisk_server.api.operations import Routes
+from obelisk_server.api.problems import problem_types
 from obelisk_server.compose import Wasi
 
 COMPONENTS = Path(__file__).parents[1] / "components"
@@ -25,6 +28,9 @@ FIBOA = "testing:fibo-workflow/workflow.fiboa"
 SLEEP = "testing:sleeper/sleeper.sleep"
 CANCELLABLE = "testing:sleeper/sleeper.sleep-cancellable"
 LONG = "[3600000]"
+
+
+ROUTES = Routes(OPERATIONS)
 
 
 @dataclass
@@ -44,15 +50,27 @@ class Api:
     context: Context
     listener: Listener
 
+    def _expected(self, method: str, path: str, found: Answer) -> Answer:
+        """The answer, which is one that the operation is documented to give."""
+        route = ROUTES.find(path.partition("?")[0])
+        operation = route and route[0].get(method)
+        if operation and found.status >= 400:
+            assert found.body["type"] in {problem.uri for problem in problem_types(operation)}, (operation.name, found)
+        elif operation:
+            assert found.status in operation.statuses, (operation.name, found)
+        return found
+
     async def get(self, path: str, **headers: str) -> Answer:
         async with self.session.get(self.url + path, headers=headers) as answer:
-            return Answer(answer.status, await answer.json(content_type=None), answer.headers)
+            found = Answer(answer.status, await answer.json(content_type=None), answer.headers)
+        return self._expected("GET", path, found)
 
     async def post(self, path: str, body: Any, **headers: str) -> Answer:
         raw = body if isinstance(body, str | bytes) else json.dumps(body)
         headers = {"Content-Type": "application/json", **headers}
         async with self.session.post(self.url + path, data=raw, headers=headers) as answer:
-            return Answer(answer.status, await answer.json(content_type=None), answer.headers)
+            found = Answer(answer.status, await answer.json(content_type=None), answer.headers)
+        return self._expected("POST", path, found)
 
     async def submit(self, function: str, params: str = "[]", **more: Any) -> str:
         answer = await self.post("/v1/executions", {"function": function, "params": json.loads(params), **more})

@@ -12,6 +12,7 @@ from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.types import FunctionType, RecordOf
 from obelisk_runtime.core.wiring import ExportedFunction
 from obelisk_server.api import answers, problems, wire, wit_types
+from obelisk_server.api.descriptions import describe, structs_below
 from obelisk_server.api.operations import JSON, WIDE, AnyOperation, Call, Context, Operation, Reply
 from obelisk_server.endpoints import ENDPOINTS
 from obelisk_server.serving import MEDIA_TYPE, ProblemType
@@ -29,6 +30,7 @@ def document(operations: Sequence[AnyOperation]) -> Json:
     """The document for these operations, as JSON values."""
     types = [item for operation in operations for item in (operation.query, operation.body, operation.answer)]
     schemas, components = msgspec.json.schema_components([*types, answers.Problem], ref_template=_REFERENCE)
+    describe(components, structs_below(wire.Request, answers.Answer))
     found = {id(type_): schema for type_, schema in zip(types, schemas, strict=False)}
     paths: Json = {}
     for operation in operations:
@@ -52,7 +54,8 @@ class Document:
     def __init__(
         self, operations: Sequence[AnyOperation], functions: Callable[[], Mapping[Ffqn, ExportedFunction]]
     ) -> None:
-        self._document = document(operations)
+        self._operations = operations
+        self._generic: Json = {}
         self._functions = functions
         self._described: Mapping[Ffqn, ExportedFunction] | None = None
         self._text = b""
@@ -60,8 +63,9 @@ class Document:
     def __call__(self) -> bytes:
         functions = self._functions()
         if functions is not self._described:
-            paths = {**self._document["paths"], **typed_operations(self._document["paths"], functions)}
-            self._text = msgspec.json.encode({**self._document, "paths": paths})
+            generic = self._generic = self._generic or document(self._operations)
+            paths = {**generic["paths"], **typed_operations(generic["paths"], functions)}
+            self._text = msgspec.json.encode({**generic, "paths": paths})
             self._described = functions
         return self._text
 
@@ -146,7 +150,9 @@ class _Described:
         reference = self._schemas[id(self._operation.query)]["$ref"]
         struct = self._components[reference.rpartition("/")[2]]
         for name, schema in struct["properties"].items():
-            yield {"name": name, "in": "query", "required": name in struct["required"], "schema": _given(schema)}
+            kept = {key: part for key, part in schema.items() if key != "description"}
+            parameter: Json = {"name": name, "in": "query", "required": name in struct["required"]}
+            yield {**parameter, "description": schema.get("description", ""), "schema": _given(kept)}
 
     def _headers(self) -> Iterator[Json]:
         for name in self._operation.headers:

@@ -68,6 +68,16 @@ def test_schemas_of_the_document_are_schemas_and_all_references_lead_somewhere()
             assert reference in found["components"]["schemas"], (name, reference)
 
 
+def test_the_document_says_what_the_source_says_of_fields() -> None:
+    found = document(OPERATIONS)
+    struct = found["components"]["schemas"]["Submit"]["properties"]
+    assert struct["due"]["description"] == "When it may begin: an RFC 3339 time, or a duration from now."
+    query = found["paths"]["/v1/executions"]["get"]["parameters"]
+    texts = {item["name"]: item["description"] for item in query}
+    assert texts["tag"] == "`key=value`, each must match."
+    assert texts["id"] == "How the id begins."
+
+
 def test_every_operation_says_what_it_does() -> None:
     assert all(operation.summary.endswith(".") for operation in OPERATIONS)
 
