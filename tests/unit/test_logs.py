@@ -203,6 +203,18 @@ async def test_many_records_are_written_a_batch_at_a_time_and_others_are_not_beh
     assert catalog.pending == []
 
 
+async def test_who_waits_for_records_to_drain_is_told_when_they_are_flushed_instead(catalog: Catalog) -> None:
+    writer = writer_to(catalog)
+    log = GuestLog(writer, ID, RuntimeLimits())
+    for _ in range(BATCH_RECORDS_MAX + 1):
+        log.message(HERE, LogLevel.INFO, "")
+    drained = writer.drained(ID)
+    assert drained is not None
+    writer.flush(ID)
+    assert drained.done()
+    await catalog.written()
+
+
 async def test_a_server_that_stops_hands_over_everything(catalog: Catalog) -> None:
     writer = writer_to(catalog)
     for execution_id in (ID, OTHER):

@@ -65,6 +65,7 @@ class LogWriter:
         records = self._waiting.pop(execution_id, None)
         if records:
             self._hand_over(records)
+            self._tell_if_drained(execution_id)
 
     def flush_all(self) -> None:
         """The server stops."""
