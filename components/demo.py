@@ -19,7 +19,7 @@ READY = "serving on "
 STOP_SECONDS_MAX = 30
 
 HINTS = """
-The server runs at {url} (process {pid}). In another terminal, in this folder:
+The server runs at {url} (process {pid}); open that in a browser to look on. In another terminal, in this folder:
 
     .venv/bin/obelisk execution list
     .venv/bin/obelisk execution submit fiboa '[10, 20000]' --follow

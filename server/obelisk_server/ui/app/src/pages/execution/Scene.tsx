@@ -43,7 +43,7 @@ export function SceneView({ loaded, event, taken, sets }: SceneProps): JSX.Eleme
         <dl class="facts">
           <div>
             <dt>asked</dt>
-            <dd>{call?.asked ?? (eventText(event) || event.event)}</dd>
+            <dd>{eventText(event) || (call?.asked ?? event.event)}</dd>
           </div>
           <div>
             <dt>got</dt>
