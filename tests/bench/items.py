@@ -9,6 +9,7 @@ import pages
 import recovery
 import retention
 import speed
+import streaming
 import webhooks
 from measuring import Scale
 from report import Figure
@@ -29,6 +30,7 @@ ITEMS: Mapping[str, Item] = {
     "RET": retention.deleted,
     "WASI": guests.world,
     "START": guests.started,
+    "HTTP": streaming.streamed,
     "FAIR": fairness.latency,
     "HOOK": webhooks.handled,
 }
