@@ -165,6 +165,26 @@ def test_deliveries_that_are_repeated_until_they_are_answered_run_once_each(serv
     assert all("ok" in server.result(execution_id) for execution_id in after)
 
 
+def test_a_reload_mounts_other_webhooks_and_says_what_needs_a_restart(server: Server) -> None:
+    file = server.folder / "obelisk.toml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("/fibo/:n", "/other/:n"), encoding="utf-8")
+    answer = server.ask(server.api, "POST", "/v1/server/reload", {})
+    assert (answer.status, answer.body["restart_needed"]) == (200, [])
+    assert server.hook("POST", "/fibo/10", Delivery="d").status == 404
+    assert server.hook("POST", "/other/10", Delivery="d").status == 202
+    file.write_text(text.replace("path.n", "path.m"), encoding="utf-8")
+    refused = server.ask(server.api, "POST", "/v1/server/reload", {})
+    assert refused.status == 422
+    assert "the route /fibo/:n has no such parameter" in json.dumps(refused.body)
+    assert server.hook("POST", "/other/10", Delivery="d").body["existed"]
+    head, _, tail = text.partition("[webhooks]\n")
+    file.write_text(head + '[webhooks]\napi_url = "https://o.example"\n' + tail, encoding="utf-8")
+    assert server.ask(server.api, "POST", "/v1/server/reload", {}).body["restart_needed"] == [
+        "[webhooks] listen, api_url"
+    ]
+
+
 def test_who_waits_is_answered_by_the_server_that_takes_over(server: Server) -> None:
     with ThreadPoolExecutor(2) as pool:
         asked = pool.submit(server.hook, "POST", "/desk", {"id": "o-1", "order": 1})

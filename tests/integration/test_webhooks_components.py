@@ -1,6 +1,7 @@
 """Webhooks with code: real guests, streams both ways, executions that begin when needed, and guests that fail."""
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -336,6 +337,18 @@ async def test_an_answer_that_is_not_finished_ends_the_connection_in_the_middle(
     assert (await hooks.call("GET", "/ping")).body == "pong"
 
 
+async def test_an_answer_that_does_not_go_on_is_cut_off_when_its_time_is_over(hooks: Hooks) -> None:
+    """The guest waits for a body that never comes."""
+    await hooks.use(HOOK + 'timeout = "300ms"\n')
+    host, port = hooks.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+    assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+    with contextlib.suppress(ConnectionError):
+        assert not (await reader.read()).endswith(b"0\r\n\r\n")
+    writer.close()
+
+
 async def test_what_a_guest_leaks_is_released(hooks: Hooks) -> None:
     for _ in range(3):
         assert (await hooks.post("/leak", b"x" * MIB)).body == "leaked"
@@ -434,7 +447,10 @@ async def test_a_stopping_server_waits_only_so_long(hooks: Hooks, eventually: An
 # Deployment
 
 
-async def test_requests_that_run_keep_the_component_they_began_with(hooks: Hooks, built: Any) -> None:
+async def test_requests_that_run_keep_the_component_they_began_with(
+    hooks: Hooks, engine: RememberingEngine, built: Any
+) -> None:
+    await engine.compile(built("hook_javascript"))  # which may take longer than a request may
     await use_stub(hooks)
     asked = asyncio.create_task(hooks.call("GET", "/fibo?1"))
     me = await hooks.until_created()

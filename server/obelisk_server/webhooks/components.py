@@ -58,6 +58,9 @@ async def _exchange(request: web.BaseRequest, call: WebhookCall) -> web.StreamRe
     except NoAnswer as error:
         call.leave()
         _refuse(error, call)
+    if answer.status < 200:
+        call.leave()
+        raise HandlerFailed(call.execution_id if call.has_execution else None)
     response = _head(answer, call)
     try:
         await response.prepare(request)
