@@ -179,11 +179,12 @@ async def test_a_join_set_that_was_dropped_is_closed_before_a_clock_is_waited_fo
     assert first_wait < log.index(ev.JoinSetCreated) < log.index(ev.JoinSetClosed) < second_wait
 
 
-async def test_an_ordinary_python_workflow_replays_in_another_process_a_hundred_times_of_a_hundred(
-    site: Any, activity: Any, workflow: Any, run: Any, compiled: Path, tmp_path: Path
+@pytest.mark.parametrize("language", ["python", "javascript"])
+async def test_an_ordinary_workflow_replays_in_another_process_a_hundred_times_of_a_hundred(
+    site: Any, activity: Any, workflow: Any, run: Any, compiled: Path, tmp_path: Path, language: str
 ) -> None:
     """It reads the clock, draws randoms, prints, sleeps and calls an activity."""
-    service = await site.start(activity("fibo_tiny"), workflow("wanderer_python"))
+    service = await site.start(activity("fibo_tiny"), workflow(f"wanderer_{language}"))
     runs: list[tuple[str, ev.Ok]] = []
     for begun in range(0, 100, 10):
         together = (run(service, WANDER, [1 + number % 3]) for number in range(begun, begun + 10))
