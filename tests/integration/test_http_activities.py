@@ -212,3 +212,17 @@ async def test_a_workflow_makes_no_requests(
     service = await site.start(workflow("fetcher", allowed_hosts=(LOOPBACK,)), http=http)
     assert await end(service, FETCH, ["get", f"http://{server.authority}/", ""]) == ev.Err('"HttpRequestDenied"')
     assert server.requests == []
+
+
+async def test_fetch_of_an_ordinary_javascript_activity_reaches_what_is_allowed(
+    site: Any, activity: Any, run: Any, http: HttpClient, server: Honest
+) -> None:
+    deployed = activity("fetcher_javascript", retries=ONCE, allowed_hosts=(LOOPBACK,))
+    fetch = Fetcher(site, await site.start(deployed, http=http), run)
+    url = f"http://{server.authority}"
+    assert await fetch("get", f"{url}/a?b=c") == [200, "hello"]
+    assert [(record.made.method, record.made.status) for record in await fetch.requests()] == [("GET", 200)]
+    assert await fetch("post", f"{url}/echo", "a body") == [200, "a body"]
+    assert await fetch("download", f"{url}/bytes/{MIB}") == MIB
+    denied = await fetch("get", "http://elsewhere.example/")
+    assert isinstance(denied, ev.Err)
