@@ -12,7 +12,7 @@ import { useFeed, useLoad, useThrottled } from "../../wire/hooks.ts";
 import type { Summary } from "../../wire/shapes.ts";
 import { Bulk } from "./Bulk.tsx";
 import { type Counts, type Field, type Filters, STATES, countsOf, filtersOf, narrowed } from "./filters.ts";
-import { type List, useList } from "./list.ts";
+import { ITEMS_MAX, type List, useList } from "./list.ts";
 import { Spark } from "./Spark.tsx";
 
 const ROW_PX = 40;
@@ -200,6 +200,9 @@ function Table({ list, filters }: { list: List; filters: Filters }): JSX.Element
           }}
         />
       </div>
+      {list.items.length >= ITEMS_MAX && (
+        <p class="none">The latest {ITEMS_MAX.toLocaleString("en")} are listed. Narrow the filter to see older ones.</p>
+      )}
     </>
   );
 }
