@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from obelisk_runtime.core import events as ev
+from obelisk_server.api import event_schemas
 
 Item = TypeVar("Item")
 
@@ -24,33 +25,16 @@ _FAILURE = {
     },
     "required": ["kind", "reason"],
 }
-Result = Annotated[
-    msgspec.Raw,
-    Meta(
-        extra_json_schema={
-            "description": "How an execution ended: what its function returned, or a failure.",
-            "oneOf": [
-                {"type": "object", "properties": {name: schema}, "required": [name]}
-                for name, schema in (("ok", {}), ("err", {}), ("failure", _FAILURE))
-            ],
-        }
-    ),
-]
+_RESULT = {
+    "description": "How an execution ended: what its function returned, or a failure.",
+    "oneOf": [
+        {"type": "object", "properties": {name: schema}, "required": [name]}
+        for name, schema in (("ok", {}), ("err", {}), ("failure", _FAILURE))
+    ],
+}
+Result = Annotated[msgspec.Raw, Meta(extra_json_schema=_RESULT)]
 Status = Annotated[str, Meta(extra_json_schema={"enum": [*STATUSES]})]
-EventJson = Annotated[
-    Json,
-    Meta(
-        extra_json_schema={
-            "description": "An entry of a log: its place, its time, what it is, and the fields that such an event has.",
-            "properties": {
-                "version": {"type": "integer", "minimum": 0},
-                "at": {"type": "string", "format": "date-time"},
-                "event": {"enum": sorted(ev.EVENT_NAMES.values())},
-            },
-            "required": ["version", "at", "event"],
-        }
-    ),
-]
+EventJson = Annotated[Json, Meta(extra_json_schema=event_schemas.schema(_RESULT))]
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

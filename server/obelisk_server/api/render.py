@@ -14,6 +14,7 @@ from obelisk_runtime.core.ids import ExecutionId, Instant, parent_of
 from obelisk_runtime.core.retry import SECOND
 from obelisk_runtime.ports.store import LogRecord, RequestRecord
 from obelisk_server.api import answers
+from obelisk_server.api.event_schemas import HIDDEN_FIELDS, RAW_FIELDS
 
 Json = dict[str, Any]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -113,7 +114,7 @@ def event(recorded: ev.Recorded) -> Json:
     fields: Json = {"version": recorded.version, "at": instant(recorded.at), "event": ev.event_name(found)}
     for name in found.__struct_fields__:
         value = getattr(found, name)
-        if value is not None and name not in _HIDDEN:
+        if value is not None and name not in HIDDEN_FIELDS:
             fields[name] = _FIELDS.get(name, _as_it_is)(value)
     match found:
         case ev.SubmissionRefused(params=params):
@@ -133,13 +134,10 @@ def _raw(canonical: str) -> msgspec.Raw:
     return msgspec.Raw(canonical.encode())
 
 
-_HIDDEN = frozenset({"seed"})
-"""Whoever knows the seed can foretell what a workflow draws."""
 _FIELDS: dict[str, Callable[[Any], Any]] = {
     "kind": lambda kind: kind.name.lower(),
     "function": str,
-    "params": _raw,
-    "value": _raw,
+    **dict.fromkeys(RAW_FIELDS, _raw),
     "due": instant,
     "deadline": instant,
     "wakes": instant,

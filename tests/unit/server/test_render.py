@@ -2,12 +2,14 @@ import json
 
 import msgspec
 import pytest
+from jsonschema import Draft202012Validator
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.ids import DelayId, ExecutorId, Instant, JoinSetId
 from obelisk_runtime.core.names import Ffqn
-from obelisk_server.api import render
+from obelisk_server.api import event_schemas, render
 
+EVENT = Draft202012Validator(event_schemas.schema({}))
 FUNCTION = Ffqn.parse("a:b/c.d")
 SET = JoinSetId("g:1")
 
@@ -107,15 +109,24 @@ def test_an_event_shows_its_fields_but_never_the_seed(event: ev.Event, expected:
 
 
 def test_every_event_can_be_shown() -> None:
+    fields = {"kind": ev.ExecutionKind.WORKFLOW, "outcome": ev.Ok(), "params": "[]", "value": "1"}
+    samples = {int: Instant(0), bool: False}
     for form in ev.Event.__args__:
-        fields = {"kind": ev.ExecutionKind.WORKFLOW, "outcome": ev.Ok(), "params": "[]", "value": "1"}
-        numbers = {"due", "wakes", "asked", "attempt"}
         given = {
-            field.name: fields.get(field.name, Instant(0) if field.name in numbers else "x")
+            field.name: fields.get(field.name, samples.get(getattr(field.type, "__supertype__", field.type), "x"))
             for field in msgspec.structs.fields(form)
             if field.required
         }
-        shown(render.event(ev.Recorded(0, Instant(0), form(**given))))
+        item = shown(render.event(ev.Recorded(0, Instant(0), form(**given))))
+        assert EVENT.is_valid(item), (item, list(EVENT.iter_errors(item)))
+
+
+def test_the_schema_of_events_tells_them_apart() -> None:
+    item = shown(render.event(ev.Recorded(0, Instant(0), ev.Locked(ExecutorId("X"), 2))))
+    assert isinstance(item, dict)
+    assert not EVENT.is_valid({**item, "event": "created"})
+    assert not EVENT.is_valid({**item, "attempt": "2"})
+    assert not EVENT.is_valid({**item, "event": "unheard-of"})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,33 @@
+"""The command line asks only for operations that there are, with as many segments as their paths have."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from obelisk_server import cli
+from obelisk_server.endpoints import ENDPOINTS
+
+FOLDER = Path(cli.__file__).parent
+
+
+def calls() -> Iterator[tuple[str, ast.Call]]:
+    """Where `Client.call` is called, and how."""
+    for path in FOLDER.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "call":
+                yield f"{path.name}:{node.lineno}", node
+
+
+def test_every_call_names_an_operation_and_fills_its_path() -> None:
+    named = [(where, call) for where, call in calls() if isinstance(call.args[0], ast.Constant)]
+    assert len(named) > 10
+    for where, call in named:
+        name = ast.literal_eval(call.args[0])
+        assert name in ENDPOINTS, where
+        assert len(call.args) - 1 == ENDPOINTS[name].path.count("{"), where
+
+
+def test_only_what_takes_a_body_is_given_one() -> None:
+    for where, call in calls():
+        if isinstance(call.args[0], ast.Constant) and any(keyword.arg == "body" for keyword in call.keywords):
+            assert ENDPOINTS[ast.literal_eval(call.args[0])].method == "POST", where
