@@ -1,13 +1,16 @@
 """From requests to typed parameters."""
 
+import contextlib
 import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from obelisk_runtime.core.names import Ffqn
-from obelisk_runtime.core.values import TypeMismatch, function_codec
+from obelisk_runtime.core.values import InvalidValue, TypeMismatch, function_codec
 from obelisk_runtime.core.wit_text import parse_function
 from obelisk_server.config.request_values import FromRequest, Literal, parse_source
 from obelisk_server.webhooks.mapping import Mapper, Parts, key_text
@@ -136,6 +139,27 @@ def test_a_query_or_form_that_is_no_utf_8_is_refused(query: str, body: bytes) ->
     request = parts(body, query, content_type="application/x-www-form-urlencoded")
     with pytest.raises(MalformedRequest):
         value("string", "query.q" if query else "form.q", request)
+
+
+WITS = ("string", "u8", "s64", "f32", "bool", "char", "enum { a }", "option<u8>", "list<string>", "list<u8>")
+TYPES = ("application/json", "application/x-www-form-urlencoded", "text/plain", "")
+SOURCES = ("query.q", "form.q", "body", "body.q", "body.0.q", "header.X-Q", "path.id")
+
+
+@given(
+    wit=st.sampled_from(WITS),
+    source=st.sampled_from(SOURCES),
+    query=st.text(st.characters(max_codepoint=0xFFFF), max_size=20) | st.text("q=&%1ae+.-", max_size=12),
+    body=st.binary(max_size=20) | st.text('{}[]"q:0123456789.eE-,', max_size=20).map(str.encode),
+    content_type=st.sampled_from(TYPES),
+    header=st.text(max_size=5),
+)
+@settings(max_examples=300)
+def test_whatever_comes_is_a_value_or_a_refusal(
+    wit: str, source: str, query: str, body: bytes, content_type: str, header: str
+) -> None:
+    with contextlib.suppress(UnfitValue, MalformedRequest, WrongContentType, InvalidValue):
+        value(wit, source, parts(body, query, content_type, X_Q=header))
 
 
 def test_everything_wrong_with_a_mapping_is_told_at_once() -> None:
