@@ -1,6 +1,7 @@
 """One HTTP request in the hands of a component, from its head to the end of the guest."""
 
 import asyncio
+from collections.abc import Awaitable, Collection
 from typing import assert_never
 
 import msgspec
@@ -125,7 +126,19 @@ class WebhookCall:
         return run
 
     def _guest_ended(self, outcome: guest.GuestOutcome) -> None:
-        self._close()
+        unfinished = self._close()
+        if unfinished and isinstance(outcome, guest.Returned):
+            self._node.spawn(self._after(unfinished, outcome))
+        else:
+            self._end(outcome)
+
+    async def _after(self, unfinished: Collection[Awaitable[None]], outcome: guest.GuestOutcome) -> None:
+        """What the guest wrote to files is there before its execution has ended."""
+        for work in unfinished:
+            await work
+        self._end(outcome)
+
+    def _end(self, outcome: guest.GuestOutcome) -> None:
         failed = (
             self._answered is None if isinstance(outcome, guest.Returned) else not isinstance(outcome, guest.Dropped)
         )
@@ -136,12 +149,12 @@ class WebhookCall:
             run.end(self._outcome(outcome))
         self.ended.set_result(outcome)
 
-    def _close(self) -> None:
-        self._context.wasi.close()
-        if not self._answer.done():
-            return
-        if not self._answer.cancelled():
+    def _close(self) -> Collection[Awaitable[None]]:
+        """What is returned must be done before the request has ended."""
+        unfinished = self._context.wasi.close()
+        if self._answer.done() and not self._answer.cancelled():
             self._answer.exception()  # nobody may be left to take it
+        return unfinished
 
     def _tell(self, outcome: guest.GuestOutcome, *, failed: bool) -> None:
         fields = {
