@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from languages import c, npm, tools, wit
-from languages.language import Language, Recipe, ToolMissing
+from languages.language import BuildFailed, Language, Recipe, ToolMissing
 
 _TARGETS = ("wasm32-wasip1", "wasm32-wasi")
 """The name since Rust 1.78, and the name before."""
@@ -47,9 +47,10 @@ def _rustc() -> tuple[Path, Path]:
     """The first rustc on the PATH that has std for a target, and where that is. Raises: ToolMissing."""
     for folder in os.get_exec_path():
         rustc = Path(folder, "rustc")
-        if not rustc.is_file():
-            continue
-        libraries = Path(tools.run((rustc, "--print", "sysroot"), Path.cwd()).strip(), "lib", "rustlib")
+        try:
+            libraries = Path(tools.run((rustc, "--print", "sysroot"), Path.cwd()).strip(), "lib", "rustlib")
+        except (OSError, BuildFailed):
+            continue  # there is none, or it is a rustup without a toolchain
         for target in _TARGETS:
             if (libraries / target).exists():
                 return rustc, libraries / target

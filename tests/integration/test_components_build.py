@@ -138,6 +138,8 @@ def test_a_missing_tool_is_named_with_the_command_that_installs_it(tmp_path: Pat
 
 def test_a_language_whose_tools_pip_does_not_install_is_left_out_unless_it_is_named(tmp_path: Path) -> None:
     checkout = Checkout(tmp_path, "fibo_tiny", "visitor_rust")
+    (tmp_path / "rustc").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "rustc").chmod(0o700)
     everything = checkout.build(path=tmp_path)
     assert everything.returncode == 0
     assert "components in rust are left out: no rustc on the PATH has the target wasm32-wasip1" in everything.stdout
