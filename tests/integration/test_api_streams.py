@@ -158,6 +158,15 @@ async def test_a_follower_that_is_slow_falls_behind_and_keeps_nothing() -> None:
     assert (await follower.next(0.01)).executions == ()
 
 
+async def test_much_is_told_in_parts() -> None:
+    follower = followers.Follower(lambda _: True)
+    follower.add(Changed(frozenset(ExecutionId(f"E_{number}") for number in range(150)), pending=False))
+    first, second = await follower.next(0.01), await follower.next(0.01)
+    assert (len(first.executions), first.more) == (followers.BATCH_MAX, True)
+    assert (len(second.executions), second.more) == (50, False)
+    assert len({*first.executions, *second.executions}) == 150
+
+
 async def test_one_execution_is_told_with_its_log_to_its_end(api: Api) -> None:
     execution_id = await api.submit(CANCELLABLE, LONG, wait="10ms")
     async with listening(api, f"/v1/executions/{execution_id}/stream?cursor=0.0") as source:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 
 from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.core.ids import ExecutionId
@@ -12,6 +13,9 @@ from obelisk_runtime.ports.store import Changed
 FOLLOWERS_MAX = 256
 BACKLOG_MAX = 1_000
 """Changed executions that a client has yet to be told of; beyond it, it has fallen behind."""
+
+BATCH_MAX = 100
+"""Of them, so many are told at once: others have their turns between."""
 
 Subscribe = Callable[[Callable[[Changed], None]], Callable[[], None]]
 
@@ -28,6 +32,8 @@ class News:
     executions: tuple[ExecutionId, ...]
     behind: bool
     """There was too much: it is not known what has changed."""
+    more: bool = False
+    """There is more already: it is not complete up to any commit."""
 
 
 class Follower:
@@ -68,10 +74,13 @@ class Follower:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._news.wait()
-        if not self.ended:
+        taken = tuple(islice(self._changed, BATCH_MAX))
+        for execution_id in taken:
+            del self._changed[execution_id]
+        news = News(taken, self._behind, more=bool(self._changed))
+        self._behind = False
+        if not (self.ended or news.more):
             self._news.clear()
-        news = News(tuple(self._changed), self._behind)
-        self._changed, self._behind = {}, False
         return news
 
 

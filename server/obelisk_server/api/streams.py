@@ -113,8 +113,9 @@ async def _all(context: Context, after: Cursor | None, *, children: bool) -> Asy
                 yield _behind(cursor)
                 continue
             frames = await _summaries(context, news)
-            yield _joined(frames, cursor) if frames else _HEARTBEAT
-            await follower.rest(PAUSE_SECONDS)
+            yield (b"".join(frames) if news.more else _joined(frames, cursor)) if frames else _HEARTBEAT
+            if not news.more:
+                await follower.rest(PAUSE_SECONDS)
 
 
 async def _missed(context: Context, follower: Follower, after: Cursor) -> AsyncGenerator[bytes]:
@@ -189,7 +190,7 @@ async def _one(
             news = await follower.next(HEARTBEAT_SECONDS)
             if follower.ended:
                 return
-            sequence = store.sequence
+            sequence = sequence if news.more else store.sequence
             if news.behind:
                 yield _behind(Cursor(sequence, version))
             frames = await _summaries(context, news)
