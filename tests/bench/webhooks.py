@@ -62,11 +62,7 @@ def handled(servers: Servers, scale: Scale) -> list[Figure]:
     found = {name: PRODUCTS / f"hook_{name}.wasm" for name in TARGETS}
     built = {name: location for name, location in found.items() if location.exists()}
     components = "".join(COMPONENT.format(name=name, location=location) for name, location in built.items())
-    # The guest in Python imports a function; it is not called here.
-    more = (
-        CONFIG + components + '[[stub]]\nfunction = "testing:fibo/fibo.fibo"\nparams = "func(n: u8) -> result<u64>"\n'
-    )
-    with servers.run({}, more=more) as server:
+    with servers.run({}, more=CONFIG + components) as server:
         port = _port(server)
         figures = [
             median(f"HOOK {name}", _milliseconds(port, f"/{name}/ping", scale.count(200)), "ms", TARGETS[name])
