@@ -36,6 +36,8 @@ class Honest:
         self.raw_headers = list(request.raw_headers)
         if request.path == "/echo":
             return await self._echo(request)
+        if request.path == "/sink":
+            return web.Response(text=str(sum([len(chunk) async for chunk in request.content.iter_any()])))
         body = await request.read()
         self.requests.append((request.method, request.path_qs, dict(request.headers), body))
         kind, _, number = request.path.removeprefix("/").partition("/")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -14,6 +15,8 @@ from obelisk_runtime.ports.network import NetworkGrants
 from obelisk_runtime.wasi.http.connecting import new_session, tls_context
 from obelisk_runtime.wasi.http.exchange import Exchange, Line
 from obelisk_runtime.wasi.http.messages import IncomingResponse, OutgoingRequest, RequestOptions
+
+CLOSE_SECONDS = 2.0
 
 
 class UnusableAuthorities(ObeliskError):
@@ -43,8 +46,10 @@ class HttpClient:
         return Line(self._session, self._slots.setdefault(key, asyncio.Semaphore(key[1])))
 
     async def close(self) -> None:
-        for session in self._sessions.values():
-            await session.close()
+        """A peer that reads nothing any more is not waited for longer than CLOSE_SECONDS."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await asyncio.gather(*(session.close() for session in self._sessions.values()))
         await self._resolver.close()
 
     def _session(self, reaches: frozenset[Reach]) -> aiohttp.ClientSession:
