@@ -2,12 +2,19 @@
 
 import type { Json, JsonObject } from "../values/json.ts";
 
+export type Kind = "activity" | "workflow" | "stub" | "webhook";
+
+/** Whether it may have children: the others are leaves of a tree. */
+export function hasChildren(kind: Kind): boolean {
+  return kind === "workflow" || kind === "webhook";
+}
+
 export type Status = "pending" | "locked" | "blocked" | "finished";
 
 export type Summary = {
   id: string;
   function: string;
-  kind: "activity" | "workflow" | "stub";
+  kind: Kind;
   status: Status;
   lifecycle: string;
   created_at: string;

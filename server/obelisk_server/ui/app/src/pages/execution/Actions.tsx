@@ -9,7 +9,7 @@ import { type Draft, type Problem, blank, read } from "../../values/draft.ts";
 import type { JsonObject } from "../../values/json.ts";
 import type { FunctionType } from "../../values/types.ts";
 import { path, post } from "../../wire/client.ts";
-import type { Execution, Replayed } from "../../wire/shapes.ts";
+import { type Execution, hasChildren, type Replayed } from "../../wire/shapes.ts";
 import { Field } from "../submit/Field.tsx";
 
 type Verb = "cancel" | "terminate" | "pause" | "resume" | "upgrade";
@@ -20,9 +20,10 @@ const CANCELLABLE = "-cancellable";
 
 function verbsOf(execution: Execution): Verb[] {
   if (execution.status === "finished") return [];
-  const cancel = execution.kind !== "workflow" || execution.function.endsWith(CANCELLABLE);
+  const cancel = !hasChildren(execution.kind) || execution.function.endsWith(CANCELLABLE);
   const pause = execution.lifecycle === "paused" ? "resume" : "pause";
-  return [pause, cancel ? "cancel" : "terminate", ...(execution.kind === "workflow" ? (["upgrade"] as const) : [])];
+  const held = execution.kind === "webhook" ? [] : ([pause] as const); // who sent a request waits for its answer
+  return [...held, cancel ? "cancel" : "terminate", ...(execution.kind === "workflow" ? (["upgrade"] as const) : [])];
 }
 
 export function Actions({ execution, type, onDone }: ActionsProps): JSX.Element {
@@ -66,9 +67,11 @@ export function Actions({ execution, type, onDone }: ActionsProps): JSX.Element 
           </button>
         </>
       )}
-      <Link class="button" to={submitPath(execution.function, id)}>
-        submit again…
-      </Link>
+      {kind !== "webhook" && (
+        <Link class="button" to={submitPath(execution.function, id)}>
+          submit again…
+        </Link>
+      )}
       {asked === "fork" && <ForkDialog execution={execution} onClose={() => setAsked(null)} />}
       {asked === "stub" && (
         <StubDialog execution={execution} type={type} onClose={() => setAsked(null)} onDone={onDone} />

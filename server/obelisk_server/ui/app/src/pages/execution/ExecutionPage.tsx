@@ -7,7 +7,7 @@ import { executionPath } from "../../router.tsx";
 import { type FunctionType, parseFunction } from "../../values/types.ts";
 import { get } from "../../wire/client.ts";
 import { useLoad } from "../../wire/hooks.ts";
-import type { Execution, FunctionItem, Page } from "../../wire/shapes.ts";
+import { type Execution, type FunctionItem, hasChildren, type Page } from "../../wire/shapes.ts";
 import { Actions } from "./Actions.tsx";
 import { Debugger } from "./Debugger.tsx";
 import { Events } from "./Events.tsx";
@@ -23,7 +23,7 @@ function tabsOf(execution: Execution): Tab[] {
   return [
     { name: "", label: "Overview" },
     { name: "timeline", label: "Timeline" },
-    ...(workflow ? [{ name: "tree", label: "Tree" }] : []),
+    ...(hasChildren(execution.kind) ? [{ name: "tree", label: "Tree" }] : []),
     {
       name: "events",
       label: (

@@ -7,7 +7,7 @@ import { StateMark, stateOf } from "../../look/states.tsx";
 import { navigate, executionPath } from "../../router.tsx";
 import { get, path, withQuery } from "../../wire/client.ts";
 import { useLoad } from "../../wire/hooks.ts";
-import type { Page, Summary } from "../../wire/shapes.ts";
+import { hasChildren, type Page, type Summary } from "../../wire/shapes.ts";
 import type { Loaded } from "./store.ts";
 
 const SIBLINGS = 100;
@@ -31,7 +31,7 @@ type NodeProps = { item: Summary; level: number; changes: number; open?: boolean
 
 function Node({ item, level, changes, open: wasOpen = false, first = false }: NodeProps): JSX.Element {
   const [open, setOpen] = useState(wasOpen);
-  const leaf = item.kind !== "workflow";
+  const leaf = !hasChildren(item.kind);
   return (
     <li role="none">
       <div
