@@ -48,7 +48,7 @@ class Hooks:
     components: list[tuple[ComponentSettings, bytes]] = field(default_factory=list, repr=False)
 
     async def use(self, text: str) -> None:
-        await deploy(self.service, parse_config(text, self.folder / "obelisk.toml", {}), self.components, self.mounts)
+        await deploy(self.service, parse_config(text, self.folder / "obelisk.toml", {}), self.components, [self.mounts])
 
     async def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         named = {name.replace("_", "-"): value for name, value in headers.items()}

@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,10 +29,11 @@ from obelisk_runtime.storage.sqlite import back_up as copy_store
 from obelisk_runtime.system import SystemClock, SystemIds
 from obelisk_runtime.wasi.http import arrive
 from obelisk_runtime.wasi.http.client import HttpClient, UnusableAuthorities
+from obelisk_server.access import Doors, open_audit_log
 from obelisk_server.api import Context, Listener, Waits
 from obelisk_server.config import InvalidConfig, Listen, ServerConfig, load_config
-from obelisk_server.log_lines import configure_log
-from obelisk_server.serving import HttpFigures
+from obelisk_server.config.access import TlsFiles
+from obelisk_server.log_lines import JsonLines, configure_log
 from obelisk_server.setup import InvalidSetup, Reload, Setup, deploy
 from obelisk_server.sources import Pulling, cache_folder
 from obelisk_server.ui import Pages
@@ -81,7 +82,8 @@ async def _verify(setup: Setup, config: ServerConfig) -> Verified:
         engine = _engine(config, setup.environ)
         stack.push_async_callback(engine.close)
         service = _service(MemoryStore(), engine, config.limits)
-        await deploy(service, config, components, _mounts(service, config, config.listen, setup.environ))
+        mounts = _mounts(service, config, config.listen, setup.environ)
+        await deploy(service, config, components, (mounts, Doors(config, service.now)))
         return Verified(len(service.components), len(service.functions))
 
 
@@ -132,6 +134,8 @@ async def _serve(setup: Setup, config: ServerConfig, stack: AsyncExitStack) -> N
     """Start everything; what was started is stopped by the stack, the last one first."""
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _log.info, "the server starts; nothing is reloaded")
     components = await setup.read(config)
+    if config.audit is not None:
+        stack.callback(_open_audit_log(config.audit))
     bound = stack.enter_context(_bind(config.listen, "[server] listen"))
     hooked = (
         None if config.webhooks is None else stack.enter_context(_bind(config.webhooks.listen, "[webhooks] listen"))
@@ -146,9 +150,11 @@ async def _serve(setup: Setup, config: ServerConfig, stack: AsyncExitStack) -> N
     service = _service(store, engine, config.limits, http)
     _log.info("components are prepared; new ones take some seconds", extra={"count": len(components)})
     mounts = _mounts(service, config, address, setup.environ)
-    await deploy(service, config, components, mounts)
-    reload = Reload(setup, config, service, mounts)
-    context = Context(service, Waits(), reload)
+    doors = Doors(config, service.now)
+    await deploy(service, config, components, (mounts, doors))
+    _warn(config)
+    reload = Reload(setup, config, service, (mounts, doors))
+    context = Context(service, Waits(), reload, guard=doors.guard)
     stack.callback(service.subscribe(context.waits.on_change))
     stack.callback(service.subscribe_logs(context.waits.on_logs))
     await service.start()
@@ -156,18 +162,21 @@ async def _serve(setup: Setup, config: ServerConfig, stack: AsyncExitStack) -> N
     stack.push_async_callback(lambda: service.stop(grace.left()))
     listener = Listener(context, payload_bytes_max=config.limits.payload_bytes_max, pages=Pages())
     stack.push_async_callback(listener.stop)
-    await listener.start(bound)
+    await listener.start(bound, doors.tls("server"))
     if hooked is not None:
-        await _serve_webhooks(mounts, hooked, context.http, grace, stack)
+        webhooks = WebhookListener(mounts, context.http)
+        stack.push_async_callback(lambda: webhooks.stop(grace.left()))
+        await webhooks.start(hooked, doors.tls("webhooks"))
     reloading = asyncio.create_task(_reload_on_signal(reload))
     stack.callback(reloading.cancel)
     _keep_what_is_loaded()
     context.ready = True
     stack.callback(setattr, context, "ready", False)  # noqa: FBT003 - the value of the attribute
-    print(f"serving on http://{address}", flush=True)  # noqa: T201 - for the person, or script, that started it
+    url = _url(address, config.access.tls)
+    print(f"serving on {url}", flush=True)  # noqa: T201 - for the person, or script, that started it
     if hooked is not None and config.webhooks is not None:
         at = Listen(config.webhooks.listen.host, hooked.getsockname()[1])
-        print(f"webhooks on http://{at}", flush=True)  # noqa: T201 - as above
+        print(f"webhooks on {_url(at, config.webhooks.tls)}", flush=True)  # noqa: T201 - as above
 
 
 class _Grace:
@@ -184,17 +193,33 @@ class _Grace:
         return max(0.0, self._end - now)
 
 
-async def _serve_webhooks(
-    mounts: Mounts, bound: socket.socket, figures: HttpFigures, grace: _Grace, stack: AsyncExitStack
-) -> None:
-    listener = WebhookListener(mounts, figures)
-    stack.push_async_callback(lambda: listener.stop(grace.left()))
-    await listener.start(bound)
-
-
 def _mounts(service: Service, config: ServerConfig, api: Listen, environ: Mapping[str, str]) -> Mounts:
     api_url = config.webhooks and config.webhooks.api_url
-    return Mounts(Surroundings(service, SystemClock(), api_url or f"http://{api}", asyncio.Event()), environ)
+    url = api_url or _url(api, config.access.tls)
+    return Mounts(Surroundings(service, SystemClock(), url, asyncio.Event()), environ)
+
+
+def _url(at: Listen, tls: TlsFiles | None) -> str:
+    return f"{'http' if tls is None else 'https'}://{at}"
+
+
+def _warn(config: ServerConfig) -> None:
+    """Of what is allowed and yet rarely meant."""
+    access = config.access
+    if access.loopback:
+        return
+    if not access.tokens:
+        _log.warning("anybody who reaches the listener can run anything: insecure = true, and there are no tokens")
+    elif access.tls is None:
+        _log.warning("tokens travel in clear text: add [server.tls], or let a proxy speak TLS")
+
+
+def _open_audit_log(file: Path) -> Callable[[], None]:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return open_audit_log(file, JsonLines())
+    except OSError as error:
+        raise CannotServe(f"{file} cannot be written: {error.strerror} ([server] audit)") from error
 
 
 def _keep_what_is_loaded() -> None:

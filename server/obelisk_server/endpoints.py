@@ -12,9 +12,18 @@ class Scope(StrEnum):
     """What a caller must be allowed to do."""
 
     READ = "read"
+    """Look. Every other scope includes it."""
     SUBMIT = "submit"
+    """Start executions."""
     OPERATE = "operate"
+    """Steer executions that are there."""
     ADMIN = "admin"
+    """What concerns the whole server or store. It includes all others."""
+
+    @property
+    def included(self) -> "frozenset[Scope]":
+        """What a token with this scope may do."""
+        return frozenset(Scope) if self is Scope.ADMIN else frozenset({Scope.READ, self})
 
 
 class Repeat(StrEnum):
@@ -35,7 +44,8 @@ class Endpoint(NamedTuple):
     method: str
     path: str
     """With `{name}` for a segment that varies; `{function}` may also be the two segments of a function's full name."""
-    scope: Scope
+    scope: Scope | None
+    """None: anybody may, without a token and by any name of the server."""
     repeat: Repeat
 
     def filled(self, *segments: str) -> str:
@@ -50,6 +60,10 @@ _EXECUTION = _EXECUTIONS + "/{id}"
 
 def _get(name: str, path: str) -> Endpoint:
     return Endpoint(name, "GET", path, Scope.READ, Repeat.READS)
+
+
+def _open(name: str, path: str) -> Endpoint:
+    return Endpoint(name, "GET", path, None, Repeat.READS)
 
 
 def _post(name: str, path: str, scope: Scope, repeat: Repeat) -> Endpoint:
@@ -84,7 +98,7 @@ _LIST = (
     _post("fork", _EXECUTION + "/fork", Scope.SUBMIT, Repeat.ANEW),
     _post("hold", _EXECUTION + "/hold", Scope.OPERATE, Repeat.SAME),
     _post("release", _EXECUTION + "/release", Scope.OPERATE, Repeat.SAME),
-    _get("export", _EXECUTION + "/export"),
+    Endpoint("export", "GET", _EXECUTION + "/export", Scope.ADMIN, Repeat.READS),
     _post("import", "/v1/import", Scope.ADMIN, Repeat.SAME),
     _post("prune", "/v1/prune", Scope.ADMIN, Repeat.SAME),
     _get("list-functions", "/v1/functions"),
@@ -100,8 +114,8 @@ _LIST = (
     _get("health", "/v1/health"),
     _get("metrics", "/metrics"),
     _get("openapi", "/openapi.json"),
-    _get("alive", "/healthz"),
-    _get("ready", "/readyz"),
+    _open("alive", "/healthz"),
+    _open("ready", "/readyz"),
 )
 ENDPOINTS = {endpoint.name: endpoint for endpoint in _LIST}
 assert len(ENDPOINTS) == len(_LIST), "two operations have the same name"

@@ -10,10 +10,16 @@ from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.wiring import ExportedFunction
 from obelisk_runtime.service import DeployedComponent, Service
-from obelisk_server.config import InvalidConfig, ServerConfig, load_config
+from obelisk_server.config import InvalidConfig, ServerConfig, load_config, tls_of
 from obelisk_server.sources import ComponentsUnavailable, Pulling, Read, read_components
 
-_FIXED = {"listen": "[server] listen", "log": "[server] log", "database": "[storage] url", "ca_file": "[http] ca_file"}
+_FIXED = {
+    "listen": "[server] listen",
+    "log": "[server] log",
+    "audit": "[server] audit",
+    "database": "[storage] url",
+    "ca_file": "[http] ca_file",
+}
 _FIXED_LIMITS = frozenset({"worker_threads", "payload_bytes_max"})
 
 
@@ -49,7 +55,7 @@ class Setup:
 
 
 class Mountable(Protocol):
-    """What is offered on top of functions: webhooks."""
+    """What else a configuration says: webhooks on top of functions, who gets in."""
 
     def prepare(self, config: ServerConfig, functions: Mapping[Ffqn, ExportedFunction]) -> Sequence[str]:
         """Everything that is wrong with it; nothing changes before `install`."""
@@ -60,12 +66,19 @@ class Mountable(Protocol):
         ...
 
 
-async def deploy(service: Service, config: ServerConfig, components: Sequence[Read], mounts: Mountable) -> None:
+async def deploy(
+    service: Service, config: ServerConfig, components: Sequence[Read], mounts: Sequence[Mountable]
+) -> None:
     """Raises: InvalidSetup, and then nothing has changed."""
-    problems = await service.deploy(components, config.stubs, lambda functions: mounts.prepare(config, functions))
+
+    def prepare(functions: Mapping[Ffqn, ExportedFunction]) -> list[str]:
+        return [problem for mount in mounts for problem in mount.prepare(config, functions)]
+
+    problems = await service.deploy(components, config.stubs, prepare)
     if problems:
         raise InvalidSetup([str(problem) for problem in problems])
-    mounts.install()
+    for mount in mounts:
+        mount.install()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +96,7 @@ class Reloaded:
 class Reload:
     """Takes the configuration again while the server runs. One at a time; what runs is not disturbed."""
 
-    def __init__(self, setup: Setup, config: ServerConfig, service: Service, mounts: Mountable) -> None:
+    def __init__(self, setup: Setup, config: ServerConfig, service: Service, mounts: Sequence[Mountable]) -> None:
         self._mounts = mounts
         self._setup = setup
         self._started = config
@@ -108,6 +121,7 @@ class Reload:
         yield from (name for field, name in _FIXED.items() if getattr(config, field) != getattr(started, field))
         if _webhook_listener(config) != _webhook_listener(started):
             yield "[webhooks] listen, api_url"
+        yield from (f"[{name}.tls]" for name in sorted(tls_of(config).keys() ^ tls_of(started).keys()))
         for name in sorted(_FIXED_LIMITS):
             if getattr(config.limits, name) != getattr(started.limits, name):
                 yield f"[limits] {name}"

@@ -16,10 +16,12 @@ from obelisk_runtime.core.errors import InvalidName, ObeliskError
 from obelisk_runtime.core.ids import ExecutionId, Instant
 from obelisk_runtime.core.short_names import AmbiguousFunction
 from obelisk_runtime.ports.store import PAGE_MAX, ExecutionFilter, StoreUnavailable, Summary
+from obelisk_server.access import Caller
 from obelisk_server.api import answers, render, wire
 from obelisk_server.api.filters import execution_filter
 from obelisk_server.api.operations import AnyOperation, Call, Context, Operation, Reply
 from obelisk_server.api.refusals import InvalidRequest, MoreMatch, TokenNeeded
+from obelisk_server.api.sight import seen
 
 MATCHES_MAX = 10_000
 """As many are counted, and done with one token."""
@@ -67,45 +69,47 @@ class Token:
         return f"{self.at}.{self.matches}.{self.mark}"
 
 
-async def _bulk(context: Context, name: str, body: wire.Bulk, act: Act) -> Reply:
+async def _bulk(context: Context, name: str, call: Call[wire.Nothing, wire.Bulk], act: Act) -> Reply:
+    body, caller = call.body, call.caller
     mark = hashlib.sha256(name.encode() + msgspec.json.encode(body.filter)).hexdigest()[:16]
     if body.dry_run:
-        return Reply(200, await _dry_run(context, body.filter, mark))
+        return Reply(200, await _dry_run(context, caller, body.filter, mark))
     token = _token(body.token, mark)
-    where = _where(context, body.filter, token.at)
+    where = _where(context, caller, body.filter, token.at)
     if body.cursor is None:
-        found = (await _matching(context, where))[0]
+        found = (await _matching(context, caller, where))[0]
         if found > token.matches:
             raise MoreMatch(token.matches, found)
     async with context.lists.turn():
         page = await context.service.store.list(where, cursor=body.cursor, limit=body.limit)
-    ids = [item.id for item in page.items]
-    items = await act(context, ids, body.reason or f"{name} by a client")
+        ids = [item.id for item in await seen(context, caller, page.items)]
+    items = await act(context, ids, caller.reason(name, body.reason))
     return Reply(200, BulkAnswer(matches=token.matches, items=items, next_cursor=page.next_cursor))
 
 
-def _where(context: Context, given: wire.Filter, at: Instant) -> ExecutionFilter:
+def _where(context: Context, caller: Caller, given: wire.Filter, at: Instant) -> ExecutionFilter:
     """The filter as it was at that time: what was created later does not match."""
-    where = execution_filter(context, given, at)
+    where = execution_filter(context, caller, given, at)
     return replace(where, created_before=min(at, at if where.created_before is None else where.created_before))
 
 
-async def _dry_run(context: Context, given: wire.Filter, mark: str) -> BulkAnswer:
+async def _dry_run(context: Context, caller: Caller, given: wire.Filter, mark: str) -> BulkAnswer:
     at = Instant(context.service.now() + 1)
-    matches, samples, more = await _matching(context, _where(context, given, at))
+    matches, samples, more = await _matching(context, caller, _where(context, caller, given, at))
     shown = [render.summary(item.id, item.projection) for item in samples]
     return BulkAnswer(matches=matches, more=more, samples=shown, token=str(Token(at, matches, mark)))
 
 
-async def _matching(context: Context, where: ExecutionFilter) -> tuple[int, Sequence[Summary], bool]:
+async def _matching(context: Context, caller: Caller, where: ExecutionFilter) -> tuple[int, Sequence[Summary], bool]:
     """(how many match, the first of them, whether there are more than MATCHES_MAX)."""
     matches, cursor = 0, None
     samples: list[Summary] = []
     while matches < MATCHES_MAX:
         async with context.lists.turn():
             page = await context.service.store.list(where, cursor=cursor, limit=min(PAGE_MAX, MATCHES_MAX - matches))
-        matches += len(page.items)
-        samples += page.items[: SAMPLES - len(samples)]
+            items = await seen(context, caller, page.items)
+        matches += len(items)
+        samples += items[: SAMPLES - len(samples)]
         cursor = page.next_cursor
         if cursor is None:
             return matches, samples, False
@@ -157,30 +161,30 @@ async def _delete(context: Context, ids: Sequence[ExecutionId], _: str) -> list[
 
 async def cancel(context: Context, call: Call[wire.Nothing, wire.Bulk]) -> Reply:
     """Cancel all that a filter matches, after a dry run."""
-    return await _bulk(context, "cancelled", call.body, _CANCEL)
+    return await _bulk(context, "cancelled", call, _CANCEL)
 
 
 async def pause(context: Context, call: Call[wire.Nothing, wire.Bulk]) -> Reply:
     """Pause all that a filter matches, after a dry run."""
-    return await _bulk(context, "paused", call.body, _PAUSE)
+    return await _bulk(context, "paused", call, _PAUSE)
 
 
 async def resume(context: Context, call: Call[wire.Nothing, wire.Bulk]) -> Reply:
     """Resume all that a filter matches, after a dry run."""
-    return await _bulk(context, "resumed", call.body, _RESUME)
+    return await _bulk(context, "resumed", call, _RESUME)
 
 
 async def delete(context: Context, call: Call[wire.Nothing, wire.Bulk]) -> Reply:
     """Delete all finished trees of executions that a filter matches, after a dry run."""
     if call.body.filter.children or call.body.filter.parent is not None:
         raise InvalidRequest("children are deleted with their trees; leave out `children` and `parent`")
-    return await _bulk(context, "deleted", call.body, _delete)
+    return await _bulk(context, "deleted", call, _delete)
 
 
 _ERRORS = (TokenNeeded, MoreMatch, InvalidName, AmbiguousFunction, StoreUnavailable)
 OPERATIONS: tuple[AnyOperation, ...] = (
-    Operation("bulk-cancel", cancel, wire.Nothing, wire.Bulk, BulkAnswer, _ERRORS),
-    Operation("bulk-pause", pause, wire.Nothing, wire.Bulk, BulkAnswer, _ERRORS),
-    Operation("bulk-resume", resume, wire.Nothing, wire.Bulk, BulkAnswer, _ERRORS),
+    Operation("bulk-cancel", cancel, wire.Nothing, wire.Bulk, BulkAnswer, _ERRORS, minds_functions=True),
+    Operation("bulk-pause", pause, wire.Nothing, wire.Bulk, BulkAnswer, _ERRORS, minds_functions=True),
+    Operation("bulk-resume", resume, wire.Nothing, wire.Bulk, BulkAnswer, _ERRORS, minds_functions=True),
     Operation("bulk-delete", delete, wire.Nothing, wire.Bulk, BulkAnswer, _ERRORS),
 )

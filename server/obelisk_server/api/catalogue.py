@@ -1,6 +1,6 @@
 """Operations on what is deployed: functions with their types, components with what they import and export."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated
 
 from msgspec import Meta
@@ -13,6 +13,7 @@ from obelisk_runtime.core.types import WitType
 from obelisk_runtime.core.wiring import ExportedFunction
 from obelisk_runtime.ports.store import StoreUnavailable
 from obelisk_runtime.service import ComponentNotFound, DeployedComponent
+from obelisk_server.access import Caller
 from obelisk_server.api import answers, wire, wit_types
 from obelisk_server.api.operations import AnyOperation, Call, Context, Operation, Reply
 
@@ -89,25 +90,29 @@ class ComponentDetails(ComponentItem, frozen=True, kw_only=True):
     versions: list[Version]
 
 
-async def list_functions(context: Context, _: Call[wire.Nothing, wire.Nothing]) -> Reply:
+async def list_functions(context: Context, call: Call[wire.Nothing, wire.Nothing]) -> Reply:
     """Functions that can be called, with their types."""
-    items = [_function(name, item) for name, item in sorted(context.service.functions.items())]
+    items = [_function(name, item) for name, item in sorted(call.caller.permitted(context.service.functions).items())]
     return Reply(200, answers.Page(items=items, next_cursor=None))
 
 
 async def get_function(context: Context, call: Call[wire.Nothing, wire.Nothing]) -> Reply:
     """One function with the types of its parameters and result."""
-    name = named_function(context, call.path["function"])
+    name = named_function(context, call.caller, call.path["function"])
     return Reply(200, _function(name, context.service.functions[name]))
 
 
-def named_function(context: Context, name: str) -> Ffqn:
-    """The deployed function meant by a full or short name. Raises: UnknownFunction, AmbiguousFunction."""
-    functions = context.service.functions
+def named_function(context: Context, caller: Caller, name: str) -> Ffqn:
+    """The deployed function meant by a full or short name. Others than the caller's are as if they did not exist.
+
+    Raises: UnknownFunction, AmbiguousFunction, BeyondToken for a full name.
+    """
+    functions = caller.permitted(context.service.functions)
     try:
         exact = Ffqn.parse(name)
     except InvalidName:
         return resolve(name, functions)
+    caller.require_function(exact)
     return exact if exact in functions else resolve(name, functions)
 
 
@@ -127,10 +132,23 @@ def _typed(wit: WitType | None) -> TypedValue | None:
     return None if wit is None else TypedValue(type=wit_types.tree(wit), wit=str(wit))
 
 
-async def list_components(context: Context, _: Call[wire.Nothing, wire.Nothing]) -> Reply:
+async def list_components(context: Context, call: Call[wire.Nothing, wire.Nothing]) -> Reply:
     """Components that are deployed, with what they export and import."""
-    items = [_component(component) for component in context.service.components]
+    items = [_component(component) for component in visible_components(context, call.caller)]
     return Reply(200, answers.Page(items=items, next_cursor=None))
+
+
+def visible_components(context: Context, caller: Caller) -> Sequence[DeployedComponent]:
+    """Components all of whose functions the caller may use."""
+    return [item for item in context.service.components if all(map(caller.permits, item.exports))]
+
+
+def named_component(components: Sequence[DeployedComponent], name: str) -> DeployedComponent:
+    """Raises: ComponentNotFound."""
+    found = next((item for item in components if item.settings.name == name), None)
+    if found is None:
+        raise ComponentNotFound(name, [item.settings.name for item in components])
+    return found
 
 
 def _component(component: DeployedComponent) -> ComponentItem:
@@ -147,15 +165,12 @@ def _component(component: DeployedComponent) -> ComponentItem:
 
 async def get_component(context: Context, call: Call[wire.Nothing, wire.Nothing]) -> Reply:
     """One component: its WIT, what it calls and who calls it."""
-    name = call.path["name"]
-    deployed = {component.settings.name: component for component in context.service.components}
-    component = deployed.get(name)
-    if component is None:
-        raise ComponentNotFound(name, list(deployed))
-    functions = context.service.functions
+    deployed = visible_components(context, call.caller)
+    component = named_component(deployed, call.path["name"])
+    functions = call.caller.permitted(context.service.functions)
     callers = {
-        caller: [function.text for function in sorted(_called(other)) if function in component.exports]
-        for caller, other in deployed.items()
+        other.settings.name: [function.text for function in sorted(_called(other)) if function in component.exports]
+        for other in deployed
     }
     async with context.lists.turn():
         counts = await context.service.store.versions(list(component.exports))
@@ -214,7 +229,9 @@ def _neighbours(functions: Mapping[str, list[str]]) -> list[Neighbour]:
 
 
 OPERATIONS: tuple[AnyOperation, ...] = (
-    Operation("list-functions", list_functions, wire.Nothing, wire.Nothing, answers.Page[FunctionItem]),
+    Operation(
+        "list-functions", list_functions, wire.Nothing, wire.Nothing, answers.Page[FunctionItem], minds_functions=True
+    ),
     Operation(
         "get-function",
         get_function,
@@ -222,8 +239,16 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         wire.Nothing,
         FunctionItem,
         (UnknownFunction, AmbiguousFunction),
+        minds_functions=True,
     ),
-    Operation("list-components", list_components, wire.Nothing, wire.Nothing, answers.Page[ComponentItem]),
+    Operation(
+        "list-components",
+        list_components,
+        wire.Nothing,
+        wire.Nothing,
+        answers.Page[ComponentItem],
+        minds_functions=True,
+    ),
     Operation(
         "get-component",
         get_component,
@@ -231,5 +256,6 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         wire.Nothing,
         ComponentDetails,
         (ComponentNotFound, StoreUnavailable),
+        minds_functions=True,
     ),
 )

@@ -1,16 +1,13 @@
 """Operations that steer executions and delays: cancel, terminate, pause, resume."""
 
-from obelisk_runtime.core.ids import DELAY_PREFIX, DelayId, ExecutionId, parse_delay_id, parse_execution_id
+from obelisk_runtime.core.ids import DelayId, ExecutionId, parse_execution_id
 from obelisk_runtime.service import NotCancellable
 from obelisk_server.api import answers, render, wire
 from obelisk_server.api.operations import AnyOperation, Call, Context, Operation, Reply
 from obelisk_server.api.problems import EXECUTION, STUB
+from obelisk_server.api.sight import parse_target
 
 Ask = Call[wire.Nothing, wire.Control]
-
-
-def _target(text: str) -> ExecutionId | DelayId:
-    return parse_delay_id(text) if text.startswith(DELAY_PREFIX) else parse_execution_id(text)
 
 
 def _answer(target: ExecutionId | DelayId, outcome: str) -> Reply:
@@ -19,26 +16,26 @@ def _answer(target: ExecutionId | DelayId, outcome: str) -> Reply:
 
 async def cancel(context: Context, call: Ask) -> Reply:
     """Cancel an activity, a delay, or a workflow whose name ends in `-cancellable`."""
-    target = _target(call.path["id"])
-    return _answer(target, await context.service.cancel(target, call.body.reason or "cancelled by a client"))
+    target = parse_target(call.path["id"])
+    return _answer(target, await context.service.cancel(target, call.caller.reason("cancelled", call.body.reason)))
 
 
 async def terminate(context: Context, call: Ask) -> Reply:
     """End an execution, also a workflow that is not cancellable."""
     target = parse_execution_id(call.path["id"])
-    return _answer(target, await context.service.terminate(target, call.body.reason or "terminated by a client"))
+    return _answer(target, await context.service.terminate(target, call.caller.reason("terminated", call.body.reason)))
 
 
 async def pause(context: Context, call: Ask) -> Reply:
     """Let nothing take up an execution or a delay until it is resumed."""
-    target = _target(call.path["id"])
-    return _answer(target, await context.service.pause(target, call.body.reason or "paused by a client"))
+    target = parse_target(call.path["id"])
+    return _answer(target, await context.service.pause(target, call.caller.reason("paused", call.body.reason)))
 
 
 async def resume(context: Context, call: Ask) -> Reply:
     """Go on with an execution or a delay that is paused."""
-    target = _target(call.path["id"])
-    return _answer(target, await context.service.resume(target, call.body.reason or "resumed by a client"))
+    target = parse_target(call.path["id"])
+    return _answer(target, await context.service.resume(target, call.caller.reason("resumed", call.body.reason)))
 
 
 async def why(context: Context, call: Call[wire.Nothing, wire.Nothing]) -> Reply:

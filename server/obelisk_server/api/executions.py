@@ -16,13 +16,14 @@ from obelisk_server.api import answers, render, wire
 from obelisk_server.api.filters import execution_filter
 from obelisk_server.api.operations import AnyOperation, Call, Context, Operation, Reply
 from obelisk_server.api.problems import EXECUTION
+from obelisk_server.api.sight import seen
 from obelisk_server.api.waits import InvalidWait, wait_seconds
 
 
 async def list_executions(context: Context, call: Call[wire.List, wire.Nothing]) -> Reply:
     """Executions, newest first."""
-    query = call.query
-    return await _page(context, execution_filter(context, query), query, oldest_first=query.oldest_first)
+    where = execution_filter(context, call.caller, call.query)
+    return await _page(context, where, call, oldest_first=call.query.oldest_first)
 
 
 async def list_children(context: Context, call: Call[wire.Children, wire.Nothing]) -> Reply:
@@ -33,16 +34,21 @@ async def list_children(context: Context, call: Call[wire.Children, wire.Nothing
         where = ExecutionFilter(id_prefix=execution_id + ".", top_level_only=False)
     else:
         where = ExecutionFilter(parent=execution_id)
-    return await _page(context, where, call.query, oldest_first=True)
+    return await _page(context, where, call, oldest_first=True)
 
 
 async def _page(
-    context: Context, where: ExecutionFilter, query: wire.List | wire.Children, *, oldest_first: bool
+    context: Context,
+    where: ExecutionFilter,
+    call: Call[wire.List, wire.Nothing] | Call[wire.Children, wire.Nothing],
+    *,
+    oldest_first: bool,
 ) -> Reply:
+    query = call.query
     async with context.lists.turn():
         read = context.service.store.list
         page = await read(where, cursor=query.cursor, limit=query.limit, oldest_first=oldest_first)
-        items = [render.summary(item.id, item.projection) for item in page.items]
+        items = [render.summary(it.id, it.projection) for it in await seen(context, call.caller, page.items)]
     return Reply(200, answers.Page(items=items, next_cursor=page.next_cursor))
 
 
@@ -178,6 +184,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         wire.Nothing,
         answers.Page[answers.Summary],
         (InvalidName, AmbiguousFunction, StoreUnavailable),
+        minds_functions=True,
     ),
     Operation("list-children", list_children, wire.Children, wire.Nothing, answers.Page[answers.Summary], EXECUTION),
     Operation("get-execution", get, wire.Nothing, wire.Nothing, answers.Execution, EXECUTION),

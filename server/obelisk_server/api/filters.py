@@ -3,6 +3,7 @@
 from obelisk_runtime.core.ids import Digest, Instant, parse_execution_id
 from obelisk_runtime.core.short_names import UnknownFunction, resolve
 from obelisk_runtime.ports.store import ExecutionFilter
+from obelisk_server.access import Caller
 from obelisk_server.api import answers, wire
 from obelisk_server.api.moments import past
 from obelisk_server.api.operations import Context
@@ -12,11 +13,16 @@ STATUSES = frozenset({*answers.STATUSES, "paused", "cancelling"})
 RESULTS = frozenset(answers.RESULTS)
 
 
-def execution_filter(context: Context, query: wire.Filter, now: Instant | None = None) -> ExecutionFilter:
-    """`now`: what durations are before; None: now. Raises: InvalidRequest, InvalidName, AmbiguousFunction."""
+def execution_filter(
+    context: Context, caller: Caller, query: wire.Filter, now: Instant | None = None
+) -> ExecutionFilter:
+    """`now`: what durations are before; None: now. What the caller may not see can match (`sight.seen`).
+
+    Raises: InvalidRequest, InvalidName, AmbiguousFunction.
+    """
     now = context.service.now() if now is None else now
     return ExecutionFilter(
-        function_prefix=None if query.function is None else _function(context, query.function),
+        function_prefix=_function(context, caller, query),
         statuses=_known("status", query.status, STATUSES),
         results=_known("result", query.result, RESULTS),
         id_prefix=query.id,
@@ -32,9 +38,16 @@ def execution_filter(context: Context, query: wire.Filter, now: Instant | None =
     )
 
 
-def _function(context: Context, name: str) -> str:
-    """A prefix as it is, if a deployed function begins so; else what a short name stands for; else as it is."""
-    functions = context.service.functions
+def _function(context: Context, caller: Caller, query: wire.Filter) -> str | None:
+    """A prefix as it is, if a deployed function begins so; else what a short name stands for; else as it is.
+
+    Where all that a caller sees begins alike, the store need not look at others.
+    """
+    name = query.function
+    if name is None:
+        only = caller.functions if caller.functions is not None and len(caller.functions) == 1 else None
+        return None if only is None or query.children or query.parent is not None else only[0].removesuffix("*")
+    functions = caller.permitted(context.service.functions)
     if any(function.text.startswith(name) for function in functions):
         return name
     try:

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-import re
 import socket
+import ssl
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from functools import cache
@@ -11,10 +11,12 @@ from typing import Any, get_origin
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.service import ItemRefused
+from obelisk_server.access import LOCAL, Caller, Refusal, TokenRefused
+from obelisk_server.access.audit import REQUEST_ID
 from obelisk_server.api import (
     bulk,
     catalogue,
@@ -33,7 +35,10 @@ from obelisk_server.api import (
     wire,
 )
 from obelisk_server.api.operations import JSON, AnyOperation, Call, Context, Reply, Routes, Stream, answer_bytes
+from obelisk_server.api.sight import parse_target, require_sight
+from obelisk_server.endpoints import ENDPOINTS, Repeat
 from obelisk_server.serving import OPERATION, HttpListener, problem_response, read_body
+from obelisk_server.serving.headers import SAFE, secure
 from obelisk_server.serving.problems import INTERNAL, SERVER
 
 BODY_MARGIN_BYTES = 64 * 1024
@@ -65,7 +70,6 @@ OPERATIONS: tuple[AnyOperation, ...] = (
 Pages = Callable[[web.BaseRequest], web.StreamResponse | None]
 """Answers what is not the API; None: there is nothing either."""
 
-_LOOPBACK_HOST = re.compile(r"(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]{1,5})?")
 _log = logging.getLogger(__name__)
 
 
@@ -83,9 +87,9 @@ class Listener:
         """How many are being answered now."""
         self._http = HttpListener(self.handle, figures=context.http)
 
-    async def start(self, bound: socket.socket) -> None:
+    async def start(self, bound: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Serve on a bound socket, which is closed by `stop`."""
-        await self._http.start(bound, drain_seconds=CLOSE_SECONDS)
+        await self._http.start(bound, drain_seconds=CLOSE_SECONDS, tls=tls)
 
     async def stop(self) -> None:
         """Take no more connections, answer requests that wait with what there is, and close."""
@@ -94,6 +98,13 @@ class Listener:
         await self._http.stop()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        response = await self._answered(request)
+        if not response.prepared:
+            secure(response)
+        self._audit(request, response)
+        return response
+
+    async def _answered(self, request: web.BaseRequest) -> web.StreamResponse:
         """The named boundary: any error becomes a problem."""
         self.requests += 1
         try:
@@ -114,18 +125,53 @@ class Listener:
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if self.requests > REQUESTS_MAX:
             raise refusals.TooManyRequests(REQUESTS_MAX)
-        _refuse_foreign(request.headers)
         path, _, query_text = request.raw_path.partition("?")
+        if path not in _OPEN:
+            self._context.guard.refuse_foreign(request.headers)
         operation, segments = self._find(request.method, path)
         request[OPERATION] = operation.name
+        named = {name: unquote(segment) for name, segment in segments.items()}
+        caller = await self._admitted(request, operation, named)
         call: Call[Any, Any] = Call(
-            {name: unquote(segment) for name, segment in segments.items()},
+            named,
             _query(query_text, operation.query),
             await self._body(request, operation) if operation.endpoint.method == "POST" else _NOTHING,
             request.headers,
+            caller,
         )
         reply = await operation.handler(self._context, call)
-        return await _streamed(request, reply) if isinstance(reply, Stream) else _whole(reply)
+        if isinstance(reply, Stream):
+            return await _streamed(request, reply, lambda: self._context.guard.holds(caller))
+        return _whole(reply)
+
+    async def _admitted(self, request: web.BaseRequest, operation: AnyOperation, named: Mapping[str, str]) -> Caller:
+        """Raises: Refusal; ExecutionNotFound for what the caller may not see, InvalidName, StoreUnavailable."""
+        scope = operation.endpoint.scope
+        if scope is None:
+            return LOCAL
+        caller = self._context.guard.admit(request.headers, request.remote or "", scope)
+        request[_CALLER] = caller
+        if caller.limited and "id" in named:
+            await require_sight(self._context, caller, parse_target(named["id"]))
+        elif caller.limited and not operation.minds_functions:
+            raise caller.beyond(f"{operation.name} concerns all")
+        return caller
+
+    def _audit(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
+        """What may have changed something, and wrong tokens."""
+        endpoint = ENDPOINTS.get(request.get(OPERATION, ""))
+        problem = request.get(_PROBLEM, "")
+        wrong_token = problem == problems.PROBLEMS[TokenRefused].slug and hdrs.AUTHORIZATION in request.headers
+        if endpoint is None or (endpoint.repeat is Repeat.READS and not wrong_token):
+            return
+        audit = self._context.audit
+        request_id = audit.request_id(request.headers)
+        if not response.prepared:
+            response.headers[REQUEST_ID] = request_id
+        created = response.headers.get(hdrs.LOCATION, request.raw_path.partition("?")[0])
+        outcome = f"{response.status} {problem}".rstrip()
+        where = {"address": request.remote or "", "request_id": request_id}
+        audit.write(request.get(_CALLER), endpoint.name, created, outcome, **where)
 
     def _find(self, method: str, path: str) -> tuple[AnyOperation, Mapping[str, str]]:
         """Raises: PathNotFound, MethodNotAllowed."""
@@ -159,6 +205,10 @@ class Listener:
 
 
 _NOTHING = wire.Nothing()
+_OPEN = frozenset(item.endpoint.path for item in OPERATIONS if item.endpoint.scope is None)
+"""Paths that anybody may ask for: a probe knows an address, not the name."""
+_CALLER = web.RequestKey("caller", Caller)
+_PROBLEM = web.RequestKey("problem", str)
 
 
 def _whole(reply: Reply) -> web.Response:
@@ -167,9 +217,9 @@ def _whole(reply: Reply) -> web.Response:
     return web.Response(body=answer_bytes(reply), status=reply.status, headers=headers)
 
 
-async def _streamed(request: web.BaseRequest, stream: Stream) -> web.StreamResponse:
-    """Until the parts end or the client leaves."""
-    headers = {"Content-Type": stream.media_type, "Cache-Control": "no-store", "Server": SERVER}
+async def _streamed(request: web.BaseRequest, stream: Stream, holds: Callable[[], bool]) -> web.StreamResponse:
+    """Until the parts end, the client leaves, or what let it in does not hold any more."""
+    headers = {**SAFE, "Content-Type": stream.media_type, "Server": SERVER}
     if request.method == "HEAD":
         return web.Response(headers=headers)
     response = web.StreamResponse(headers=headers)
@@ -177,6 +227,8 @@ async def _streamed(request: web.BaseRequest, stream: Stream) -> web.StreamRespo
         await response.prepare(request)
         try:
             async for part in parts:
+                if not holds():
+                    break
                 async with asyncio.timeout(WRITE_SECONDS_MAX):
                     await response.write(part)
         except (ConnectionError, TimeoutError):
@@ -184,19 +236,6 @@ async def _streamed(request: web.BaseRequest, stream: Stream) -> web.StreamRespo
         except ObeliskError as error:  # the answer has begun: the client sees its end, and connects again
             _log.warning("a stream ended early", extra={"path": request.path, "reason": str(error)})
     return response
-
-
-def _refuse_foreign(headers: Mapping[str, str]) -> None:
-    """A page elsewhere can make a browser send requests here: under a foreign name, or with its own origin.
-
-    The listener is a loopback one (`config.Listen`), so Host is a loopback name.
-    """
-    host = headers.get("Host", "")
-    if _LOOPBACK_HOST.fullmatch(host) is None:
-        raise refusals.ForeignRequest(f"the Host is {host!r}; expected localhost or a loopback address")
-    origin = headers.get("Origin")
-    if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
-        raise refusals.ForeignRequest(f"the Origin is {origin!r}, which is not this server")
 
 
 def _query(text: str, expected: type[wire.Request]) -> Any:
@@ -227,8 +266,11 @@ def _refused(error: ObeliskError, request: web.BaseRequest) -> web.Response:
     problem = problems.problem_type(inner)
     if problem is INTERNAL:
         _log.error("a request met an error without a status", exc_info=error, extra={"path": request.path})
+    request[_PROBLEM] = problem.slug
     place = {"index": error.index} if isinstance(error, ItemRefused) else {}
     response = problem_response(problem, str(error), {**problem.fields(inner), **place})
     if isinstance(error, refusals.MethodNotAllowed):
         response.headers["Allow"] = ", ".join(error.allowed)
+    if isinstance(inner, Refusal):
+        response.headers.update(inner.headers)
     return response

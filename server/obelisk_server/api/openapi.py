@@ -11,6 +11,7 @@ import msgspec
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.types import FunctionType, RecordOf
 from obelisk_runtime.core.wiring import ExportedFunction
+from obelisk_server.access import Caller
 from obelisk_server.api import answers, problems, wire, wit_types
 from obelisk_server.api.descriptions import describe, structs_below
 from obelisk_server.api.operations import JSON, WIDE, AnyOperation, Call, Context, Operation, Reply
@@ -19,6 +20,12 @@ from obelisk_server.serving import MEDIA_TYPE, ProblemType
 
 Json = dict[str, Any]
 _REFERENCE = "#/components/schemas/{name}"
+SCHEME = "token"
+_BEARER = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A token of obelisk.toml; not needed while there are none. Each scope includes read, admin all.",
+}
 _PATH_NAMES = {
     "id": "The id of an execution, or of a delay where an operation takes one.",
     "function": "The full name of a function with its slash as %2F (or as it is), or an end of it that is unique.",
@@ -44,7 +51,7 @@ def document(operations: Sequence[AnyOperation]) -> Json:
             "description": "Durable workflows of WebAssembly components. Errors are problem details (RFC 9457).",
         },
         "paths": paths,
-        "components": {"schemas": components},
+        "components": {"schemas": components, "securitySchemes": {SCHEME: _BEARER}},
     }
 
 
@@ -60,14 +67,19 @@ class Document:
         self._described: Mapping[Ffqn, ExportedFunction] | None = None
         self._text = b""
 
-    def __call__(self) -> bytes:
+    def __call__(self, caller: Caller) -> bytes:
         functions = self._functions()
+        if caller.limited:
+            return self._written(caller.permitted(functions))
         if functions is not self._described:
-            generic = self._generic = self._generic or document(self._operations)
-            paths = {**generic["paths"], **typed_operations(generic["paths"], functions)}
-            self._text = msgspec.json.encode({**generic, "paths": paths})
+            self._text = self._written(functions)
             self._described = functions
         return self._text
+
+    def _written(self, functions: Mapping[Ffqn, ExportedFunction]) -> bytes:
+        generic = self._generic = self._generic or document(self._operations)
+        paths = {**generic["paths"], **typed_operations(generic["paths"], functions)}
+        return msgspec.json.encode({**generic, "paths": paths})
 
 
 def typed_operations(paths: Json, functions: Mapping[Ffqn, ExportedFunction]) -> Json:
@@ -125,7 +137,8 @@ class _Described:
         item: Json = {
             "operationId": operation.name,
             "summary": operation.summary,
-            "x-obelisk-scope": endpoint.scope.value,
+            "security": [] if endpoint.scope is None else [{SCHEME: [endpoint.scope.value]}],
+            "x-obelisk-scope": "anybody" if endpoint.scope is None else endpoint.scope.value,
             "x-obelisk-repeat": endpoint.repeat.value,
             "parameters": [*self._path(), *self._query(), *self._headers()],
             "responses": {**self._answers(), **refusals(operation)},
@@ -187,11 +200,11 @@ def refusals(operation: AnyOperation) -> Json:
     }
 
 
-async def openapi(context: Context, _: Call[wire.Nothing, wire.Nothing]) -> Reply:
+async def openapi(context: Context, call: Call[wire.Nothing, wire.Nothing]) -> Reply:
     """This document."""
-    return Reply(200, context.document())
+    return Reply(200, context.document(call.caller))
 
 
 OPERATIONS: tuple[AnyOperation, ...] = (
-    Operation("openapi", openapi, wire.Nothing, wire.Nothing, cast("Any", answers.Json)),
+    Operation("openapi", openapi, wire.Nothing, wire.Nothing, cast("Any", answers.Json), minds_functions=True),
 )

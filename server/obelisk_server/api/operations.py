@@ -8,10 +8,12 @@ import msgspec
 
 from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.service import Service
+from obelisk_server.access import LOCAL, Audit, Caller, Guard
 from obelisk_server.api import wire
 from obelisk_server.api.followers import Followers
 from obelisk_server.api.turns import Turns
 from obelisk_server.api.waits import Waits
+from obelisk_server.config.access import AccessSettings
 from obelisk_server.endpoints import ENDPOINTS, Endpoint
 from obelisk_server.serving import HttpFigures
 from obelisk_server.setup import Reloaded
@@ -36,8 +38,11 @@ class Context:
     lists: Turns = field(default_factory=Turns)
     followers: Followers = field(init=False)
     http: HttpFigures = field(default_factory=HttpFigures)
-    document: Callable[[], bytes] = lambda: b"{}"  # the listener gives the real one
-    """The OpenAPI document of what is deployed now."""
+    guard: Guard = field(default_factory=lambda: Guard(AccessSettings(), lambda: 0))
+    """Without tokens, for this machine only, if no other is given."""
+    audit: Audit = field(default_factory=Audit)
+    document: Callable[[Caller], bytes] = lambda _: b"{}"  # the listener gives the real one
+    """The OpenAPI document of what is deployed now and somebody may use."""
 
     def __post_init__(self) -> None:
         self.followers = Followers(self.service.subscribe)
@@ -51,6 +56,7 @@ class Call(Generic[Query, Body]):
     query: Query
     body: Body
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    caller: Caller = LOCAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,9 @@ class Operation(Generic[Query, Body]):
     media_type: str = JSON
     headers: tuple[str, ...] = ()
     """Headers of the request that it looks at."""
+    minds_functions: bool = False
+    """It keeps to the functions that a caller is limited to. Others are refused to limited callers, but for those on
+    one execution (`{id}`), which is looked at before they are called."""
 
     @property
     def endpoint(self) -> Endpoint:

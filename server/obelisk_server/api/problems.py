@@ -22,6 +22,7 @@ from obelisk_runtime.service import (
     StubNotFound,
 )
 from obelisk_runtime.service.transfer import TreeBusy, TreeTooLarge
+from obelisk_server import access
 from obelisk_server.api import followers, refusals, waits
 from obelisk_server.api.operations import AnyOperation
 from obelisk_server.serving import RETRY, BodyCutOff, BodyTooLarge, ProblemType, lookup
@@ -32,7 +33,13 @@ PROBLEMS: dict[type[ObeliskError], ProblemType] = {
     refusals.MalformedBody: ProblemType(400, "malformed-body", "The body is not valid JSON"),
     BodyCutOff: ProblemType(400, "malformed-body", "The body is not complete"),
     refusals.InvalidRequest: ProblemType(400, "invalid-request", "The request is not valid"),
-    refusals.ForeignRequest: ProblemType(403, "foreign-request", "The request is not meant for this server"),
+    access.TokenRefused: ProblemType(401, "token-refused", "A token is needed"),
+    access.ScopeNeeded: ProblemType(
+        403, "scope-needed", "The token does not have the scope", lambda e: {"scope": e.scope.value}
+    ),
+    access.BeyondToken: ProblemType(403, "beyond-token", "The token is limited to other functions"),
+    access.TooManyFailures: ProblemType(429, "too-many-failures", "Too many wrong tokens"),
+    access.ForeignRequest: ProblemType(403, "foreign-request", "The request is not meant for this server"),
     refusals.TooSlow: ProblemType(408, "too-slow", "The request took too long to arrive"),
     refusals.PathNotFound: ProblemType(404, "path-not-found", "There is nothing here"),
     refusals.MethodNotAllowed: ProblemType(405, "method-not-allowed", "This method is not possible here"),
@@ -110,8 +117,16 @@ SUBMIT = (
 STUB = (StubNotFound, StubConflict, values.InvalidValue, values.PayloadTooLarge)
 COMPONENT = (BytesMissing, BrokenBytes)
 """Of any operation that runs a component which is not deployed."""
-ANY = (refusals.ForeignRequest, refusals.InvalidRequest, refusals.TooManyRequests)
+ANY = (refusals.InvalidRequest, refusals.TooManyRequests)
 """Of any request."""
+GUARDED = (
+    access.ForeignRequest,
+    access.TokenRefused,
+    access.ScopeNeeded,
+    access.BeyondToken,
+    access.TooManyFailures,
+)
+"""Of any request but for those that anybody may make."""
 BODY = (refusals.MalformedBody, BodyCutOff, BodyTooLarge, refusals.TooSlow, refusals.UnsupportedMediaType)
 """Of any request with a body."""
 
@@ -124,5 +139,6 @@ def problem_type(error: ObeliskError) -> ProblemType:
 def problem_types(operation: AnyOperation) -> list[ProblemType]:
     """What an operation may be refused with, each type once."""
     body = BODY if operation.endpoint.method == "POST" else ()
-    found = [PROBLEMS[error] for error in (*operation.errors, *body, *ANY)]
+    guarded = () if operation.endpoint.scope is None else GUARDED
+    found = [PROBLEMS[error] for error in (*operation.errors, *body, *guarded, *ANY)]
     return list({problem.slug: problem for problem in (*found, INTERNAL)}.values())

@@ -18,10 +18,6 @@ class UnsupportedMediaType(ObeliskError):
         super().__init__(f"the content type is {found or 'not given'!r}; send JSON with Content-Type: application/json")
 
 
-class ForeignRequest(ObeliskError):
-    """The Host or Origin is not this server's: a page elsewhere may be trying to drive it."""
-
-
 class PathNotFound(ObeliskError):
     def __init__(self, path: str) -> None:
         super().__init__(f"there is nothing at {path}; the API is under /v1")

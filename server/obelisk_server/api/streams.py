@@ -16,11 +16,13 @@ import msgspec
 from obelisk_runtime.core.ids import ExecutionId, parent_of, parse_execution_id
 from obelisk_runtime.core.projection import Finished, Projection
 from obelisk_runtime.ports.store import ExecutionNotFound, StoreUnavailable
+from obelisk_server.access import LOCAL, Caller
 from obelisk_server.api import render, wire
 from obelisk_server.api.followers import Follower, News, TooManyStreams
 from obelisk_server.api.operations import AnyOperation, Call, Context, Operation, Reply, Stream
 from obelisk_server.api.problems import EXECUTION
 from obelisk_server.api.refusals import InvalidRequest
+from obelisk_server.api.sight import sees
 
 EVENT_STREAM = "text/event-stream"
 HEARTBEAT_SECONDS = 15.0
@@ -92,10 +94,10 @@ def _behind(cursor: Cursor) -> bytes:
 async def stream_all(context: Context, call: Call[StreamAll, wire.Nothing]) -> Reply | Stream:
     """Executions as they change: events `execution`, and `behind` for a client that must read everything again."""
     context.followers.admit()
-    return Stream(_all(context, _cursor(call), children=call.query.children), EVENT_STREAM)
+    return Stream(_all(context, call.caller, _cursor(call), children=call.query.children), EVENT_STREAM)
 
 
-async def _all(context: Context, after: Cursor | None, *, children: bool) -> AsyncGenerator[bytes]:
+async def _all(context: Context, caller: Caller, after: Cursor | None, *, children: bool) -> AsyncGenerator[bytes]:
     def wanted(execution_id: ExecutionId) -> bool:
         return children or parent_of(execution_id) is None
 
@@ -104,7 +106,7 @@ async def _all(context: Context, after: Cursor | None, *, children: bool) -> Asy
         cursor = Cursor(store.sequence)
         yield _first(cursor if after is None else after)
         if after is not None:
-            async for frame in _missed(context, follower, after):
+            async for frame in _missed(context, caller, follower, after):
                 yield frame
         while not follower.ended:
             news = await follower.next(HEARTBEAT_SECONDS)
@@ -112,29 +114,31 @@ async def _all(context: Context, after: Cursor | None, *, children: bool) -> Asy
             if news.behind:
                 yield _behind(cursor)
                 continue
-            frames = await _summaries(context, news)
+            frames = await _summaries(context, caller, news)
             yield (b"".join(frames) if news.more else _joined(frames, cursor)) if frames else _HEARTBEAT
             if not news.more:
                 await follower.rest(PAUSE_SECONDS)
 
 
-async def _missed(context: Context, follower: Follower, after: Cursor) -> AsyncGenerator[bytes]:
+async def _missed(context: Context, caller: Caller, follower: Follower, after: Cursor) -> AsyncGenerator[bytes]:
     async with context.lists.turn():
         changes = await context.service.store.changes(after.sequence)
     if changes is None:
         yield _behind(Cursor(context.service.store.sequence, after.version))
         return
     for change in changes:
-        if follower.wants(change.id):
+        if follower.wants(change.id) and await sees(context, caller, change.id):
             cursor = Cursor(change.sequence, after.version)
             yield _frame("execution", render.summary(change.id, change.projection), cursor)
 
 
-async def _summaries(context: Context, news: News) -> list[bytes]:
+async def _summaries(context: Context, caller: Caller, news: News) -> list[bytes]:
     frames: list[bytes] = []
     async with context.lists.turn():
         for execution_id in news.executions:
             with suppress(ExecutionNotFound, StoreUnavailable):  # it was deleted meanwhile; or is told of later
+                if not await sees(context, caller, execution_id):
+                    continue
                 projection = await context.service.store.get(execution_id)
                 frames.append(_frame("execution", render.summary(execution_id, projection)))
     return frames
@@ -178,7 +182,7 @@ async def _one(
         yield _first(Cursor(sequence if after is None else after.sequence, version))
         yield _frame("execution", render.summary(execution_id, projection))
         if after is not None and after.sequence and tree:
-            async for frame in _missed(context, follower, after):
+            async for frame in _missed(context, LOCAL, follower, after):
                 yield frame
         while True:
             async for frame in _log(context, execution_id, projection, Cursor(sequence, version)):
@@ -193,7 +197,7 @@ async def _one(
             sequence = sequence if news.more else store.sequence
             if news.behind:
                 yield _behind(Cursor(sequence, version))
-            frames = await _summaries(context, news)
+            frames = await _summaries(context, LOCAL, news)  # who sees an execution sees its tree
             yield b"".join(frames) or _HEARTBEAT
             projection = await store.get(execution_id)
             await follower.rest(PAUSE_SECONDS)
@@ -220,6 +224,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         wire.Nothing,
         str,
         (TooManyStreams, StoreUnavailable),
+        minds_functions=True,
         media_type=EVENT_STREAM,
         headers=(LAST_EVENT_ID,),
     ),

@@ -25,7 +25,7 @@ async def submit(context: Context, call: Call[wire.Nothing, wire.Submit]) -> Rep
     """Run a function as a new execution; with `wait`, answer when it has finished."""
     body = call.body
     wait = wait_seconds(body.wait)
-    order = _order(named_function(context, body.function), _params(body.params), body)
+    order = _order(named_function(context, call.caller, body.function), _params(body.params), body)
     return await _submitted(context, order, wait)
 
 
@@ -33,7 +33,7 @@ async def submit_function(context: Context, call: Call[wire.Nothing, wire.Submit
     """Run this function as a new execution; with `wait`, answer when it has finished."""
     body = call.body
     wait = wait_seconds(body.wait)
-    function = named_function(context, call.path["function"])
+    function = named_function(context, call.caller, call.path["function"])
     params = _params(body.params)
     if params.lstrip()[:1] == b"{":
         params = _positional(context, function, params)
@@ -45,7 +45,7 @@ async def submit_batch(context: Context, call: Call[wire.Nothing, wire.Batch]) -
     orders: list[Order] = []
     for index, item in enumerate(call.body.items):
         try:
-            orders.append(_order(named_function(context, item.function), _params(item.params), item))
+            orders.append(_order(named_function(context, call.caller, item.function), _params(item.params), item))
         except ObeliskError as reason:
             raise ItemRefused(index, reason) from reason
     submitted = await context.service.submit_all(orders)
@@ -114,7 +114,14 @@ def _names(params: tuple[tuple[str, object], ...]) -> str:
 
 OPERATIONS: tuple[AnyOperation, ...] = (
     Operation(
-        "submit", submit, wire.Nothing, wire.Submit, answers.Submitted, (*SUBMIT, InvalidWait), statuses=(200, 201)
+        "submit",
+        submit,
+        wire.Nothing,
+        wire.Submit,
+        answers.Submitted,
+        (*SUBMIT, InvalidWait),
+        statuses=(200, 201),
+        minds_functions=True,
     ),
     Operation(
         "submit-function",
@@ -124,6 +131,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         answers.Submitted,
         (*SUBMIT, InvalidWait),
         statuses=(200, 201),
+        minds_functions=True,
     ),
     Operation(
         "submit-batch",
@@ -134,5 +142,6 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         (*SUBMIT, IdTwice),
         statuses=(200, 201),
         body_bytes_max=BATCH_BYTES_MAX,
+        minds_functions=True,
     ),
 )

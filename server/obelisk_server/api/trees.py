@@ -16,9 +16,10 @@ from obelisk_server.api import answers, wire
 from obelisk_server.api.operations import AnyOperation, Call, Context, Operation, Reply
 from obelisk_server.api.problems import COMPONENT, EXECUTION
 from obelisk_server.api.refusals import InvalidRequest
+from obelisk_server.api.sight import require_sight
 from obelisk_server.api.versions import BODY_BYTES_MAX
 from obelisk_server.durations import NotADuration, parse_duration
-from obelisk_server.endpoints import ENDPOINTS
+from obelisk_server.endpoints import ENDPOINTS, Scope
 
 
 class Fork(wire.Request, frozen=True):
@@ -54,8 +55,12 @@ async def fork(context: Context, call: Call[wire.Nothing, Fork]) -> Reply:
     body = call.body
     if body.digest is not None and body.component is not None:
         raise InvalidRequest("digest and component are given; expected at most one of them")
+    execution_id = parse_execution_id(call.path["id"])
+    if body.component is not None:
+        call.caller.require(Scope.ADMIN)  # it brings code
+    call.caller.require_function((await context.service.store.get(execution_id)).function)
     component = body.component if body.digest is None else Digest(body.digest)
-    forked = await context.service.trees.fork(parse_execution_id(call.path["id"]), body.version, component)
+    forked = await context.service.trees.fork(execution_id, body.version, component)
     return Reply(201, Forked(id=forked), {"Location": ENDPOINTS["get-execution"].filled(forked)})
 
 
@@ -96,6 +101,7 @@ async def release(context: Context, call: Call[wire.Nothing, wire.Nothing]) -> R
 
 async def _hold(context: Context, call: Call[wire.Nothing, wire.Nothing], *, held: bool) -> Reply:
     execution_id = parse_execution_id(call.path["id"])
+    await require_sight(context, call.caller, top_of(execution_id))
     changed = await context.service.trees.hold(execution_id, held=held)
     word = "held" if held else "released"
     return Reply(200, answers.Steered(id=top_of(execution_id), outcome=word if changed else f"already {word}"))

@@ -18,6 +18,7 @@ from obelisk_runtime.service import (
     Upgrade,
 )
 from obelisk_server.api import answers, wire
+from obelisk_server.api.catalogue import named_component, visible_components
 from obelisk_server.api.operations import AnyOperation, Call, Context, Operation, Reply
 from obelisk_server.api.problems import COMPONENT, EXECUTION
 from obelisk_server.api.refusals import NotReady
@@ -97,7 +98,9 @@ async def upgrade(context: Context, call: Call[wire.Nothing, wire.Nothing]) -> R
 async def upgrade_component(context: Context, call: Call[wire.Nothing, UpgradeComponent]) -> Reply:
     """Move the unfinished executions of a component to what is deployed now, page by page."""
     body = call.body
-    page = await context.service.upgrade_component(call.path["name"], cursor=body.cursor, limit=body.limit)
+    name = call.path["name"]
+    named_component(visible_components(context, call.caller), name)
+    page = await context.service.upgrade_component(name, cursor=body.cursor, limit=body.limit)
     return Reply(200, answers.Page(items=[_upgraded(item) for item in page.items], next_cursor=page.next_cursor))
 
 
@@ -141,6 +144,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         UpgradeComponent,
         answers.Page[UpgradeAnswer],
         (ComponentNotFound, InvalidName, StoreUnavailable),
+        minds_functions=True,
     ),
     Operation("reload", reload, wire.Nothing, wire.Nothing, ReloadAnswer, (NotReady, InvalidSetup, StoreUnavailable)),
 )

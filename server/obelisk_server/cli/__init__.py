@@ -43,6 +43,7 @@ COMMANDS = {
     "function": Lazy("obelisk_server.cli.catalogue", "function", "Functions that can be called"),
     "component": Lazy("obelisk_server.cli.component", "component", "Components: list, inspect, publish, pull, lock"),
     "db": Lazy("obelisk_server.cli.db", "db", "Delete old executions, back up and check the store"),
+    "token": Lazy("obelisk_server.cli.token", "token", "Tokens that clients show to a server"),
     "config": Lazy("obelisk_server.cli.config", "config", "About obelisk.toml"),
 }
 
@@ -61,7 +62,8 @@ root = LazyGroup(
     help="Durable workflows of WebAssembly components.",
     epilog="Exit codes: 0 done; 1 the execution ended in an err or a failure; 2 wrong usage or refused input; "
     "3 not found; 4 conflict; 5 no server answers; 6 the server cannot do it now; 7 the server failed; "
-    "8 obelisk.toml or a component is wrong; 9 the server cannot start; 10 a registry denies access; 130 interrupted.",
+    "8 obelisk.toml or a component is wrong; 9 the server cannot start; 10 a server or registry denies access; "
+    "130 interrupted.",
     params=[
         click.Option(
             ["--version"],

@@ -18,6 +18,8 @@ Query = Mapping[str, str | Sequence[str] | None]
 
 _EXITS = {
     400: Exit.USAGE,
+    401: Exit.DENIED,
+    403: Exit.DENIED,
     404: Exit.NOT_FOUND,
     409: Exit.CONFLICT,
     413: Exit.USAGE,
@@ -30,13 +32,20 @@ _EXITS = {
 class Client:
     """One connection to a server, kept alive between requests."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str | None = None, ca_file: str | None = None) -> None:
+        """`ca_file`: PEM of the authorities to trust instead of the usual ones. Raises: Failure."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
             raise Failure(Exit.USAGE, f"--server is {url!r}; expected http://HOST:PORT")
         self._url = url.rstrip("/")
-        kind = http.client.HTTPConnection if parts.scheme == "http" else http.client.HTTPSConnection
-        self._connection = kind(parts.hostname, parts.port, timeout=ANSWER_SECONDS_MAX)
+        self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self._connection = (
+            http.client.HTTPConnection(parts.hostname, parts.port, timeout=ANSWER_SECONDS_MAX)
+            if parts.scheme == "http"
+            else http.client.HTTPSConnection(
+                parts.hostname, parts.port, timeout=ANSWER_SECONDS_MAX, context=_trusting(ca_file)
+            )
+        )
 
     def call(
         self,
@@ -58,11 +67,18 @@ class Client:
 
     def _ask(self, method: str, target: str, body: bytes | None) -> Json:
         try:
-            self._connection.request(method, target, body, {"Content-Type": "application/json"} if body else {})
+            typed = {"Content-Type": "application/json"} if body else {}
+            self._connection.request(method, target, body, {**self._headers, **typed})
             answer = self._connection.getresponse()
             raw = answer.read()
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
+            if verify_failed := getattr(error, "verify_message", None):
+                raise Failure(
+                    Exit.UNREACHABLE,
+                    f"the certificate of {self._url} is not trusted ({verify_failed}); "
+                    "name its authority with --ca-file or SSL_CERT_FILE",
+                ) from error
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise Failure(
                 Exit.UNREACHABLE,
@@ -81,4 +97,17 @@ class Client:
         answer = cast("Json", found)
         if status < 400:
             return answer
-        raise Failure(_EXITS.get(status, Exit.SERVER_FAILED), str(answer.get("detail", f"status {status}")), answer)
+        detail = str(answer.get("detail", f"status {status}"))
+        if status == 401:
+            detail += "; the command takes the token from OBELISK_TOKEN or --token-file"
+        raise Failure(_EXITS.get(status, Exit.SERVER_FAILED), detail, answer)
+
+
+def _trusting(ca_file: str | None) -> Any:
+    """Raises: Failure."""
+    import ssl  # noqa: PLC0415 - not for plain HTTP
+
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise Failure(Exit.USAGE, f"--ca-file {ca_file} is not usable: {error.strerror or error}") from error

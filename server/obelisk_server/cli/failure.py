@@ -26,7 +26,7 @@ class Exit(IntEnum):
     CANNOT_SERVE = 9
     """Port in use, database in use, and the like."""
     DENIED = 10
-    """A registry wants other credentials."""
+    """A server wants a token, or another one; a registry wants other credentials."""
     INTERRUPTED = 130
 
 

@@ -2,28 +2,55 @@
 
 import functools
 import json
+import os
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
 from obelisk_server.cli.client import DEFAULT_SERVER, Client
+from obelisk_server.cli.failure import Exit, Failure
 
 Command = Callable[..., None]
 
 
 def client_command(command: Command) -> Command:
-    """Adds `--server`, from which the command gets its `client`, and `--json`."""
+    """Adds `--server` and how to be let in there, from which the command gets its `client`, and `--json`."""
 
     @click.option(
         "--server", envvar="OBELISK_SERVER", default=DEFAULT_SERVER, show_default=True, help="Where the server is."
     )
+    @click.option(
+        "--token-file",
+        type=click.Path(path_type=Path),
+        help="A file with the token to show; else it is taken from the variable OBELISK_TOKEN.",
+    )
+    @click.option(
+        "--ca-file", help="PEM of the authority of the server's certificate; else SSL_CERT_FILE, or the system's."
+    )
     @json_option
     @functools.wraps(command)
-    def with_client(*, server: str, **options: Any) -> None:
-        command(client=Client(server), **options)
+    def with_client(*, server: str, token_file: Path | None, ca_file: str | None, **options: Any) -> None:
+        command(client=Client(server, _token(token_file), ca_file), **options)
 
     return with_client
+
+
+def _token(file: Path | None) -> str | None:
+    """Raises: Failure, without the token."""
+    try:
+        found = os.environ.get("OBELISK_TOKEN") if file is None else file.read_text(encoding="ascii")  # noqa: TID251
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not plain text"
+        raise Failure(Exit.USAGE, f"the token file {file} cannot be read: {reason}") from None
+    token = (found or "").strip()
+    where = "OBELISK_TOKEN" if file is None else str(file)
+    if not token.isprintable() or not token.isascii() or " " in token:
+        raise Failure(Exit.USAGE, f"what is in {where} is no token: it has spaces or other characters")
+    if file is not None and not token:
+        raise Failure(Exit.USAGE, f"the token file {file} is empty")
+    return token or None
 
 
 def json_option(command: Command) -> Command:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings, RuntimeLimits, StubSettings
 from obelisk_runtime.core.retry import RetryPolicy
 from obelisk_runtime.registry import RegistrySettings
+from obelisk_server.config.access import AccessSettings, TlsFiles, access_problems, own_name, tls_files, token_settings
 from obelisk_server.config.directories import grants
 from obelisk_server.config.explain import explain, place
 from obelisk_server.config.models import (
@@ -56,8 +57,18 @@ class ServerConfig:
     secrets: Mapping[str, SecretSource]
     ca_file: Path | None
     """Authorities that the HTTP requests of guests trust beside the usual ones."""
+    access: AccessSettings
+    audit: Path | None
+    """Where it is written who changed what; None: to the log."""
     webhooks: WebhookSettings | None
     """None: there is no listener of webhooks."""
+
+
+def tls_of(config: ServerConfig) -> Mapping[str, TlsFiles]:
+    """The certificates of listeners that have one, by the section that they are in."""
+    hooks = None if config.webhooks is None else config.webhooks.tls
+    found = {"server": config.access.tls, "webhooks": hooks}
+    return {section: files for section, files in found.items() if files is not None}
 
 
 def load_config(file: Path, environ: Mapping[str, str]) -> ServerConfig:
@@ -109,6 +120,7 @@ def parse_config(text: str, file: Path, environ: Mapping[str, str]) -> ServerCon
     granted = GrantedSecrets(secrets, environ)
     if tables is not None:
         problems += _secret_problems(tables, granted)
+        problems += access_problems(tables.server.listen, tables.token, insecure=tables.server.insecure)
     if webhooks is not None:
         problems += route_conflicts(webhooks.webhooks)
         problems += unknown_secrets(webhooks.webhooks, list(secrets))
@@ -128,7 +140,20 @@ def parse_config(text: str, file: Path, environ: Mapping[str, str]) -> ServerCon
         registry=registry_settings(tables.registry),
         secrets=secrets,
         ca_file=None if tables.http.ca_file is None else Path(tables.http.ca_file),
+        access=_access(tables),
+        audit=None if tables.server.audit is None else surroundings.folder / tables.server.audit,
         webhooks=webhooks,
+    )
+
+
+def _access(tables: ObeliskToml) -> AccessSettings:
+    server = tables.server
+    return AccessSettings(
+        tokens=tuple(map(token_settings, tables.token)),
+        hosts=frozenset({*server.hosts, *own_name(server.listen)}),
+        origins=frozenset(server.origins),
+        tls=tls_files(server.tls),
+        loopback=server.listen.loopback,
     )
 
 
@@ -249,4 +274,4 @@ def _webhooks(tables: ObeliskToml) -> WebhookSettings | None:
         component_webhook(each) if isinstance(each, ComponentWebhookTable) else function_webhook(each)
         for each in tables.webhook
     )
-    return WebhookSettings(table.listen, table.requests_max, table.api_url, webhooks)
+    return WebhookSettings(table.listen, table.requests_max, table.api_url, webhooks, tls_files(table.tls))

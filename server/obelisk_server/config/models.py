@@ -7,6 +7,7 @@ from pydantic import BaseModel, Discriminator, Field, Tag, ValidationInfo, field
 
 from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings, OnNondeterminism, RuntimeLimits
 from obelisk_runtime.core.retry import LOSSES_MAX, RetryPolicy
+from obelisk_server.config.access import HostName, Origin, TlsTable, TokenTable
 from obelisk_server.config.directories import Directories
 from obelisk_server.config.outgoing import HttpTable, OutgoingTable
 from obelisk_server.config.registry import RegistryTable
@@ -53,6 +54,18 @@ class ServerTable(Table):
 
     listen: ListenAddress = Listen("127.0.0.1", 8080)
     log: Annotated[LogFormat, Field(strict=False)] = LogFormat.TEXT
+    hosts: Annotated[
+        tuple[HostName, ...],
+        Field(strict=False, description="Names that it is reached by, beside localhost and the address above"),
+    ] = ()
+    origins: Annotated[
+        tuple[Origin, ...], Field(strict=False, description="Of pages that may use it, beside its own: of a proxy")
+    ] = ()
+    insecure: Annotated[bool, Field(description="Let other machines in although there are no tokens")] = False
+    audit: Annotated[
+        Interpolated | None, Field(min_length=1, description="File for who changed what; absent: the server's own log")
+    ] = None
+    tls: TlsTable | None = None
 
 
 class StorageTable(Table):
@@ -221,6 +234,7 @@ class ObeliskToml(Table):
     """What one server runs."""
 
     server: ServerTable = ServerTable()
+    token: Annotated[tuple[TokenTable, ...], Field(strict=False)] = ()
     storage: StorageTable = StorageTable()
     limits: LimitsTable = LimitsTable()
     retention: RetentionTable = RetentionTable()

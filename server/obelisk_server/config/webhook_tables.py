@@ -15,9 +15,10 @@ from pydantic import (
 )
 
 from obelisk_runtime.core.retry import SECOND
+from obelisk_server.config.access import TlsTable
 from obelisk_server.config.request_values import AnySource, FromRequest, Part, RequestPart
 from obelisk_server.config.route_patterns import Pattern, Route, parse_method
-from obelisk_server.config.values import STRICT, AnyListenAddress, Duration, FunctionName, Interpolated, Listen, Name
+from obelisk_server.config.values import STRICT, Duration, FunctionName, Interpolated, Listen, ListenAddress, Name
 from obelisk_server.config.webhooks import Bounds, ComponentWebhook, FunctionWebhook, Signature, SignatureStyle, Wait
 from obelisk_server.durations import duration_text
 
@@ -38,7 +39,7 @@ class WebhooksTable(BaseModel):
 
     model_config = STRICT
 
-    listen: AnyListenAddress = Listen("127.0.0.1", 9090)
+    listen: ListenAddress = Listen("127.0.0.1", 9090)
     requests_max: Annotated[
         int, Field(ge=1, le=100_000, description="Requests that are handled at once; beyond it they get a 503")
     ] = 1_000
@@ -47,6 +48,7 @@ class WebhooksTable(BaseModel):
         Field(description="Where clients reach the API, for Location; absent: where it listens"),
         AfterValidator(_http_url),
     ] = None
+    tls: TlsTable | None = None
 
 
 RoutePath = Annotated[

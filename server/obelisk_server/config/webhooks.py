@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from obelisk_runtime.core.names import Ffqn
+from obelisk_server.config.access import TlsFiles
 from obelisk_server.config.request_values import FromRequest, Source
 from obelisk_server.config.route_patterns import Route, conflicts
 from obelisk_server.config.secrets import unknown_secret
@@ -89,6 +90,7 @@ class WebhookSettings:
     requests_max: int
     api_url: str | None
     webhooks: tuple[Webhook, ...] = ()
+    tls: TlsFiles | None = None
 
 
 def route_conflicts(webhooks: Sequence[Webhook]) -> Iterator[tuple[KeyPath, str]]:

@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import ssl
 
 from aiohttp import web
 
@@ -23,9 +24,9 @@ class WebhookListener:
         self._mounts = mounts
         self._http = HttpListener(self.handle, cancel_when_left=True, as_sent=True, figures=figures)
 
-    async def start(self, bound: socket.socket) -> None:
+    async def start(self, bound: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Serve on a bound socket, which is closed by `stop`."""
-        await self._http.start(bound, drain_seconds=CLOSE_SECONDS)
+        await self._http.start(bound, drain_seconds=CLOSE_SECONDS, tls=tls)
 
     async def stop(self, seconds: float) -> None:
         """Refuse new requests, answer those that wait for a result, let the others end for so long."""

@@ -33,8 +33,11 @@ def test_every_endpoint_has_an_operation() -> None:
 
 
 def test_what_only_reads_needs_no_more_than_the_scope_to_read() -> None:
+    """But for what anybody may ask, and exports: with the seeds of workflows they are as secret as the store."""
     reading = {endpoint.name for endpoint in ENDPOINTS.values() if endpoint.method == "GET"}
-    assert {name for name, endpoint in ENDPOINTS.items() if endpoint.scope is Scope.READ} == reading
+    assert {name for name, endpoint in ENDPOINTS.items() if endpoint.scope is None} == {"alive", "ready"}
+    special = {"alive", "ready", "export"}
+    assert {name for name, endpoint in ENDPOINTS.items() if endpoint.scope is Scope.READ} == reading - special
     assert all(ENDPOINTS[name].repeat is Repeat.READS for name in reading)
 
 
@@ -95,3 +98,12 @@ def test_an_error_has_the_problem_of_its_nearest_class() -> None:
 
     assert problem_type(Special("/x")).status == 404
     assert problem_type(ObeliskError("unknown")) is INTERNAL
+
+
+def test_every_operation_is_documented_with_the_scope_it_wants() -> None:
+    found = document(OPERATIONS)
+    assert found["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    for operation in OPERATIONS:
+        endpoint = operation.endpoint
+        security = found["paths"][endpoint.path][endpoint.method.lower()]["security"]
+        assert security == ([] if endpoint.scope is None else [{"token": [endpoint.scope.value]}])

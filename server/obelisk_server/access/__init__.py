@@ -1,0 +1,31 @@
+"""Who may use the server: tokens, names that it answers to, certificates, and who did what."""
+
+from obelisk_server.access.audit import Audit, open_audit_log
+from obelisk_server.access.callers import LOCAL, Caller
+from obelisk_server.access.doors import Doors
+from obelisk_server.access.guard import Guard
+from obelisk_server.access.refusals import (
+    BeyondToken,
+    ForeignRequest,
+    Refusal,
+    ScopeNeeded,
+    TokenRefused,
+    TooManyFailures,
+)
+from obelisk_server.access.tokens import new_token
+
+__all__ = [
+    "LOCAL",
+    "Audit",
+    "BeyondToken",
+    "Caller",
+    "Doors",
+    "ForeignRequest",
+    "Guard",
+    "Refusal",
+    "ScopeNeeded",
+    "TokenRefused",
+    "TooManyFailures",
+    "new_token",
+    "open_audit_log",
+]  # fmt: skip
