@@ -394,7 +394,7 @@ def test_verify_names_what_a_component_imports_and_nobody_has(cli: Cli) -> None:
 
 def test_verify_checks_everything_and_opens_no_database(cli: Cli) -> None:
     ended = cli.run("server", "verify")
-    assert (ended.code, ended.out) == (0, "obelisk.toml is right: 4 components, 6 functions\n")
+    assert (ended.code, ended.out) == (0, "obelisk.toml is right: 4 components, 7 functions\n")
     assert not (cli.folder / ".obelisk").exists()
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from obelisk_server.cli.failure import Exit
 
@@ -32,6 +33,13 @@ class LazyGroup(click.Group):
         lazy = self._lazy.get(cmd_name)
         return None if lazy is None else getattr(importlib.import_module(lazy.module), lazy.attribute)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Without importing what is only named."""
+        items = [
+            CompletionItem(name, help=lazy.help) for name, lazy in self._lazy.items() if name.startswith(incomplete)
+        ]
+        return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl([(name, lazy.help) for name, lazy in self._lazy.items()])
@@ -44,6 +52,7 @@ COMMANDS = {
     "component": Lazy("obelisk_server.cli.component", "component", "Components: list, inspect, publish, pull, lock"),
     "db": Lazy("obelisk_server.cli.db", "db", "Delete old executions, back up and check the store"),
     "token": Lazy("obelisk_server.cli.token", "token", "Tokens that clients show to a server"),
+    "completion": Lazy("obelisk_server.cli.completion", "completion", "Print what completes commands in a shell"),
     "config": Lazy("obelisk_server.cli.config", "config", "About obelisk.toml"),
 }
 

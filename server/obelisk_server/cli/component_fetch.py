@@ -13,7 +13,8 @@ from obelisk_runtime.registry.artifact import digest_of
 from obelisk_runtime.registry.oci import OciComponents
 from obelisk_server import components
 from obelisk_server.cli.failure import Exit, Failure
-from obelisk_server.cli.output import json_option, print_fields, print_json, visible
+from obelisk_server.cli.layout import visible
+from obelisk_server.cli.output import json_option, print_fields, print_json
 from obelisk_server.cli.progress import Bars
 from obelisk_server.cli.registries import Registries, registry_command, say_offline
 from obelisk_server.components import Inspection, Read

@@ -5,6 +5,7 @@ import json
 import click
 
 from obelisk_server.cli.client import Client
+from obelisk_server.cli.completion import complete_id
 from obelisk_server.cli.output import client_command, print_fields, print_json
 from obelisk_server.cli.params import result_text
 
@@ -13,7 +14,7 @@ def _steer(verb: str, explanation: str) -> click.Command:
     """The command `obelisk execution <verb> ID`: says what it did."""
 
     @click.command(verb, help=explanation)
-    @click.argument("target_id")
+    @click.argument("target_id", shell_complete=complete_id)
     @click.option("--reason", help="Why, for the event log.")
     @client_command
     def command(client: Client, *, target_id: str, reason: str | None, as_json: bool) -> None:
@@ -28,7 +29,7 @@ def _steer(verb: str, explanation: str) -> click.Command:
 
 
 @click.command("stub")
-@click.argument("execution_id")
+@click.argument("execution_id", shell_complete=complete_id)
 @click.argument("result")
 @client_command
 def stub(client: Client, *, execution_id: str, result: str, as_json: bool) -> None:
@@ -42,7 +43,7 @@ def stub(client: Client, *, execution_id: str, result: str, as_json: bool) -> No
 
 
 @click.command("why")
-@click.argument("execution_id")
+@click.argument("execution_id", shell_complete=complete_id)
 @client_command
 def why(client: Client, *, execution_id: str, as_json: bool) -> None:
     """Say why an execution does not run now."""

@@ -5,13 +5,15 @@ from collections.abc import Iterator
 import click
 
 from obelisk_server.cli.client import Client, Json
+from obelisk_server.cli.completion import complete_id
 from obelisk_server.cli.failure import Exit
-from obelisk_server.cli.output import client_command, compact, print_json, visible
+from obelisk_server.cli.layout import visible
+from obelisk_server.cli.output import client_command, compact, print_json
 from obelisk_server.cli.versions import difference_text
 
 
 @click.command("debug")
-@click.argument("execution_id")
+@click.argument("execution_id", shell_complete=complete_id)
 @click.option("--version", type=click.IntRange(min=0), required=True, help="Of the event; `events` lists them.")
 @click.option("--component", "digest", metavar="DIGEST", help="Look at another component of the store than its own.")
 @client_command

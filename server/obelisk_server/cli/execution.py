@@ -7,12 +7,14 @@ from typing import Any
 
 import click
 
-from obelisk_server.cli import control, trees
+from obelisk_server.cli import batch, bulk, control, listing, trees
 from obelisk_server.cli.client import Client, Json
+from obelisk_server.cli.completion import complete_function, complete_id
 from obelisk_server.cli.debug import debug
 from obelisk_server.cli.failure import Exit
 from obelisk_server.cli.follow import Follow
-from obelisk_server.cli.output import client_command, compact, print_fields, print_json, print_table, visible
+from obelisk_server.cli.layout import visible
+from obelisk_server.cli.output import client_command, compact, print_json
 from obelisk_server.cli.params import params_text, tags_of
 from obelisk_server.cli.versions import replay, upgrade
 
@@ -31,7 +33,7 @@ execution.add_command(debug)
 
 
 @execution.command("submit")
-@click.argument("function")
+@click.argument("function", shell_complete=complete_function)
 @click.argument("params", default="[]")
 @click.option("--id", "chosen_id", help="Choose the id: the same submit again is then no second run.")
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A searchable tag; may be repeated.")
@@ -80,7 +82,7 @@ def submit(  # noqa: PLR0913 - one for each option
 
 
 @execution.command("follow", help="Show progress until it ends, then its result.")
-@click.argument("execution_id")
+@click.argument("execution_id", shell_complete=complete_id)
 @client_command
 def follow_execution(client: Client, *, execution_id: str, as_json: bool) -> None:
     _follow(client, execution_id, as_json=as_json)
@@ -97,58 +99,12 @@ def _follow(client: Client, execution_id: str, *, as_json: bool) -> None:
         raise SystemExit(Exit.EXECUTION_FAILED)
 
 
-@execution.command("list")
-@click.option("--function", help="How the function's full name begins, or an end of it that only one function has.")
-@click.option("--status", multiple=True, help="pending, locked, blocked, finished, paused or cancelling.")
-@click.option("--result", multiple=True, help="ok, err, or a kind of failure such as timed-out.")
-@click.option("--tag", multiple=True, metavar="KEY=VALUE")
-@click.option("--parent", help="Only children of this execution.")
-@click.option("--id", help="How the id begins.")
-@click.option("--digest", help="Workflows that are pinned to this component.")
-@click.option("--text", help="In the JSON of parameters or result, or in the reason of a failure.")
-@click.option("--created-since", metavar="TIME|DURATION", help="Created then or later; a duration: so long ago.")
-@click.option("--created-before", metavar="TIME|DURATION")
-@click.option("--finished-since", metavar="TIME|DURATION")
-@click.option("--finished-before", metavar="TIME|DURATION")
-@click.option("--children", is_flag=True, help="Children too.")
-@click.option("--oldest-first", is_flag=True, help="In the order of creation.")
-@click.option("--limit", type=click.IntRange(1, PAGE_MAX), default=50, show_default=True)
-@click.option("--cursor", help="Go on where an earlier page ended.")
-@client_command
-def list_executions(client: Client, *, as_json: bool, children: bool, oldest_first: bool, **query: Any) -> None:
-    """List executions, newest first."""
-    flags = {"children": children, "oldest_first": oldest_first}
-    given = {name: "true" for name, flag in flags.items() if flag}
-    page = client.call("list-executions", query={**query, **given})
-    if as_json:
-        print_json(page)
-        return
-    rows = [
-        (item["id"], item["created_at"], item.get("outcome", item["status"]), item["function"])
-        for item in page["items"]
-    ]
-    print_table(("ID", "CREATED", "STATUS", "FUNCTION"), rows)
-    if page["next_cursor"]:
-        click.echo(f"more: --cursor {page['next_cursor']}", err=True)
-
-
-@execution.command("get", help="Show one execution: state, parameters, result.")
-@click.argument("execution_id")
-@client_command
-def get(client: Client, *, execution_id: str, as_json: bool) -> None:
-    found = client.call("get-execution", execution_id)
-    if as_json:
-        print_json(found)
-    else:
-        print_fields(found.items())
-
-
 _cursor = click.option("--cursor", type=click.IntRange(0), default=0, help="Go on where an earlier page ended.")
 _limit = click.option("--limit", type=click.IntRange(1), help="How many at most (default: all).")
 
 
 @execution.command("events", help="Show the event log.")
-@click.argument("execution_id")
+@click.argument("execution_id", shell_complete=complete_id)
 @_cursor
 @_limit
 @client_command
@@ -157,7 +113,7 @@ def events(client: Client, *, execution_id: str, **options: Any) -> None:
 
 
 @execution.command("responses", help="Show what its children and delays answered, in order.")
-@click.argument("execution_id")
+@click.argument("execution_id", shell_complete=complete_id)
 @_cursor
 @_limit
 @client_command
@@ -166,7 +122,7 @@ def responses(client: Client, *, execution_id: str, **options: Any) -> None:
 
 
 @execution.command("logs", help="Show what its guest wrote.")
-@click.argument("execution_id")
+@click.argument("execution_id", shell_complete=complete_id)
 @_cursor
 @_limit
 @click.option("-f", "--follow", is_flag=True, help="Go on until the execution ends.")
@@ -180,7 +136,7 @@ def logs(client: Client, *, execution_id: str, level: str | None, tree: bool, **
 
 
 @execution.command("requests", help="Show the HTTP requests that its attempts made.")
-@click.argument("execution_id")
+@click.argument("execution_id", shell_complete=complete_id)
 @_cursor
 @_limit
 @client_command
@@ -232,5 +188,5 @@ def _field(value: object) -> str:
     return value if isinstance(value, str) else compact(value)
 
 
-for _command in (*control.COMMANDS, *trees.COMMANDS):
+for _command in (*listing.COMMANDS, *batch.COMMANDS, bulk.bulk, *control.COMMANDS, *trees.COMMANDS):
     execution.add_command(_command)

@@ -3,12 +3,15 @@
 import functools
 import json
 import os
+import shutil
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from obelisk_server.cli import layout
 from obelisk_server.cli.client import DEFAULT_SERVER, Client
 from obelisk_server.cli.failure import Exit, Failure
 
@@ -32,9 +35,14 @@ def client_command(command: Command) -> Command:
     @json_option
     @functools.wraps(command)
     def with_client(*, server: str, token_file: Path | None, ca_file: str | None, **options: Any) -> None:
-        command(client=Client(server, _token(token_file), ca_file), **options)
+        command(client=client_of(server, token_file, ca_file), **options)
 
     return with_client
+
+
+def client_of(server: str, token_file: Path | None, ca_file: str | None) -> Client:
+    """Raises: Failure."""
+    return Client(server, _token(token_file), ca_file)
 
 
 def _token(file: Path | None) -> str | None:
@@ -61,13 +69,19 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(value, ensure_ascii=False))
 
 
+def terminal_width() -> int | None:
+    """Of the terminal that standard output is; None: it is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        click.echo(line)
+
+
 def print_table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Columns as wide as their widest cell; the last one is not padded."""
-    cells = [list(titles), *([str(cell) for cell in row] for row in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(titles) - 1)]
-    for index, row in enumerate(cells):
-        line = "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
-        click.echo(click.style(line, bold=True) if index == 0 else line)
+    """Fitted to a terminal; in a pipe plain aligned lines of which nothing is cut."""
+    print_lines(layout.table(titles, rows, terminal_width()))
 
 
 def print_fields(fields: Iterable[tuple[str, object]]) -> None:
@@ -77,11 +91,6 @@ def print_fields(fields: Iterable[tuple[str, object]]) -> None:
     for name, value in shown:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         click.echo(f"{name.ljust(width)}  {text}")
-
-
-def visible(text: str) -> str:
-    """Text from elsewhere without what could steer a terminal."""
-    return "".join(c if c.isprintable() or c in "\t\n" else c.encode("unicode_escape").decode() for c in text)
 
 
 def compact(value: object) -> str:

@@ -9,6 +9,7 @@ import click
 from obelisk_server import compose
 from obelisk_server.cli.client import Client
 from obelisk_server.cli.failure import Exit, Failure
+from obelisk_server.cli.health import health
 from obelisk_server.cli.output import client_command, json_option, print_json
 from obelisk_server.cli.progress import Bars
 from obelisk_server.sources import Pulling
@@ -31,6 +32,9 @@ _locked = click.option("--locked", is_flag=True, help="Refuse locations in regis
 
 @click.group(help="Run the server, or check what it would run.")
 def server() -> None: ...
+
+
+server.add_command(health)
 
 
 @server.command("run", help="Check everything, then serve until SIGTERM or Ctrl-C.")

@@ -10,6 +10,7 @@ from typing import TextIO
 import click
 
 from obelisk_server.cli.client import Client, Json
+from obelisk_server.cli.completion import complete_id
 from obelisk_server.cli.failure import Exit, Failure
 from obelisk_server.cli.output import client_command, compact, print_json
 
@@ -17,7 +18,7 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 @click.command("fork")
-@click.argument("execution_id")
+@click.argument("execution_id", shell_complete=complete_id)
 @click.option("--at", "version", type=click.IntRange(1), required=True, help="Reuse what is recorded before it.")
 @click.option("--component", metavar="FILE|DIGEST", help="Go on with this component instead of the original's.")
 @client_command
@@ -44,7 +45,7 @@ def _bytes(file: Path) -> str:
 
 
 @click.command("hold")
-@click.argument("execution_id")
+@click.argument("execution_id", shell_complete=complete_id)
 @client_command
 def hold(client: Client, *, execution_id: str, as_json: bool) -> None:
     """Keep an execution, with its whole tree, from being deleted when it is old."""
@@ -52,7 +53,7 @@ def hold(client: Client, *, execution_id: str, as_json: bool) -> None:
 
 
 @click.command("release")
-@click.argument("execution_id")
+@click.argument("execution_id", shell_complete=complete_id)
 @client_command
 def release(client: Client, *, execution_id: str, as_json: bool) -> None:
     """Let an execution, with its whole tree, be deleted when it is old."""
@@ -67,7 +68,7 @@ def _print_outcome(answer: Json, *, as_json: bool) -> None:
 
 
 @click.command("export")
-@click.argument("execution_ids", nargs=-1, required=True)
+@click.argument("execution_ids", nargs=-1, required=True, shell_complete=complete_id)
 @click.option(
     "-o", "--output", type=click.File("w", encoding="utf-8", atomic=True), default="-", help="Default: stdout."
 )

@@ -8,15 +8,17 @@ from pathlib import Path
 import click
 
 from obelisk_server.cli.client import Client, Json
+from obelisk_server.cli.completion import complete_component, complete_id
 from obelisk_server.cli.failure import Exit
-from obelisk_server.cli.output import client_command, print_json, visible
+from obelisk_server.cli.layout import visible
+from obelisk_server.cli.output import client_command, print_json
 
 UPGRADES_PER_REQUEST = 10
 _STAYED = frozenset({"stays"})
 
 
 @click.command("replay")
-@click.argument("execution_id")
+@click.argument("execution_id", shell_complete=complete_id)
 @click.option(
     "--component",
     "file",
@@ -56,7 +58,7 @@ def difference_text(difference: Json) -> str:
 
 
 @click.command("upgrade")
-@click.argument("execution_id")
+@click.argument("execution_id", shell_complete=complete_id)
 @client_command
 def upgrade(client: Client, *, execution_id: str, as_json: bool) -> None:
     """Move a workflow to the component that is deployed now, if its history replays on that.
@@ -79,7 +81,7 @@ def _print_upgrade(item: Json, *, as_json: bool) -> None:
 
 
 @click.command("upgrade")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_component)
 @client_command
 def upgrade_component(client: Client, *, name: str, as_json: bool) -> None:
     """Move all unfinished executions of a component to what is deployed now, where their history replays on that.

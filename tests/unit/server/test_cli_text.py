@@ -4,7 +4,8 @@ import pytest
 
 from obelisk_server.cli.failure import Failure
 from obelisk_server.cli.follow import children_text, state_text
-from obelisk_server.cli.output import print_fields, print_table, visible
+from obelisk_server.cli.layout import visible
+from obelisk_server.cli.output import print_fields, print_table
 from obelisk_server.cli.params import params_text, tags_of
 
 

@@ -1,0 +1,84 @@
+"""`obelisk execution list | counts | get`."""
+
+from functools import partial
+from typing import Any
+
+import click
+
+from obelisk_server.cli import layout
+from obelisk_server.cli.client import Client, Json
+from obelisk_server.cli.completion import complete_id
+from obelisk_server.cli.filters import filter_options, given
+from obelisk_server.cli.output import client_command, print_fields, print_json, print_lines, terminal_width
+from obelisk_server.cli.picture import draw
+from obelisk_server.cli.watch import show, watch_option
+
+PAGE_MAX = 1_000
+PLAIN_WIDTH = 120
+"""Of a picture in a pipe."""
+
+
+@click.command("list")
+@filter_options
+@click.option("--oldest-first", is_flag=True, help="In the order of creation.")
+@click.option("--limit", type=click.IntRange(1, PAGE_MAX), default=50, show_default=True)
+@click.option("--cursor", help="Go on where an earlier page ended.")
+@watch_option
+@client_command
+def list_executions(client: Client, *, as_json: bool, watch: bool, **options: Any) -> None:
+    """List executions, newest first."""
+    query = {name: "true" if value is True else value for name, value in given(options).items()}
+    read = partial(client.call, "list-executions", query=query)
+    show(read, _table, as_json=as_json, watch=watch)
+
+
+def _table(page: Json) -> list[str]:
+    rows = [(item["id"], item["created_at"], _status(item), item["function"]) for item in page["items"]]
+    lines = layout.table(("ID", "CREATED", "STATUS", "FUNCTION"), rows, terminal_width())
+    return [*lines, f"more: --cursor {page['next_cursor']}"] if page["next_cursor"] else lines
+
+
+def _status(item: Json) -> str:
+    if "outcome" in item:
+        return item["outcome"]
+    return item["status"] if item["lifecycle"] == "active" else item["lifecycle"]
+
+
+@click.command("counts")
+@click.option("--children", is_flag=True, help="Children too.")
+@watch_option
+@client_command
+def counts(client: Client, *, children: bool, watch: bool, as_json: bool) -> None:
+    """Say how many executions there are, by status and by result."""
+    read = partial(client.call, "count-executions", query={"children": "true" if children else None})
+    show(read, _counts_table, as_json=as_json, watch=watch)
+
+
+def _counts_table(found: Json) -> list[str]:
+    rows = [(name, "", count) for name, count in found["statuses"].items()]
+    rows += [("finished", name, count) for name, count in found["results"].items()]
+    return layout.table(("STATUS", "RESULT", "EXECUTIONS"), rows, terminal_width())
+
+
+@click.command("get")
+@click.argument("execution_id", shell_complete=complete_id)
+@client_command
+def get(client: Client, *, execution_id: str, as_json: bool) -> None:
+    """Show one execution: state, parameters, result, and what is below it over time."""
+    found = client.call("get-execution", execution_id)
+    if as_json:
+        print_json(found)
+        return
+    print_fields(found.items())
+    page = client.call("list-children", execution_id, query={"tree": "true", "limit": str(PAGE_MAX)})
+    events = client.call("list-events", execution_id, query={"limit": str(PAGE_MAX)})
+    delays = [event for event in events["items"] if event["event"] == "delay-submitted"]
+    if page["items"] or delays:
+        click.echo()
+        now = client.call("throughput")["now"]
+        print_lines(draw(found, page["items"], delays, now, terminal_width() or PLAIN_WIDTH))
+    if page["next_cursor"]:
+        click.echo(f"and below it more; see `obelisk execution list --parent {execution_id}`")
+
+
+COMMANDS = (list_executions, counts, get)
