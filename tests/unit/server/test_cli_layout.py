@@ -1,5 +1,7 @@
 """Golden text of tables and pictures."""
 
+from itertools import pairwise
+
 import click
 import pytest
 
@@ -95,5 +97,5 @@ def test_a_tree_may_be_deeper_than_a_stack() -> None:
     ids = ["E_1"]
     for _ in range(2000):
         ids.append(ids[-1] + ".o:1_1")
-    children = [execution(inner, outer, 0, 1) for outer, inner in zip(ids, ids[1:], strict=False)]
+    children = [execution(inner, outer, 0, 1) for outer, inner in pairwise(ids)]
     assert draw(execution("E_1", None, 0, 1), children, [], NOW, 80)[-1] == f"{2001 - ROWS_MAX} more"

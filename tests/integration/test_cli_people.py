@@ -1,0 +1,275 @@
+"""What the command `obelisk` does for people: many executions at once, pictures, completion, terminals."""
+
+import fcntl
+import json
+import os
+import pty
+import signal
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from wasmtime import wat2wasm
+
+COMPONENTS = Path(__file__).parents[2] / "components"
+OBELISK = [sys.executable, "-c", "from obelisk_server.cli import main; main()"]
+START_SECONDS_MAX = 60
+CONFIG = """
+[server]
+listen = "127.0.0.1:0"
+[limits]
+shutdown = "0s"
+[[activity]]
+name = "fibo"
+location = "fibo_tiny.wasm"
+[[workflow]]
+name = "fibo-workflow"
+location = "fibo_workflow_tiny.wasm"
+[[workflow]]
+name = "sleeper"
+location = "sleeper.wasm"
+"""
+
+
+@dataclass
+class Cli:
+    folder: Path
+    server: str = ""
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {"PATH": os.environ["PATH"], "XDG_CACHE_HOME": str(self.folder), "OBELISK_SERVER": self.server}
+
+    def run(self, *arguments: str, stdin: str = "", **environ: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [*OBELISK, *arguments],
+            cwd=self.folder,
+            env={**self.environ, **environ},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def id(self, *arguments: str) -> str:
+        done = self.run("execution", "submit", *arguments)
+        assert done.returncode == 0, done
+        return done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
+    cli = Cli(tmp_path_factory.mktemp("served"))
+    for name in ("fibo_tiny", "fibo_workflow_tiny", "sleeper"):
+        text = (COMPONENTS / name / "component.wat").read_text(encoding="utf-8")
+        (cli.folder / f"{name}.wasm").write_bytes(wat2wasm(text))
+    (cli.folder / "obelisk.toml").write_text(CONFIG, encoding="utf-8")
+    with subprocess.Popen(
+        [*OBELISK, "server", "run"], cwd=cli.folder, env=cli.environ, stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        cli.server = server.stdout.readline().split()[-1]
+        yield cli
+        server.terminate()
+        server.communicate(timeout=START_SECONDS_MAX)
+
+
+@contextmanager
+def terminal(cli: Cli, *arguments: str, columns: int = 80, lines: int = 24) -> Generator["Terminal"]:
+    """A command on a pseudo-terminal of that size, in a session of its own."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+    process = subprocess.Popen(
+        [*OBELISK, *arguments],
+        env={**cli.environ, "TERM": "xterm"},
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+    )
+    os.close(slave)
+    try:
+        yield Terminal(master, process)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(master)
+
+
+@dataclass
+class Terminal:
+    master: int
+    process: "subprocess.Popen[bytes]"
+    shown: str = ""
+
+    def read_until(self, text: str) -> str:
+        """What was shown up to this text, and whatever came with it."""
+        start = len(self.shown)
+        while text not in self.shown[start:]:
+            self.shown += self._read() or pytest.fail(f"it ended without {text!r}: {self.shown!r}")
+        return self.shown[start:]
+
+    def end(self) -> int:
+        while more := self._read():
+            self.shown += more
+        return self.process.wait()
+
+    def _read(self) -> str:
+        with suppress(OSError):  # EIO: nobody has its other end any more
+            return os.read(self.master, 65_536).decode(errors="replace")
+        return ""
+
+    def type(self, text: str) -> None:
+        os.write(self.master, text.encode())
+
+
+def test_a_picture_of_what_is_below_follows_the_fields_of_an_execution(served: Cli) -> None:
+    execution_id = served.id("fiboa", "[5, 2]")
+    served.run("execution", "follow", execution_id)
+    shown = served.run("execution", "get", execution_id).stdout
+    fields, picture = shown.split("\n\n")
+    assert 'result      {"ok": 8}' in fields.splitlines()[-1].replace("result       ", "result      ")
+    head, *rows = picture.splitlines()
+    assert head.split()[:4] == ["EXECUTION", "STATUS", "TRIED", "DURATION"]
+    assert [row.split()[:3] for row in rows[1:]] == [["├", "o:1_1", "fibo.fibo"], ["└", "o:2_1", "fibo.fibo"]]
+    assert all("█" in row for row in rows)
+
+
+def test_a_sleep_is_in_the_picture(served: Cli) -> None:
+    execution_id = served.id("sleeper.sleep", "[1]")
+    served.run("execution", "follow", execution_id)
+    assert " delay " in served.run("execution", "get", execution_id).stdout.splitlines()[-1]
+
+
+def test_many_are_paused_resumed_and_deleted_after_a_dry_run(served: Cli) -> None:
+    ids = {served.id("sleeper.sleep", "[1]", "--tag", "set=many", "--in", "1h") for _ in range(3)}
+
+    def bulk(verb: str, *options: str) -> "subprocess.CompletedProcess[str]":
+        return served.run("execution", "bulk", verb, "--tag", "set=many", *options)
+
+    seen = bulk("pause", "--dry-run")
+    assert seen.stdout.splitlines()[0] == "3 executions match"
+    refused = bulk("pause")
+    assert (refused.returncode, "repeat it with --yes to pause them" in refused.stderr) == (2, True)
+    paused = bulk("pause", "--yes")
+    assert {line.split()[0]: line.split()[1] for line in paused.stdout.splitlines()} == dict.fromkeys(ids, "paused")
+    assert paused.stderr == "3 paused\n"
+    assert bulk("resume", "--yes", "--status", "paused").stderr == "3 resumed\n"
+    deleted = bulk("delete", "--yes", "--json")
+    assert deleted.returncode == 4
+    assert all("refused" in json.loads(line) for line in deleted.stdout.splitlines())
+
+
+def test_nothing_is_done_with_many_where_no_filter_is_given(served: Cli) -> None:
+    ended = served.run("execution", "bulk", "cancel", "--yes")
+    assert (ended.returncode, "no filter is given" in ended.stderr) == (2, True)
+
+
+def test_a_person_is_asked_before_many_are_changed(served: Cli) -> None:
+    execution_id = served.id("sleeper.sleep", "[1]", "--tag", "set=asked", "--in", "1h")
+    for answer, status in (("n\r", "active"), ("y\r", "paused")):
+        with terminal(served, "execution", "bulk", "pause", "--tag", "set=asked") as shown:
+            assert execution_id in shown.read_until("[y/N]:")
+            shown.type(answer)
+            assert shown.end() == (0 if status == "paused" else 130)
+        found = json.loads(served.run("execution", "get", execution_id, "--json").stdout)
+        assert found["lifecycle"] == status
+
+
+def test_a_file_of_lines_is_submitted_as_a_whole_or_not_at_all(served: Cli) -> None:
+    (served.folder / "batch.jsonl").write_text(
+        '{"function": "fibo.fibo", "params": [5], "tags": {"set": "batch"}}\n\n'
+        '{"function": "fibo.fibo", "params": [6], "tags": {"set": "batch"}}\n'
+    )
+    ids = served.run("execution", "submit-batch", "batch.jsonl").stdout.split()
+    assert len(ids) == 2
+    wrong = '{"function": "fibo.fibo", "params": [5], "tags": {"set": "wrong"}}\n{"function": "fibo.fibo"}\n'
+    refused = served.run("execution", "submit-batch", "-", stdin=wrong)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    listed = json.loads(served.run("execution", "list", "--tag", "set=wrong", "--json").stdout)
+    assert listed["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [("", "has no line"), ("{}\n", "line 1 of"), ('{"function": "f"}\nnonsense\n', "line 2 of")],
+)
+def test_a_line_that_is_no_submit_is_named(served: Cli, lines: str, said: str) -> None:
+    ended = served.run("execution", "submit-batch", "-", stdin=lines)
+    assert (ended.returncode, said in ended.stderr) == (2, True)
+
+
+def test_functions_components_and_the_server_are_looked_at(served: Cli) -> None:
+    function = served.run("function", "get", "fiboa").stdout
+    assert ["function", "testing:fibo-workflow/workflow.fiboa"] in [line.split() for line in function.splitlines()]
+    assert "iterations  u32" in function
+    assert "fibo: func(n: u8)" in served.run("function", "wit", "fibo.fibo").stdout
+    component = served.run("component", "get", "fibo-workflow").stdout
+    assert "calls\n  fibo: testing:fibo/fibo.fibo" in component
+    assert "state       ready" in served.run("server", "health").stdout
+    assert served.run("execution", "counts").stdout.startswith("STATUS")
+    assert served.run("component", "get", "nobody").returncode == 3
+
+
+def complete(cli: Cli, line: str) -> list[str]:
+    words = {"_OBELISK_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(line.split(" ")) - 1)}
+    done = cli.run(**words)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    return [item.partition(",")[2] for item in done.stdout.splitlines() if item]
+
+
+def test_a_shell_completes_commands_options_ids_and_functions(served: Cli) -> None:
+    execution_id = served.id("sleeper.sleep", "[1]", "--in", "1h")
+    assert complete(served, "obelisk ex") == ["execution"]
+    assert "submit-batch" in complete(served, "obelisk execution sub")
+    assert complete(served, "obelisk execution list --finished-s") == ["--finished-since"]
+    assert complete(served, f"obelisk execution get {execution_id[:-1]}") == [execution_id]
+    assert complete(served, "obelisk execution submit fiboa-") == ["fiboa-concurrent"]
+    assert complete(served, "obelisk component get fibo-") == ["fibo-workflow"]
+    assert complete(Cli(served.folder, "http://127.0.0.1:1"), "obelisk execution get E_") == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_has_its_script(served: Cli, shell: str) -> None:
+    done = served.run("completion", shell)
+    assert (done.returncode, f"_OBELISK_COMPLETE={shell}_complete" in done.stdout) == (0, True)
+
+
+def test_a_table_on_a_terminal_fits_into_it(served: Cli) -> None:
+    with terminal(served, "function", "list", columns=60) as shown:
+        assert shown.end() == 0
+    lines = [line for line in shown.shown.splitlines() if line]
+    assert "─" in lines[1]
+    assert "…" in shown.shown
+
+
+def test_a_watched_list_is_drawn_again_and_ends_on_ctrl_c(served: Cli) -> None:
+    execution_id = served.id("sleeper.sleep", "[1]", "--tag", "set=watched", "--in", "1h")
+    with terminal(served, "execution", "list", "--tag", "set=watched", "--watch") as shown:
+        shown.read_until(execution_id)
+        served.run("execution", "pause", execution_id)
+        shown.read_until("paused")
+        shown.process.send_signal(signal.SIGINT)
+        assert shown.end() == 0
+    first, _, rest = shown.shown.partition("\x1b[?1049h")
+    assert first == ""
+    assert rest.count("\x1b[?1049l") == 1
+    assert execution_id in rest.partition("\x1b[?1049l")[2]
+    assert "Traceback" not in rest
+
+
+def test_a_watched_list_in_a_pipe_is_printed_when_it_changes(served: Cli) -> None:
+    command = [*OBELISK, "execution", "list", "--tag", "set=piped", "--watch", "--json"]
+    with subprocess.Popen(command, env=served.environ, stdout=subprocess.PIPE, text=True) as watch:
+        assert watch.stdout is not None
+        assert json.loads(watch.stdout.readline())["items"] == []
+        execution_id = served.id("sleeper.sleep", "[1]", "--tag", "set=piped", "--in", "1h")
+        assert json.loads(watch.stdout.readline())["items"][0]["id"] == execution_id
+        watch.send_signal(signal.SIGINT)
+        assert (watch.stdout.read(), watch.wait()) == ("", 0)
