@@ -242,7 +242,7 @@ async def test_each_change_is_written_down_with_who_did_it(api: Api, caplog: pyt
     assert lines == [
         ("submitter", "submit", path, "201", "127.0.0.1"),
         ("operator", "cancel", path + "/cancel", "200", "127.0.0.1"),
-        ("-", "pause", path + "/pause", "403 scope-needed", "127.0.0.1"),
+        ("reader", "pause", path + "/pause", "403 scope-needed", "127.0.0.1"),
         ("-", "get-execution", path, "401 token-refused", "127.0.0.1"),
     ]
     assert given.headers["X-Request-Id"] == "mine-1"

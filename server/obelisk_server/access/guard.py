@@ -8,7 +8,6 @@ from obelisk_server.access.failures import Failures
 from obelisk_server.access.refusals import ForeignRequest, TokenRefused, TooManyFailures
 from obelisk_server.access.tokens import Keyring
 from obelisk_server.config.access import AccessSettings
-from obelisk_server.endpoints import Scope
 
 _LOOPBACK_HOST = re.compile(r"localhost|127(?:\.[0-9]{1,3}){3}|\[::1\]")
 _PORT = re.compile(r":[0-9]{1,5}$")
@@ -43,15 +42,11 @@ class Guard:
         if origin is not None and origin not in own and origin not in self._settings.origins:
             raise ForeignRequest(f"the Origin is {origin!r}, which is not this server ([server] origins)")
 
-    def admit(self, headers: Mapping[str, str], address: str, scope: Scope) -> Caller:
-        """Who asks from this address. Raises: TokenRefused, TooManyFailures, ScopeNeeded."""
-        caller = self._caller(headers.get("Authorization", ""), address)
-        caller.require(scope)
-        return caller
-
-    def _caller(self, authorization: str, address: str) -> Caller:
+    def admit(self, headers: Mapping[str, str], address: str) -> Caller:
+        """Who asks from this address. Raises: TokenRefused, TooManyFailures."""
         if not self._keyring:
             return self._without_tokens
+        authorization = headers.get("Authorization", "")
         if not authorization:
             raise TokenRefused(shown=False)
         now = self._now()

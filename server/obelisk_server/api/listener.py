@@ -149,8 +149,9 @@ class Listener:
         scope = operation.endpoint.scope
         if scope is None:
             return LOCAL
-        caller = self._context.guard.admit(request.headers, request.remote or "", scope)
+        caller = self._context.guard.admit(request.headers, request.remote or "")
         request[_CALLER] = caller
+        caller.require(scope)
         if caller.limited and "id" in named:
             await require_sight(self._context, caller, parse_target(named["id"]))
         elif caller.limited and not operation.minds_functions:

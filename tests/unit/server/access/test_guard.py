@@ -61,16 +61,17 @@ def test_a_scope_includes_reading_and_admin_includes_all(given: Scope, allowed: 
     guard = Guard(settings(given), Now())
     for scope in Scope:
         if scope in allowed:
-            assert guard.admit(bearer("secret"), HERE, scope).name == "ci"
+            assert guard.admit(bearer("secret"), HERE).name == "ci"
+            guard.admit(bearer("secret"), HERE).require(scope)
         else:
             with pytest.raises(ScopeNeeded, match=f"scope '{scope}'") as refused:
-                guard.admit(bearer("secret"), HERE, scope)
+                guard.admit(bearer("secret"), HERE).require(scope)
             assert f'scope="{scope}"' in refused.value.headers["WWW-Authenticate"]
 
 
 def test_without_tokens_anybody_is_let_in_and_named_for_where_they_are() -> None:
-    assert Guard(AccessSettings(), Now()).admit({}, HERE, Scope.ADMIN) == Caller("local")
-    assert Guard(AccessSettings(loopback=False), Now()).admit({}, HERE, Scope.ADMIN) == Caller("anonymous")
+    assert Guard(AccessSettings(), Now()).admit({}, HERE) == Caller("local")
+    assert Guard(AccessSettings(loopback=False), Now()).admit({}, HERE) == Caller("anonymous")
 
 
 @pytest.mark.parametrize(
@@ -78,33 +79,33 @@ def test_without_tokens_anybody_is_let_in_and_named_for_where_they_are() -> None
 )
 def test_what_is_not_the_token_is_refused(shown: str) -> None:
     with pytest.raises(TokenRefused) as refused:
-        Guard(settings(Scope.READ), Now()).admit({"Authorization": shown}, HERE, Scope.READ)
+        Guard(settings(Scope.READ), Now()).admit({"Authorization": shown}, HERE)
     assert refused.value.headers["WWW-Authenticate"].startswith("Bearer")
     assert "ecret" not in str(refused.value)
 
 
 def test_the_scheme_is_read_in_any_case() -> None:
-    assert Guard(settings(Scope.READ), Now()).admit({"Authorization": "bEARER secret"}, HERE, Scope.READ)
+    assert Guard(settings(Scope.READ), Now()).admit({"Authorization": "bEARER secret"}, HERE)
 
 
 def test_a_token_that_has_expired_is_refused() -> None:
     now = Now()
     guard = Guard(settings(Scope.READ, expires=1_001), now)
-    caller = guard.admit(bearer("secret"), HERE, Scope.READ)
+    caller = guard.admit(bearer("secret"), HERE)
     assert guard.holds(caller)
     now.at = 1_001
     assert not guard.holds(caller)
     with pytest.raises(TokenRefused):
-        guard.admit(bearer("secret"), HERE, Scope.READ)
+        guard.admit(bearer("secret"), HERE)
 
 
 def test_a_replaced_configuration_counts_at_once() -> None:
     guard = Guard(settings(Scope.READ), Now())
-    caller = guard.admit(bearer("secret"), HERE, Scope.READ)
+    caller = guard.admit(bearer("secret"), HERE)
     guard.replace(settings(Scope.READ, shown="other"))
     assert guard.holds(caller)  # the same name with the same rights: what is open may go on
     with pytest.raises(TokenRefused):
-        guard.admit(bearer("secret"), HERE, Scope.READ)
+        guard.admit(bearer("secret"), HERE)
     guard.replace(settings(Scope.READ, name="another", shown="other"))
     assert not guard.holds(caller)
 
@@ -112,7 +113,7 @@ def test_a_replaced_configuration_counts_at_once() -> None:
 def fail(guard: Guard, address: str, times: int) -> None:
     for _ in range(times):
         with pytest.raises(TokenRefused):
-            guard.admit(bearer("guess"), address, Scope.READ)
+            guard.admit(bearer("guess"), address)
 
 
 def test_an_address_that_guesses_must_wait_and_others_need_not() -> None:
@@ -122,25 +123,25 @@ def test_an_address_that_guesses_must_wait_and_others_need_not() -> None:
     now.at += WINDOW // 2
     for shown in ("guess", "secret"):  # a right guess is not told from a wrong one
         with pytest.raises(TooManyFailures) as refused:
-            guard.admit(bearer(shown), HERE, Scope.READ)
+            guard.admit(bearer(shown), HERE)
         assert refused.value.headers == {"Retry-After": "30"}
-    assert guard.admit(bearer("secret"), THERE, Scope.READ)
+    assert guard.admit(bearer("secret"), THERE)
     now.at += WINDOW // 2
-    assert guard.admit(bearer("secret"), HERE, Scope.READ)
+    assert guard.admit(bearer("secret"), HERE)
 
 
 def test_who_was_let_in_before_is_not_shut_out_by_a_neighbour_who_guesses() -> None:
     guard = Guard(settings(Scope.READ), Now())
-    guard.admit(bearer("secret"), HERE, Scope.READ)
+    guard.admit(bearer("secret"), HERE)
     fail(guard, HERE, FAILURES_MAX)
-    assert guard.admit(bearer("secret"), HERE, Scope.READ)
+    assert guard.admit(bearer("secret"), HERE)
 
 
 def test_requests_without_a_token_are_no_guesses() -> None:
     guard = Guard(settings(Scope.READ), Now())
     for _ in range(FAILURES_MAX + 1):
         with pytest.raises(TokenRefused):
-            guard.admit({}, HERE, Scope.READ)
+            guard.admit({}, HERE)
 
 
 def test_tables_of_addresses_are_bounded() -> None:
