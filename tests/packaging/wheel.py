@@ -16,6 +16,10 @@ WIT = {path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "wit").
 UI = "server/obelisk_server/ui"
 """Its sources are in `app`, not in the wheel, and its pages in `built`."""
 PAGES = "obelisk_server/ui/built/"
+STARTERS = {
+    path.relative_to(REPOSITORY / "server").as_posix()
+    for path in (REPOSITORY / "server/obelisk_server/starters").rglob("*.txt")
+}
 PACKAGES = {
     path.relative_to(root).as_posix()
     for root in (REPOSITORY / "runtime", REPOSITORY / "server")
@@ -60,12 +64,12 @@ def run(obelisk: Path, folder: Path, *arguments: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-def test_wheel_holds_both_packages_and_the_wit_files_and_nothing_else(built: Path) -> None:
+def test_wheel_holds_both_packages_the_wit_files_and_the_starters_and_nothing_else(built: Path) -> None:
     (wheel,) = built.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     pages = {name.removeprefix(PAGES) for name in names if name.startswith(PAGES)}
-    assert names - {PAGES + page for page in pages} == PACKAGES | {f"obelisk_runtime/{name}" for name in WIT}
+    assert names - {PAGES + page for page in pages} == PACKAGES | STARTERS | {f"obelisk_runtime/{name}" for name in WIT}
     assert {page.rpartition(".")[2] for page in pages} == {"html", "svg", "js", "css"}
     assert "index.html" in pages
 
@@ -112,6 +116,25 @@ def test_pages_are_served_from_the_wheel(obelisk: Path, tmp_path: Path) -> None:
             index = urlopen(address + "/executions").read().decode()
             (script,) = re.findall(r'src="(/assets/[^"]+\.js)"', index)
             assert urlopen(address + script).headers["Cache-Control"].endswith("immutable")
+        finally:
+            server.terminate()
+
+
+def test_new_folder_builds_and_runs(obelisk: Path, tmp_path: Path) -> None:
+    assert run(obelisk, tmp_path, "new", "shop", "--language", "wat")[0] == 0
+    folder = tmp_path / "shop"
+    assert run(obelisk, folder, "component", "build", "greeting", "welcome")[0] == 0
+    config = folder / "obelisk.toml"
+    config.write_text(config.read_text().replace(":8080", ":0"))
+    environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    with subprocess.Popen(
+        [obelisk, "server", "run"], cwd=folder, env=environ, stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            assert server.stdout is not None
+            address = server.stdout.readline().split()[-1]
+            submit = ("execution", "submit", "welcome", '["Ann"]', "--follow", "--server", address)
+            assert run(obelisk, folder, *submit)[:2] == (0, '{"ok":"Hello, Ann!"}\n')
         finally:
             server.terminate()
 

@@ -46,6 +46,7 @@ class LazyGroup(click.Group):
 
 
 COMMANDS = {
+    "new": Lazy("obelisk_server.cli.new", "new", "Write a folder to begin with: a workflow and an activity"),
     "server": Lazy("obelisk_server.cli.server", "server", "Run the server, or check what it would run"),
     "execution": Lazy("obelisk_server.cli.execution", "execution", "Submit, follow, look at and cancel executions"),
     "function": Lazy("obelisk_server.cli.catalogue", "function", "Functions that can be called"),

@@ -12,6 +12,7 @@ component = LazyGroup(
     lazy={
         "list": Lazy("obelisk_server.cli.catalogue", "list_components", "List every deployed component"),
         "get": Lazy("obelisk_server.cli.catalogue", "get_component", "Show a deployed component, and its callers"),
+        "build": Lazy("obelisk_server.cli.component_build", "build", "Build components from folders with their source"),
         "upgrade": Lazy("obelisk_server.cli.versions", "upgrade_component", "Move executions to the deployed version"),
         "inspect": Lazy(_FETCH, "inspect", "Show what a component imports and exports, without pulling it"),
         "wit": Lazy(_FETCH, "wit", "Print the world of a component as WIT"),
