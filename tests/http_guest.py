@@ -1,10 +1,21 @@
 """A guest of wasi:http without WebAssembly, and a body for it."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 from obelisk_runtime.wasi import WasiState
-from obelisk_runtime.wasi.http import INTERFACES, Field, HttpFailed
+from obelisk_runtime.wasi.http import (
+    INTERFACES,
+    Answer,
+    BodySource,
+    Field,
+    HttpFailed,
+    IncomingRequest,
+    Inform,
+    RequestHead,
+    ResponseOutparam,
+)
 
 FUNCTIONS = {
     signature.partition(": ")[0]: call for interface in INTERFACES.values() for signature, call in interface.items()
@@ -49,3 +60,11 @@ class Script:
 
     def close(self) -> None:
         self.closed = True
+
+
+def incoming(
+    state: WasiState, head: RequestHead, source: BodySource, inform: Inform | None = None
+) -> tuple[int, int, "asyncio.Future[Answer]"]:
+    """The arguments of `handle`, and what the guest will answer, of any head and source."""
+    outparam = ResponseOutparam(inform)
+    return state.add(IncomingRequest(head, source)), state.add(outparam), outparam.answer

@@ -1,15 +1,14 @@
 """Debian's Chromium, looking at a real server."""
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from browser_server import DESKTOP, REPOSITORY, UI, Open, Server
+from browser_server import DESKTOP, UI, Open, Server
+from server_process import REPOSITORY, build
 
 SCREENSHOTS = REPOSITORY / "build" / "screenshots"
 CHROMIUM = shutil.which("chromium")
@@ -42,9 +41,7 @@ def _needed() -> None:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    subprocess.run(
-        [sys.executable, REPOSITORY / "components" / "build.py", *COMPONENTS], check=True, capture_output=True
-    )
+    build(*COMPONENTS)
     server = Server(tmp_path_factory.mktemp("server"))
     server.start()
     yield server

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser_server import OBELISK, Open, Server
+from browser_server import Open, Server
+from server_process import OBELISK
 
 ECHO = "testing:shapes/shapes.echo"
 FIBO = "testing:fibo/fibo.fibo"

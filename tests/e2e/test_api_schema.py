@@ -1,13 +1,7 @@
 """The API against its own OpenAPI document: no request, however strange, is answered as it does not say."""
 
-import http.client
-import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +15,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from server_process import ServerProcess
+
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 ENDLESS = {"stream-all", "stream-execution"}
 """They are answered as long as somebody listens: tests/integration/test_api_streams.py."""
@@ -28,8 +24,6 @@ EXAMPLES, TYPED_EXAMPLES = 12, 2
 """Of each operation; values of WIT types take long to make up, and have tests of their own."""
 SEED = 20260101
 REQUEST_SECONDS = 30
-REPOSITORY = Path(__file__).resolve().parents[2]
-OBELISK = [sys.executable, "-c", "from obelisk_server.cli import main; main()"]
 CONFIG = """
 [server]
 listen = "127.0.0.1:0"
@@ -53,44 +47,22 @@ params = "func(order: u64) -> result<bool, string>"
 """
 
 
-@dataclass
-class Server:
-    address: str
-
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
-        connection = http.client.HTTPConnection(self.address, timeout=REQUEST_SECONDS)
-        content = None if body is None else json.dumps(body)
-        connection.request(method, path, content, {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        text = answer.read()
-        connection.close()
-        assert answer.status < 300, text
-        return json.loads(text)
-
-    def submit(self, function: str, params: list[Any], **more: Any) -> str:
-        return self.ask("POST", "/v1/executions", {"function": function, "params": params, **more})["id"]
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    server = ServerProcess(tmp_path_factory.mktemp("schema"))
+    server.configure(CONFIG)
+    server.start()
+    yield server
+    server.kill()
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("schema")
-    components = REPOSITORY / "build" / "components"
-    (folder / "obelisk.toml").write_text(CONFIG.format(components=components), encoding="utf-8")
-    with subprocess.Popen([*OBELISK, "server", "run"], cwd=folder, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line.startswith("serving on http://"), line
-        yield Server(line.split()[-1].removeprefix("http://"))
-        process.kill()
-
-
-@pytest.fixture(scope="module")
-def known(server: Server) -> dict[str, list[str]]:
+def known(server: ServerProcess) -> dict[str, list[str]]:
     """What varies in paths and is there: executions in all states, functions, components."""
-    finished = server.submit("fiboa", [3, 2], wait=REQUEST_SECONDS)
-    asleep = server.submit("sleep", [3_600_000], wait="100ms")
-    paused = server.submit("sleep", [3_600_000], paused=True)
-    stub = server.submit("decide", [1])
+    finished = server.submit("fiboa", 3, 2, wait=REQUEST_SECONDS)
+    asleep = server.submit("sleep", 3_600_000, wait="100ms")
+    paused = server.submit("sleep", 3_600_000, paused=True)
+    stub = server.submit("decide", 1)
     functions = [item["function"] for item in server.ask("GET", "/v1/functions")["items"]]
     components = [item["name"] for item in server.ask("GET", "/v1/components")["items"]]
     return {
@@ -120,7 +92,7 @@ def without_prefixes(schema: Any) -> Any:
             return schema
 
 
-def test_no_answer_is_a_surprise(server: Server, known: dict[str, list[str]]) -> None:
+def test_no_answer_is_a_surprise(server: ServerProcess, known: dict[str, list[str]]) -> None:
     document = without_prefixes(server.ask("GET", "/openapi.json"))
     schema = schemathesis.openapi.from_dict(document)
     schema.config.update(base_url=f"http://{server.address}")

@@ -1,14 +1,11 @@
 """A stream of changes over the life of several processes."""
 
-import http.client
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-OBELISK = [sys.executable, "-c", "from obelisk_server.cli import main; main()"]
+from server_process import ServerProcess, build
+
 CONFIG = """
 [server]
 listen = "127.0.0.1:0"
@@ -16,47 +13,14 @@ listen = "127.0.0.1:0"
 name = "sleeper"
 location = "{components}/sleeper.wasm"
 """
-SECONDS = 30
-
-
-class Site:
-    """One folder, whose server is killed and started again."""
-
-    def __init__(self, folder: Path) -> None:
-        components = REPOSITORY / "build" / "components"
-        (folder / "obelisk.toml").write_text(CONFIG.format(components=components), encoding="utf-8")
-        self._folder = folder
-        self.start()
-
-    def start(self) -> None:
-        command = [*OBELISK, "server", "run"]
-        self._process = subprocess.Popen(command, cwd=self._folder, stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout is not None
-        self._address = self._process.stdout.readline().split()[-1].removeprefix("http://")
-
-    def kill(self) -> None:
-        assert self._process.stdout is not None
-        self._process.kill()
-        self._process.wait()
-        self._process.stdout.close()
-
-    def connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection(self._address, timeout=SECONDS)
-
-    def sleep(self) -> str:
-        connection = self.connect()
-        body = json.dumps({"function": "sleep", "params": [3_600_000], "wait": "10ms"})
-        connection.request("POST", "/v1/executions", body, {"Content-Type": "application/json"})
-        execution_id = json.loads(connection.getresponse().read())["id"]
-        connection.close()
-        return execution_id
+SLEEP = ("testing:sleeper/sleeper.sleep", 3_600_000)
 
 
 class Source:
     """An open stream; `last_id` is what a browser would send when it comes back."""
 
-    def __init__(self, site: Site, last_id: str | None = None) -> None:
-        self._connection = site.connect()
+    def __init__(self, server: ServerProcess, last_id: str | None = None) -> None:
+        self._connection = server.connect()
         self._connection.request("GET", "/v1/stream", headers={} if last_id is None else {"Last-Event-ID": last_id})
         self._answer = self._connection.getresponse()
         self.last_id = ""
@@ -83,18 +47,21 @@ class Source:
 
 
 def test_a_client_goes_on_after_the_server_was_killed(tmp_path: Path) -> None:
-    site = Site(tmp_path)
-    source = Source(site)
-    seen = site.sleep()
+    build("sleeper")
+    server = ServerProcess(tmp_path)
+    server.configure(CONFIG)
+    server.start()
+    source = Source(server)
+    seen = server.submit(*SLEEP)
     source.until(seen)
     while source.data() is not None:
         pass
     source.close()
-    missed = site.sleep()
-    site.kill()
-    site.start()
-    later = site.sleep()
-    again = Source(site, source.last_id)
+    missed = server.submit(*SLEEP)
+    server.kill()
+    server.start()
+    later = server.submit(*SLEEP)
+    again = Source(server, source.last_id)
     again.until(missed, later)
     again.close()
-    site.kill()
+    server.kill()

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,8 +12,9 @@ from pathlib import Path
 import pytest
 from wasmtime import wat2wasm
 
+from server_process import OBELISK
+
 COMPONENTS = Path(__file__).parents[2] / "components"
-OBELISK = [sys.executable, "-c", "from obelisk_server.cli import main; main()"]
 DEADLINE_SECONDS = 60
 FIBOA = "testing:fibo-workflow/workflow.fiboa"
 STEPS = 500

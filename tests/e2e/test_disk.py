@@ -7,7 +7,6 @@ import resource
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,7 +16,8 @@ from typing import Any
 import pytest
 from wasmtime import wat2wasm
 
-OBELISK = [sys.executable, "-c", "from obelisk_server.cli import main; main()"]
+from server_process import OBELISK
+
 SLEEPER = Path(__file__).parents[2] / "components" / "sleeper" / "component.wat"
 SLEEP = "testing:sleeper/sleeper.sleep"
 DEADLINE_SECONDS = 60

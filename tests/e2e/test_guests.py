@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[2]
-OBELISK = [sys.executable, "-c", "from obelisk_server.cli import main; main()"]
+from server_process import OBELISK, REPOSITORY
+
 BUILD = [sys.executable, "components/build.py"]
 DEADLINE_SECONDS = 60
 REPLAYS = 100

@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 
 from http_peers import Authority, honest
+from server_process import OBELISK, REPOSITORY
 
-REPOSITORY = Path(__file__).parents[2]
-OBELISK = [sys.executable, "-c", "from obelisk_server.cli import main; main()"]
 BUILD = [sys.executable, "components/build.py"]
 VALUE = "the-value-of-the-secret"
 CONFIG = """

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +12,7 @@ import pytest
 from wasmtime import wat2wasm
 
 import registry_servers as servers
-
-REPOSITORY = Path(__file__).parents[2]
-OBELISK = [sys.executable, "-c", "from obelisk_server.cli import main; main()"]
+from server_process import OBELISK, REPOSITORY
 
 
 @pytest.fixture

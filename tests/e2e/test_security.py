@@ -6,7 +6,6 @@ import os
 import signal
 import ssl
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,9 +15,8 @@ import pytest
 
 from http_peers import Authority
 from obelisk_server.access.tokens import new_token
+from server_process import OBELISK
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-OBELISK = [sys.executable, "-c", "from obelisk_server.cli import main; main()"]
 ROOT, OLD, NEW = (new_token(name.ljust(32)) for name in (b"root", b"old", b"new"))
 SERVER = """
 [server]

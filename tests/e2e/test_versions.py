@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from wasmtime import wat2wasm
 
+from server_process import OBELISK
+
 COMPONENTS = Path(__file__).parents[2] / "components"
-OBELISK = [sys.executable, "-c", "from obelisk_server.cli import main; main()"]
 CRASHING = [sys.executable, str(Path(__file__).with_name("crashing_server.py")), "obelisk.toml", "notes"]
 DEADLINE_SECONDS = 60
 SLEEP = "testing:sleeper/sleeper.sleep"

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-OBELISK = [sys.executable, "-c", "from obelisk_server.cli import main; main()"]
+from server_process import OBELISK, REPOSITORY
+
 DELIVERIES = 40
 CONFIG = """
 [server]

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from wasmtime import wat2wasm
 
+from server_process import OBELISK
+
 COMPONENTS = Path(__file__).parents[2] / "components"
-OBELISK = [sys.executable, "-c", "from obelisk_server.cli import main; main()"]
 START_SECONDS_MAX = 60
 FIBOA = "testing:fibo-workflow/workflow.fiboa"
 SLEEPER = "testing:sleeper/sleeper"

@@ -7,7 +7,6 @@ import pty
 import signal
 import struct
 import subprocess
-import sys
 import termios
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -17,8 +16,9 @@ from pathlib import Path
 import pytest
 from wasmtime import wat2wasm
 
+from server_process import OBELISK
+
 COMPONENTS = Path(__file__).parents[2] / "components"
-OBELISK = [sys.executable, "-c", "from obelisk_server.cli import main; main()"]
 START_SECONDS_MAX = 60
 CONFIG = """
 [server]

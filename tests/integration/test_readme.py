@@ -9,10 +9,9 @@ from pathlib import Path
 import click
 
 from obelisk_server.cli import root
+from server_process import OBELISK, REPOSITORY
 
-REPOSITORY = Path(__file__).parents[2]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-OBELISK = [sys.executable, "-c", "from obelisk_server.cli import main; main()"]
 FILE_BLOCK = re.compile(r"^`([\w./-]+)`:\n\n```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 EXAMPLE_TABLES = re.compile(r'```toml\n(\[\[activity\]\]\nname = "greeting".*?)```', re.DOTALL)
 COMMAND = re.compile(r"\bobelisk ((?:server|execution|function|component|config) [a-z]+)")

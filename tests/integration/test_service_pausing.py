@@ -120,7 +120,8 @@ async def test_an_attempt_that_runs_may_end_though_its_activity_is_paused_and_no
         return any(isinstance(event, ev.AttemptTimedOut) for event in await site.log(submitted.id))
 
     await eventually(timed_out)
-    await service.submit_and_wait(Ffqn.parse("testing:fibo/fibo.fibo"), [1], seconds=5)
+    _, end = await service.submit_watched(Ffqn.parse("testing:fibo/fibo.fibo"), [1])
+    await end
     assert len(site.attempts("flaky.run")) == 1
     await service.resume(submitted.id, A_PERSON)
     await eventually(lambda: len(site.attempts("flaky.run")) == 3)

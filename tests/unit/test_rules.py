@@ -169,7 +169,7 @@ WORKFLOWS = {
         "test_a_drawn_value_is_chosen_once_and_recorded",
     ),
     "randomness and clocks of WASI are those of the log, in whichever process": (
-        "test_an_ordinary_python_workflow_replays_in_another_process_a_hundred_times_of_a_hundred",
+        "test_what_one_process_did_another_repeats_a_hundred_times_of_a_hundred",
         "test_killed_at_any_write_it_ends_alike_and_has_printed_once",
     ),
     "waiting on a clock is a durable delay": (
@@ -177,7 +177,7 @@ WORKFLOWS = {
         "test_a_guest_that_waits_on_a_clock_of_wasi_is_seen_there_with_its_frames",
     ),
     "timeouts are delays raced in a join set": (
-        "test_closing_the_set_of_a_race_cancels_the_slow_activity_within_a_second",
+        "test_closing_the_set_of_a_race_cancels_the_slow_activity_before_its_timeout",
         "test_killed_at_any_write_it_ends_once_and_as_if_nothing_had_happened",
     ),
     "a deadline is inherited by children": ("test_children_inherit_the_deadline",),
@@ -219,7 +219,7 @@ ACTIVITIES = {
     ),
     "the attempt timeout stops the guest": (
         "test_an_endless_loop_is_stopped_by_the_attempt_timeout_and_is_really_gone",
-        "test_closing_the_set_of_a_race_cancels_the_slow_activity_within_a_second",
+        "test_closing_the_set_of_a_race_cancels_the_slow_activity_before_its_timeout",
     ),
     "an activity may start before the commit of its creation, unless it could draw other parameters": (
         "test_an_activity_starts_before_its_creation_is_committed_unless_its_parameters_could_still_change",

@@ -268,23 +268,6 @@ class Service:
         execution_id = self._node.ids.execution_id(self._node.clock.now()) if id is None else id
         return await self._submit(function, params, execution_id, terms, chosen=id is not None)
 
-    async def submit_and_wait(
-        self,
-        function: Ffqn,
-        params: bytes | list[object],
-        *,
-        seconds: float,
-        id: ExecutionId | None = None,  # noqa: A002 - the product's word
-        terms: Terms = AT_ONCE,
-    ) -> tuple[Submitted, ev.Outcome | None]:
-        """`submit`, and its outcome if it ends within so many seconds. Raises: as `submit`."""
-        submitted, end = await self.submit_watched(function, params, id=id, terms=terms)
-        try:
-            async with asyncio.timeout(seconds):
-                return submitted, await end
-        except TimeoutError:
-            return submitted, None
-
     async def submit_watched(
         self,
         function: Ffqn,

@@ -164,7 +164,7 @@ class WebhookCall:
         if isinstance(outcome, guest.HostFailed):
             logger.error("a host function failed", exc_info=outcome.error, extra=fields)
         elif failed:
-            logger.warning("a webhook failed", extra={**fields, "reason": _reason(outcome)})
+            logger.warning("a webhook failed", extra={**fields, "reason": self._reason(outcome)})
 
     def _outcome(self, outcome: guest.GuestOutcome) -> ev.Outcome:
         """`ok` with the status that was answered."""
@@ -174,13 +174,14 @@ class WebhookCall:
                     return ev.Failed(ev.FailureKind.TRAPPED, "the guest answered nothing")
                 return ev.Ok(str(self._answered))
             case guest.Trapped():
-                return ev.Failed(ev.FailureKind.TRAPPED, outcome.message, outcome.backtrace)
+                backtrace = tuple(map(self._node.deployment.redact, outcome.backtrace))
+                return ev.Failed(ev.FailureKind.TRAPPED, self._reason(outcome), backtrace)
             case guest.OutOfFuel():
-                return ev.Failed(ev.FailureKind.OUT_OF_FUEL, _reason(outcome))
+                return ev.Failed(ev.FailureKind.OUT_OF_FUEL, self._reason(outcome))
             case guest.TimedOut():
-                return ev.Failed(ev.FailureKind.TIMED_OUT, _reason(outcome))
+                return ev.Failed(ev.FailureKind.TIMED_OUT, self._reason(outcome))
             case guest.HostFailed() | guest.Dropped():
-                return ev.Failed(ev.FailureKind.TRAPPED, _reason(outcome))
+                return ev.Failed(ev.FailureKind.TRAPPED, self._reason(outcome))
             case _:
                 assert_never(outcome)
 
@@ -195,7 +196,11 @@ class WebhookCall:
         if not self.ended.done():
             return NoAnswer(guest.Returned(None), str(broken))
         outcome = self.ended.result()
-        return NoAnswer(outcome, str(broken) if isinstance(outcome, guest.Returned) else _reason(outcome))
+        return NoAnswer(outcome, str(broken) if isinstance(outcome, guest.Returned) else self._reason(outcome))
+
+    def _reason(self, outcome: guest.GuestOutcome) -> str:
+        """Without values of secrets, which a guest may have been told."""
+        return self._node.deployment.redact(_reason(outcome))
 
 
 def _reason(outcome: guest.GuestOutcome) -> str:

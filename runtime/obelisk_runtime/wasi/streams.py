@@ -145,8 +145,7 @@ class SourceStream(InputStream):
 class BufferedOutputStream(OutputStream):
     """What a guest writes, until the host takes it, in one task: `async for chunk in stream.chunks()`, or `take`.
 
-    A chunk is done with, for `flush`, when the next one is asked for. `fail` tells the guest that it cannot go on, and
-    why; `shut` only that.
+    A chunk is done with, for `flush`, when the next one is asked for. `fail` tells the guest why it cannot go on.
     """
 
     __slots__ = ("_buffer", "_capacity", "_failure", "_flushing", "_in_hand", "_wanted", "ended")
@@ -189,10 +188,10 @@ class BufferedOutputStream(OutputStream):
             yield chunk
 
     def fail(self, error: IoError) -> None:
-        self._stop(StreamFailed(error))
-
-    def shut(self) -> None:
-        self._stop(StreamClosed())
+        if self._failure is None:
+            self._failure = StreamFailed(error)
+            self._buffer.clear()
+            self.changes.notify()
 
     async def take(self) -> bytes:
         """The next chunk; none when the guest has dropped the stream."""
@@ -217,9 +216,3 @@ class BufferedOutputStream(OutputStream):
         if failure is not None:
             self._failure = StreamClosed()
             raise failure
-
-    def _stop(self, failure: StreamFailed | StreamClosed) -> None:
-        if self._failure is None:
-            self._failure = failure
-            self._buffer.clear()
-            self.changes.notify()

@@ -1,7 +1,6 @@
 """Calls of guests: how they run, wait, compute, and end."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -124,10 +123,8 @@ async def test_an_endless_loop_is_stopped_from_outside(start: Any, limits: Guest
     call = await start("forever", limits=limits)
     waiting = asyncio.create_task(call.wait())
     await asyncio.sleep(0.03)
-    started = time.perf_counter()
     call.drop(TimedOut())
     assert await waiting == TimedOut()
-    assert time.perf_counter() - started < 0.05
 
 
 async def test_more_endless_loops_than_threads_all_stop(start: Any, engine: WasmtimeEngine) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from http_guest import Guest, Script
+from http_guest import Guest, Script, incoming
 from obelisk_runtime.ports.engine import GuestTrap
 from obelisk_runtime.wasi import WasiState, io
 from obelisk_runtime.wasi.http import (
@@ -24,7 +24,6 @@ from obelisk_runtime.wasi.http import (
     RequestHead,
     RequestOptions,
     failed,
-    incoming,
 )
 from obelisk_runtime.wasi.http.request_line import is_authority, is_path
 
