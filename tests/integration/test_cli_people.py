@@ -273,3 +273,12 @@ def test_a_watched_list_in_a_pipe_is_printed_when_it_changes(served: Cli) -> Non
         assert json.loads(watch.stdout.readline())["items"][0]["id"] == execution_id
         watch.send_signal(signal.SIGINT)
         assert (watch.stdout.read(), watch.wait()) == ("", 0)
+
+
+def test_a_pipe_gets_rows_and_standard_error_where_to_go_on(served: Cli) -> None:
+    for _ in range(2):
+        served.id("sleeper.sleep", "[1]", "--tag", "set=paged", "--in", "1h")
+    page = served.run("execution", "list", "--tag", "set=paged", "--limit", "1")
+    assert (len(page.stdout.splitlines()), page.stderr.split()[:2]) == (2, ["more:", "--cursor"])
+    rest = served.run("execution", "list", "--tag", "set=paged", "--cursor", page.stderr.split()[2])
+    assert (len(rest.stdout.splitlines()), rest.stderr) == (2, "")

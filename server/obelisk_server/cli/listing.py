@@ -34,8 +34,15 @@ def list_executions(client: Client, *, as_json: bool, watch: bool, **options: An
 
 def _table(page: Json) -> list[str]:
     rows = [(item["id"], item["created_at"], _status(item), item["function"]) for item in page["items"]]
-    lines = layout.table(("ID", "CREATED", "STATUS", "FUNCTION"), rows, terminal_width())
-    return [*lines, f"more: --cursor {page['next_cursor']}"] if page["next_cursor"] else lines
+    width = terminal_width()
+    lines = layout.table(("ID", "CREATED", "STATUS", "FUNCTION"), rows, width)
+    if not page["next_cursor"]:
+        return lines
+    more = f"more: --cursor {page['next_cursor']}"
+    if width is not None:
+        return [*lines, more]
+    click.echo(more, err=True)  # what reads the pipe wants rows
+    return lines
 
 
 def _status(item: Json) -> str:

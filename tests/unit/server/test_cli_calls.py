@@ -31,3 +31,27 @@ def test_only_what_takes_a_body_is_given_one() -> None:
     for where, call in calls():
         if isinstance(call.args[0], ast.Constant) and any(keyword.arg == "body" for keyword in call.keywords):
             assert ENDPOINTS[ast.literal_eval(call.args[0])].method == "POST", where
+
+
+WITHOUT_COMMAND = {
+    "get-result": "`execution get` and `follow` show it",
+    "submit-function": "`execution submit` does the same",
+    "stream-execution": "for pages; `follow` and `logs --follow` wait for news",
+    "stream-all": "for pages; `--watch` asks again",
+    "metrics": "for Prometheus",
+    "openapi": "for generators of clients",
+    "alive": "for what restarts a server",
+    "ready": "for what sends requests to a server",
+}
+
+
+def test_every_operation_has_a_command_or_a_reason_to_have_none() -> None:
+    texts = {
+        node.value
+        for path in FOLDER.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant)
+    }
+    reached = {name for name in ENDPOINTS if name in texts or name.removeprefix("bulk-") in texts}
+    assert sorted(ENDPOINTS.keys() - reached) == sorted(WITHOUT_COMMAND.keys() - texts)
+    assert WITHOUT_COMMAND.keys() <= ENDPOINTS.keys()
