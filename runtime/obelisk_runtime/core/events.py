@@ -1,7 +1,7 @@
 """The log: what happened to an execution, as immutable facts.
 
 Each event is a tagged msgspec array. A persisted form is for ever: a tag is never reused, a field is never renamed,
-moved or removed, a new field goes last and has a default. `LOG_FORMAT` counts changes of the envelope around them.
+moved or removed, a new field goes last and has a default.
 Golden files in tests/golden/events hold every form.
 
 `Ffqn` values need hooks: a store interns them (`enc_hook` gives an integer), the JSON form writes their text.
@@ -14,8 +14,6 @@ import msgspec
 
 from obelisk_runtime.core.ids import Digest, ExecutionId, ExecutorId, Instant, JoinSetId
 from obelisk_runtime.core.names import Ffqn
-
-LOG_FORMAT = 1
 
 
 class ExecutionKind(IntEnum):
