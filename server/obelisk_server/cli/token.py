@@ -46,8 +46,8 @@ def new(
     if as_json:
         print_json({"token": shown, "toml": toml})
         return
-    click.echo(f"Add this to obelisk.toml, and then run `obelisk server reload`:\n\n{toml}\n", err=True)
-    click.echo("Clients take the token from OBELISK_TOKEN, or from a file. It is not shown again:", err=True)
+    click.echo(f"# Add this to obelisk.toml, and then run `obelisk server reload`:\n\n{toml}\n", err=True)
+    click.echo("# Clients take the token from OBELISK_TOKEN, or from a file. It is not shown again:", err=True)
     click.echo(shown)
 
 
