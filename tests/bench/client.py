@@ -105,8 +105,6 @@ class Stretch:
 
     seconds: float
     latencies: list[float]
-    pauses: list[float]
-    """Between one answer, of whichever request, and the next."""
 
     @property
     def rate(self) -> float:
@@ -123,7 +121,7 @@ class Stream:
     def run(self, ended: Callable[[float], bool]) -> Stretch:
         """Until `ended`, which is told when it began, says so, and all requests are answered."""
         begun = latest = time.perf_counter()
-        latencies, pauses, sent = list[float](), list[float](), dict[Connection, float]()
+        latencies, sent = list[float](), dict[Connection, float]()
         with selectors.DefaultSelector() as selector:
             for connection in self._connections:
                 selector.register(connection.socket, selectors.EVENT_READ, connection)
@@ -134,13 +132,12 @@ class Stream:
                     if key.data.read() is None:
                         continue
                     now = time.perf_counter()
-                    pauses.append(now - latest)
                     latencies.append(now - sent.pop(key.data))
                     latest = now
                     if not ended(begun):
                         sent[key.data] = now
                         key.data.socket.sendall(self._request)
-        return Stretch(latest - begun, latencies, pauses)
+        return Stretch(latest - begun, latencies)
 
     def close(self) -> None:
         for connection in self._connections:
