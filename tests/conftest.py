@@ -2,6 +2,11 @@
 
 import signal
 
+from hypothesis import settings
+
+settings.register_profile("tests", deadline=None, derandomize=True, database=None)
+settings.load_profile("tests")
+
 
 def pytest_configure() -> None:
     """Take interrupts, also where the tests were started in the background of a shell, which has them ignored.

@@ -20,7 +20,7 @@ from server_process import ServerProcess
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 ENDLESS = {"stream-all", "stream-execution"}
 """They are answered as long as somebody listens: tests/integration/test_api_streams.py."""
-EXAMPLES, TYPED_EXAMPLES = 12, 2
+EXAMPLES, TYPED_EXAMPLES = 8, 2
 """Of each operation; values of WIT types take long to make up, and have tests of their own."""
 SEED = 20260101
 REQUEST_SECONDS = 30
