@@ -10,9 +10,9 @@ from obelisk_runtime.service.node import Node, logger
 
 LOOKED_SECONDS = 60.0
 """How often old trees are looked for."""
-TREES_PER_WRITE_MAX = 50
+TREES_PER_WRITE_MAX = 20
 ROWS_PER_WRITE_MAX = 200
-WRITE_SECONDS = 0.005
+WRITE_SECONDS = 0.002
 """Rows that are freed in one transaction, and how long that may take: others wait for it."""
 REST_SECONDS = 0.02
 """Between two transactions, so that others have theirs."""
