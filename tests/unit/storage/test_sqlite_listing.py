@@ -104,3 +104,9 @@ async def test_pages_go_on_where_nothing_was_found(
     await store.close()
     first, second = (1, 8) if oldest_first else (8, 1)
     assert pages == [[numbered(first)], [], [numbered(second)], []]
+
+
+async def test_what_was_swept_since_its_key_was_read_has_no_id(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "obelisk.db")
+    assert await store._reader.ids([7, -7]) == {0: None}
+    await store.close()

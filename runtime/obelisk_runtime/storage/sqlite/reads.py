@@ -220,7 +220,10 @@ class Reader:
         while key not in ids:
             if key < 0:
                 return
-            ((parent, segment),) = await self.select("SELECT parent, segment FROM executions WHERE key = ?", (key,))
+            found = await self.select("SELECT parent, segment FROM executions WHERE key = ?", (key,))
+            if not found:
+                return  # pruned and swept since the key was read
+            ((parent, segment),) = found
             unknown.append((key, segment))
             key = parent
         id_ = ids[key]
@@ -252,7 +255,7 @@ class Reader:
     async def overdue(self, now: Instant, limit: int) -> Sequence[ExecutionId]:
         keys = [key for (key,) in await self.select(_OVERDUE, (now, _bounded(limit)))]
         ids = await self.ids(keys)
-        return [id_ for key in keys if (id_ := ids[key]) is not None]
+        return [id_ for key in keys if (id_ := ids.get(key)) is not None]
 
     async def backlog(self, now: Instant, limit: int) -> int:
         ((count,),) = await self.select(_BACKLOG, (now, limit))
@@ -279,7 +282,7 @@ class Reader:
         return [
             (cursor, port.LogRecord(id_, run, ordinal, at, port.LogLevel(level), source, message))
             for cursor, execution, run, ordinal, at, level, source, message in rows
-            if (id_ := ids[execution]) is not None
+            if (id_ := ids.get(execution)) is not None
         ]
 
     async def read_requests(
