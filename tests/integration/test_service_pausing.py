@@ -20,9 +20,9 @@ def delay_of(execution_id: str) -> DelayId:
     return DelayId(f"Delay_{execution_id[2:]}.o:1_1")
 
 
-async def sleeping(site: Any, service: Any, eventually: Any, function: Ffqn = SLEEP, milliseconds: int = LONG) -> Any:
+async def sleeping(site: Any, service: Any, eventually: Any, function: Ffqn = SLEEP) -> Any:
     """The id of a workflow that waits for its sleep."""
-    submitted = await service.submit(function, [milliseconds])
+    submitted = await service.submit(function, [LONG])
 
     async def blocked() -> bool:
         return isinstance((await site.store.get(submitted.id)).status, proj.Blocked)
@@ -66,7 +66,7 @@ async def test_a_response_that_arrives_while_a_workflow_is_paused_is_not_lost_an
 async def test_a_paused_workflow_stays_paused_over_a_restart(site: Any, workflow: Any, eventually: Any) -> None:
     sleeper = workflow("sleeper")
     service = await site.start(sleeper)
-    execution_id = await sleeping(site, service, eventually, milliseconds=1)
+    execution_id = await sleeping(site, service, eventually)
     await service.pause(execution_id, A_PERSON)
     await site.die_and_reopen(service)
     service = await site.start(sleeper)
@@ -74,7 +74,8 @@ async def test_a_paused_workflow_stays_paused_over_a_restart(site: Any, workflow
     await eventually(lambda: len(site.attempts("sleeper.sleep")) == 2)
     assert (await site.store.get(execution_id)).lifecycle.paused
     await service.resume(execution_id, A_PERSON)
-    assert await service.wait(execution_id) == ev.Ok(None)
+    await service.cancel(delay_of(execution_id), A_PERSON)
+    assert await service.wait(execution_id) == ev.Err(None)
 
 
 async def test_pausing_and_resuming_are_idempotent_and_say_what_they_did(
