@@ -20,9 +20,9 @@ def delay_of(execution_id: str) -> DelayId:
     return DelayId(f"Delay_{execution_id[2:]}.o:1_1")
 
 
-async def sleeping(site: Any, service: Any, eventually: Any, function: Ffqn = SLEEP) -> Any:
+async def sleeping(site: Any, service: Any, eventually: Any, function: Ffqn = SLEEP, milliseconds: int = LONG) -> Any:
     """The id of a workflow that waits for its sleep."""
-    submitted = await service.submit(function, [LONG])
+    submitted = await service.submit(function, [milliseconds])
 
     async def blocked() -> bool:
         return isinstance((await site.store.get(submitted.id)).status, proj.Blocked)
@@ -132,13 +132,13 @@ async def test_a_paused_delay_does_not_come_due_until_it_is_resumed_and_is_then_
     site: Any, workflow: Any, eventually: Any
 ) -> None:
     service = await site.start(workflow("sleeper"))
-    execution_id = await sleeping(site, service, eventually, milliseconds=300)
+    execution_id = await sleeping(site, service, eventually, milliseconds=2_000)
     delay = delay_of(execution_id)
     assert await service.pause(delay, A_PERSON) is PauseResult.PAUSED
     assert await service.pause(delay, A_PERSON) is PauseResult.ALREADY_PAUSED
     (held,) = await site.store.open_delays(execution_id)
     assert (held.id, held.paused) == (delay, True)
-    later = await service.submit(SLEEP, [400])
+    later = await service.submit(SLEEP, [2_100])
     await service.wait(later.id)
     assert await service.outcome(execution_id) is None
     assert await service.resume(delay, A_PERSON) is PauseResult.RESUMED
