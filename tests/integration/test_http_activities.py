@@ -15,7 +15,7 @@ from obelisk_runtime.core.retry import RetryPolicy
 from obelisk_runtime.core.secrets import Secret
 from obelisk_runtime.ports.store import RequestRecord
 from obelisk_runtime.service import Service
-from obelisk_runtime.service.guest_network import REQUESTS_MAX
+from obelisk_runtime.service.guests.network import REQUESTS_MAX
 from obelisk_runtime.wasi.http.client import HttpClient
 
 FETCH = "testing:fetcher/fetcher.fetch"

@@ -18,8 +18,8 @@ from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.wit_text import parse_function
 from obelisk_runtime.ports.store import ExecutionNotFound
 from obelisk_runtime.service import BytesMissing, Differs, EventNotFound, NotAWorkflow, Unfit
-from obelisk_runtime.service.debugging import Progress, SetClosed, SourceFrame, Symbol, Taken, Told, Waits
-from obelisk_runtime.service.replay import read_story
+from obelisk_runtime.service.replay.debugging import Progress, SetClosed, SourceFrame, Symbol, Taken, Told, Waits
+from obelisk_runtime.service.replay.rehearsing import read_story
 from obelisk_runtime.testing.clock import SECOND, VirtualClock
 
 COMPONENTS = Path(__file__).parents[2] / "components"
@@ -232,7 +232,7 @@ async def test_a_guest_that_does_not_come_to_the_event_in_time_is_given_up(
 ) -> None:
     service, id_ = await asleep()
     assert not await service.deploy([sleeper(SPINS)])
-    monkeypatch.setattr("obelisk_runtime.service.debugging.DEBUG_SECONDS_MAX", 0.05)
+    monkeypatch.setattr("obelisk_runtime.service.replay.debugging.DEBUG_SECONDS_MAX", 0.05)
     scene = await service.debug(id_, 2, service.components[0].digest)
     assert isinstance(scene.difference, Unfit)
 
@@ -241,7 +241,7 @@ async def test_what_is_told_is_bounded(
     site: Any, workflow: Any, activity: Any, clock: VirtualClock, eventually: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, limit in {"SETS_MAX": 2, "MEMBERS_MAX": 3, "RECORD_BYTES_MAX": 9, "ASKED_CHARACTERS_MAX": 20}.items():
-        monkeypatch.setattr(f"obelisk_runtime.service.debugging.{name}", limit)
+        monkeypatch.setattr(f"obelisk_runtime.service.replay.debugging.{name}", limit)
     source = """
         sets = [support.join_set_create() for _ in range(4)]
         delays = [support.submit_delay(sets[-1], time.ScheduleAt_In(time.Duration_Hours(1))) for _ in range(5)]

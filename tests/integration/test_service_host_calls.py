@@ -17,7 +17,7 @@ from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.values import TypeMismatch
 from obelisk_runtime.core.wit_text import parse_function
 from obelisk_runtime.ports.store import ExecutionFilter
-from obelisk_runtime.service.stubs import StubConflict, StubNotFound
+from obelisk_runtime.service.control.stubs import StubConflict, StubNotFound
 
 SCRIPT = "testing:script-workflow/script.run"
 DECIDE = Ffqn.parse("testing:approval/desk.decide")

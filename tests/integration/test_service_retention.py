@@ -13,7 +13,7 @@ from obelisk_runtime.core.ids import ExecutionId, Instant, parent_of, top_level_
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.ports.store import ExecutionFilter, ExecutionNotFound
 from obelisk_runtime.ports.trees import Grafted
-from obelisk_runtime.service.retention import ROWS_PER_WRITE_MAX, TREES_PER_WRITE_MAX
+from obelisk_runtime.service.trees.retention import ROWS_PER_WRITE_MAX, TREES_PER_WRITE_MAX
 from obelisk_runtime.storage.sqlite import SqliteStore
 
 FIBOA = "testing:fibo-workflow/workflow.fiboa"

@@ -25,8 +25,8 @@ from obelisk_runtime.service import (
     Unfit,
     UpgradeResult,
 )
-from obelisk_runtime.service.deployment import digest_of
-from obelisk_runtime.service.replay import read_story
+from obelisk_runtime.service.components.deployment import digest_of
+from obelisk_runtime.service.replay.rehearsing import read_story
 
 COMPONENTS = Path(__file__).parents[2] / "components"
 SLEEP = Ffqn.parse("testing:sleeper/sleeper.sleep")
@@ -163,7 +163,7 @@ async def test_replay_of_a_guest_that_computes_without_end_is_given_up(
     site: Any, sleeping: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service, id_ = await sleeping()
-    monkeypatch.setattr("obelisk_runtime.service.replay.REPLAY_SECONDS_MAX", 0.05)
+    monkeypatch.setattr("obelisk_runtime.service.replay.rehearsing.REPLAY_SECONDS_MAX", 0.05)
     assert isinstance(await service.replay(id_, variant("sleeper", SPINS)), Unfit)
 
 

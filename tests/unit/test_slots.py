@@ -3,7 +3,7 @@
 from obelisk_runtime.core.events import ExecutionKind
 from obelisk_runtime.core.ids import ExecutionId, top_level_id
 from obelisk_runtime.core.names import Ffqn
-from obelisk_runtime.service.slots import FEW, Slots
+from obelisk_runtime.service.dispatch.slots import FEW, Slots
 
 FLOODED = Ffqn.parse("testing:a/b.flooded")
 OTHER = Ffqn.parse("testing:a/b.other")

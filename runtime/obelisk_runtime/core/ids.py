@@ -9,6 +9,7 @@ import re
 from typing import NewType
 
 from obelisk_runtime.core.errors import InvalidName
+from obelisk_runtime.core.names import Ffqn
 
 ExecutionId = NewType("ExecutionId", str)
 DelayId = NewType("DelayId", str)
@@ -85,6 +86,12 @@ def path_of(response_id: ResponseId) -> str:
 def top_of(response_id: ResponseId) -> ExecutionId:
     """The top-level execution it is below of, or itself."""
     return ExecutionId(EXECUTION_PREFIX + path_of(response_id).partition(".")[0])
+
+
+def owner_of(execution_id: ExecutionId, function: Ffqn) -> str:
+    """Who answers for it: for a child the uppermost execution, for what a client submitted its function."""
+    root, dot, _ = execution_id.partition(".")
+    return root if dot else function.text
 
 
 def is_delay(response_id: ResponseId) -> bool:

@@ -1,10 +1,6 @@
 """The shell around the core: load, decide, append. It knows the ports, never an adapter."""
 
-from obelisk_runtime.service.backlog import Overloaded
-from obelisk_runtime.service.batch import BATCH_MAX, IdTwice, ItemRefused, Order
-from obelisk_runtime.service.cancellation import CancelResult, NotCancellable
-from obelisk_runtime.service.debugging import EventNotFound, Scene
-from obelisk_runtime.service.deployment import (
+from obelisk_runtime.service.components.deployment import (
     BrokenBytes,
     BrokenComponent,
     BytesMissing,
@@ -12,9 +8,15 @@ from obelisk_runtime.service.deployment import (
     FunctionNotFound,
     GuestLibrary,
 )
-from obelisk_runtime.service.measures import INTERVAL, Interval, Measures
-from obelisk_runtime.service.pausing import CannotPause, PauseResult
-from obelisk_runtime.service.replay import Differs, Matches, NotAWorkflow, Replayed, Unfit
+from obelisk_runtime.service.control.cancellation import CancelResult, NotCancellable
+from obelisk_runtime.service.control.pausing import CannotPause, PauseResult
+from obelisk_runtime.service.control.stubs import StubConflict, StubNotFound
+from obelisk_runtime.service.dispatch.why import Why
+from obelisk_runtime.service.process.measures import INTERVAL, Interval, Measures
+from obelisk_runtime.service.replay.debugging import EventNotFound, Scene
+from obelisk_runtime.service.replay.rehearsing import Differs, Matches, Replayed, Unfit
+from obelisk_runtime.service.replay.story import NotAWorkflow
+from obelisk_runtime.service.replay.upgrading import ComponentNotFound, NotDeployed, Upgrade, UpgradePage, UpgradeResult
 from obelisk_runtime.service.service import (
     QUEUE_COUNTED_MAX,
     Load,
@@ -23,11 +25,10 @@ from obelisk_runtime.service.service import (
     Submitted,
     WebhookNotFound,
 )
-from obelisk_runtime.service.stubs import StubConflict, StubNotFound
-from obelisk_runtime.service.terms import Terms
-from obelisk_runtime.service.upgrading import ComponentNotFound, NotDeployed, Upgrade, UpgradePage, UpgradeResult
-from obelisk_runtime.service.webhook_call import WEBHOOK_TAG, NoAnswer, NoRoomForGuest, WebhookCall
-from obelisk_runtime.service.why import Why
+from obelisk_runtime.service.submitting.backlog import Overloaded
+from obelisk_runtime.service.submitting.batch import BATCH_MAX, IdTwice, ItemRefused, Order
+from obelisk_runtime.service.submitting.terms import Terms
+from obelisk_runtime.service.webhooks.call import WEBHOOK_TAG, NoAnswer, NoRoomForGuest, WebhookCall
 
 __all__ = [
     "BATCH_MAX",

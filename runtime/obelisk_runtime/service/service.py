@@ -16,14 +16,9 @@ from obelisk_runtime.ports.clock import Clock, IdSource
 from obelisk_runtime.ports.engine import Engine
 from obelisk_runtime.ports.http import HttpRequest
 from obelisk_runtime.ports.store import Changed, CreateOutcome, Store, StoreUnavailable
-from obelisk_runtime.service import cancellation, host_functions, pausing, replay, stubs, upgrading, waiting, why
-from obelisk_runtime.service.attempt_record import LockedActivity
-from obelisk_runtime.service.attempts import Attempt
-from obelisk_runtime.service.backlog import Backlog
-from obelisk_runtime.service.batch import Order, submit_all
-from obelisk_runtime.service.children import begun, created_by
-from obelisk_runtime.service.debugging import Debugger, Scene
-from obelisk_runtime.service.deployment import (
+from obelisk_runtime.service.activities.attempt import Attempt
+from obelisk_runtime.service.activities.record import LockedActivity
+from obelisk_runtime.service.components.deployment import (
     Accept,
     AnyProblem,
     DeployedComponent,
@@ -32,16 +27,26 @@ from obelisk_runtime.service.deployment import (
     Target,
     accept_all,
 )
-from obelisk_runtime.service.dispatcher import Dispatcher
-from obelisk_runtime.service.logs import LogWriter
-from obelisk_runtime.service.measures import Measures
-from obelisk_runtime.service.node import Node, logger
-from obelisk_runtime.service.replay import Replayed
-from obelisk_runtime.service.residents import Residents
-from obelisk_runtime.service.terms import AT_ONCE, Terms
-from obelisk_runtime.service.trees import Trees
-from obelisk_runtime.service.webhook_call import WebhookCall
-from obelisk_runtime.service.workflow_run import WorkflowRun
+from obelisk_runtime.service.control import cancellation, pausing, stubs
+from obelisk_runtime.service.dispatch import why
+from obelisk_runtime.service.dispatch.dispatcher import Dispatcher
+from obelisk_runtime.service.executions import waiting
+from obelisk_runtime.service.executions.creating import begun, created_by
+from obelisk_runtime.service.host_functions import binding as host_functions
+from obelisk_runtime.service.process.logs import LogWriter
+from obelisk_runtime.service.process.measures import Measures
+from obelisk_runtime.service.process.node import Node, logger
+from obelisk_runtime.service.replay import rehearsing as replay
+from obelisk_runtime.service.replay import upgrading
+from obelisk_runtime.service.replay.debugging import Debugger, Scene
+from obelisk_runtime.service.replay.rehearsing import Replayed
+from obelisk_runtime.service.submitting.backlog import Backlog
+from obelisk_runtime.service.submitting.batch import Order, submit_all
+from obelisk_runtime.service.submitting.terms import AT_ONCE, Terms
+from obelisk_runtime.service.trees.trees import Trees
+from obelisk_runtime.service.webhooks.call import WebhookCall
+from obelisk_runtime.service.workflows.residents import Residents
+from obelisk_runtime.service.workflows.run import WorkflowRun
 
 QUEUE_COUNTED_MAX = 100_000
 _FOREVER = Instant(2**62)

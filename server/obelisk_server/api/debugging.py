@@ -5,8 +5,9 @@ from typing import Annotated, assert_never
 from msgspec import UNSET, Meta, UnsetType
 
 from obelisk_runtime.core.ids import Digest, parse_execution_id
-from obelisk_runtime.service import EventNotFound, NotAWorkflow, Scene, debugging
-from obelisk_runtime.service.debugging import Got, HostCall, OpenSet, Progress, SetClosed, Taken, Told, Waits
+from obelisk_runtime.service import EventNotFound, NotAWorkflow, Scene
+from obelisk_runtime.service.replay import debugging
+from obelisk_runtime.service.replay.debugging import Got, HostCall, OpenSet, Progress, SetClosed, Taken, Told, Waits
 from obelisk_server.api import answers, render, wire
 from obelisk_server.api.operations import AnyOperation, Call, Context, Operation, Reply
 from obelisk_server.api.problems import COMPONENT, EXECUTION

@@ -21,7 +21,7 @@ from obelisk_runtime.service import (
     StubConflict,
     StubNotFound,
 )
-from obelisk_runtime.service.transfer import TreeBusy, TreeTooLarge
+from obelisk_runtime.service.trees.transfer import TreeBusy, TreeTooLarge
 from obelisk_server import access
 from obelisk_server.api import followers, refusals, waits
 from obelisk_server.api.operations import AnyOperation

@@ -11,7 +11,7 @@ from obelisk_runtime.core.ids import Digest, parse_execution_id, top_of
 from obelisk_runtime.core.transfer import InvalidExport
 from obelisk_runtime.ports.store import IdConflict, StoreUnavailable
 from obelisk_runtime.service import NotAWorkflow
-from obelisk_runtime.service.transfer import ImportResult, TreeBusy, TreeTooLarge
+from obelisk_runtime.service.trees.transfer import ImportResult, TreeBusy, TreeTooLarge
 from obelisk_server.api import answers, wire
 from obelisk_server.api.operations import AnyOperation, Call, Context, Operation, Reply
 from obelisk_server.api.problems import COMPONENT, EXECUTION

@@ -1,0 +1,155 @@
+"""One attempt of an activity: run the guest once, decide, append."""
+
+import asyncio
+from collections.abc import Awaitable, Collection
+from typing import assert_never
+
+from obelisk_runtime.core import decisions
+from obelisk_runtime.core import events as ev
+from obelisk_runtime.core.ids import Instant
+from obelisk_runtime.core.retry import RetryPolicy
+from obelisk_runtime.core.values import InvalidValue
+from obelisk_runtime.ports import engine as guest
+from obelisk_runtime.service.activities.context import ActivityContext
+from obelisk_runtime.service.activities.record import AttemptRecord, LockedActivity
+from obelisk_runtime.service.components.deployment import Target
+from obelisk_runtime.service.process.node import Node, logger
+
+
+class Attempt:
+    """Runs on the event loop; a guest that computes longer than a time slice goes on in a worker thread."""
+
+    def __init__(self, node: Node, target: Target, activity: LockedActivity) -> None:
+        self._node = node
+        self._target = target
+        self._activity = activity
+        self._record = AttemptRecord(node, activity)
+        self._context = ActivityContext(node, target, activity.id, activity.projection.attempts)
+        self._call: guest.GuestCall | None = None
+        self._dropped = False
+        node.attempts[activity.id] = self
+
+    @property
+    def owner(self) -> str:
+        return self._activity.owner
+
+    def begin(self) -> None:
+        if self._dropped:
+            self._leave()
+            return
+        arguments = self._target.codec.to_arguments(self._activity.params)
+        component = self._target.component
+        self._call = component.linked.start(self._target.name, arguments, self._context, component.limits)
+        try:
+            outcome = self._call.poll()
+        except guest.GuestsExhausted:
+            self._leave()
+            self._give_back()
+            return
+        if outcome is None:
+            self._node.spawn(self._drive(self._call))
+        else:
+            self._guest_ended(outcome)
+
+    def forget(self) -> None:
+        """Its creation failed: it never was."""
+        self.drop()
+
+    def drop(self) -> None:
+        """Stop the guest for good; nothing is appended. Its outcome no longer matters."""
+        self._dropped = True
+        if self._call is not None:
+            self._call.drop()
+
+    async def _drive(self, call: guest.GuestCall) -> None:
+        seconds = self._target.component.settings.attempt_timeout / 1e6
+        timeout = asyncio.get_running_loop().call_later(seconds, call.drop, guest.TimedOut())
+        try:
+            outcome = await call.wait()
+        finally:
+            timeout.cancel()
+        self._guest_ended(outcome)
+
+    def _leave(self) -> None:
+        self._node.attempts.pop(self._activity.id, None)
+        self._node.scheduler.release(ev.ExecutionKind.ACTIVITY, self._activity.id, self._activity.projection.function)
+
+    def _guest_ended(self, outcome: guest.GuestOutcome) -> None:
+        unfinished = self._context.end()
+        if unfinished and isinstance(outcome, guest.Returned | guest.Trapped):
+            self._node.spawn(self._after(unfinished, outcome))
+        else:
+            self._ended(outcome)
+
+    async def _after(self, unfinished: Collection[Awaitable[None]], outcome: guest.GuestOutcome) -> None:
+        """What the guest wrote to files is there before its result is, and nearly all that it logged."""
+        for work in unfinished:
+            await work
+        self._ended(outcome)
+
+    def _ended(self, outcome: guest.GuestOutcome) -> None:
+        self._leave()
+        end = self._end_of(outcome)
+        if end is not None:
+            self._decide(end, self._target.component.settings.retries)
+
+    def _end_of(self, outcome: guest.GuestOutcome) -> decisions.AttemptEnd | None:
+        match outcome:
+            case guest.Returned():
+                return self._returned(outcome.value)
+            case guest.Trapped():
+                redact = self._node.deployment.redact
+                backtrace = tuple(map(redact, outcome.backtrace))
+                return ev.Failed(kind=ev.FailureKind.TRAPPED, reason=redact(outcome.message), backtrace=backtrace)
+            case guest.OutOfFuel():
+                return ev.Failed(kind=ev.FailureKind.OUT_OF_FUEL, reason="the fuel of the attempt was used up")
+            case guest.TimedOut():
+                return decisions.AttemptTimeout()
+            case guest.Dropped():
+                return None
+            case guest.HostFailed():
+                logger.error("a host function failed", exc_info=outcome.error, extra={"execution": self._activity.id})
+                return ev.Failed(kind=ev.FailureKind.TRAPPED, reason="a host function failed; see the server's log")
+            case _:
+                assert_never(outcome)
+
+    def _returned(self, value: guest.Value) -> decisions.AttemptEnd:
+        try:
+            result = self._target.codec.from_result(value)
+        except InvalidValue as error:
+            return ev.Failed(kind=ev.FailureKind.TRAPPED, reason=self._node.deployment.redact(str(error)))
+        return ev.Ok(result.payload) if result.is_ok else ev.Err(result.payload)
+
+    def _decide(self, end: decisions.AttemptEnd, retries: RetryPolicy) -> None:
+        node = self._node
+        now = node.clock.now()
+        event = decisions.end_attempt(self._activity.projection, end, retries, now, node.ids.fraction())
+        self._record.append(event, now)
+
+    def _give_back(self) -> None:
+        """There was no room for the guest: the attempt is tried again when there is."""
+        now = self._node.clock.now()
+        due = Instant(now + self._node.limits.poll)
+        self._record.append(ev.AttemptLost(reason="no room for one more guest", due=due), now)
+
+
+class NoAttempt:
+    """An activity that ends without one more attempt."""
+
+    def __init__(self, node: Node, activity: LockedActivity, end: ev.Finished) -> None:
+        self._node = node
+        self._activity = activity
+        self._end = end
+
+    @classmethod
+    def rejected(cls, node: Node, activity: LockedActivity, reason: str) -> "NoAttempt":
+        """Its function takes other parameters now, or is not what its caller was compiled against."""
+        return cls(node, activity, ev.Finished(ev.Failed(ev.FailureKind.REJECTED, reason)))
+
+    @property
+    def owner(self) -> str:
+        return self._activity.owner
+
+    def begin(self) -> None:
+        self._node.scheduler.release(ev.ExecutionKind.ACTIVITY, self._activity.id, self._activity.projection.function)
+        AttemptRecord(self._node, self._activity).append(self._end, self._node.clock.now())

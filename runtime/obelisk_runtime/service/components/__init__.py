@@ -1,0 +1,1 @@
+"""The components that are deployed, and the functions they offer."""

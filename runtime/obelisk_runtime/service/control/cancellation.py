@@ -1,0 +1,109 @@
+"""Ending executions and delays from outside: by a client, at a deadline, or because their join set closes."""
+
+import asyncio
+from collections.abc import Sequence
+from enum import StrEnum
+
+from obelisk_runtime.core import decisions
+from obelisk_runtime.core import events as ev
+from obelisk_runtime.core import projection as proj
+from obelisk_runtime.core.errors import ObeliskError
+from obelisk_runtime.core.ids import DelayId, ExecutionId, is_delay
+from obelisk_runtime.core.names import CANCELLABLE_SUFFIX
+from obelisk_runtime.ports.store import StoreUnavailable
+from obelisk_runtime.service.executions.outside import append_outside
+from obelisk_runtime.service.process.node import STORE_RETRY_SECONDS, Node
+from obelisk_runtime.service.webhooks.run import run_of
+
+CLOSED = "its join set was closed"
+
+
+class CancelResult(StrEnum):
+    CANCELLED = "cancelled"
+    CANCELLING = "cancelling"
+    ALREADY_CANCELLING = "already cancelling"
+    ALREADY_FINISHED = "already finished"
+
+
+class NotCancellable(ObeliskError):
+    """A workflow that did not agree to be cancelled."""
+
+    def __init__(self, execution_id: ExecutionId, function: str) -> None:
+        super().__init__(
+            f"{execution_id} runs the workflow {function}; only activities, delays and workflows whose name ends in "
+            f"{CANCELLABLE_SUFFIX} can be cancelled; it can be terminated"
+        )
+        self.execution_id = execution_id
+
+
+async def cancel(node: Node, response_id: ExecutionId | DelayId, reason: str) -> CancelResult:
+    """Idempotent; tells what it did. Raises: ExecutionNotFound, NotCancellable, StoreUnavailable."""
+    if is_delay(response_id):
+        return await _cancel_delay(node, DelayId(response_id))
+    return await _end(node, ExecutionId(response_id), _cancelled(reason), only_willing=True)
+
+
+async def terminate(node: Node, execution_id: ExecutionId, reason: str) -> CancelResult:
+    """`cancel`, also of a workflow that did not agree to it. Raises: ExecutionNotFound, StoreUnavailable."""
+    return await _end(node, execution_id, _cancelled(reason), only_willing=False)
+
+
+async def expire(node: Node, execution_id: ExecutionId) -> CancelResult:
+    """End an execution whose deadline is reached. Raises: ExecutionNotFound, StoreUnavailable."""
+    outcome = ev.Failed(kind=ev.FailureKind.TIMED_OUT, reason=decisions.DEADLINE)
+    return await _end(node, execution_id, outcome, only_willing=False)
+
+
+async def cancel_open(node: Node, response_ids: Sequence[str]) -> None:
+    """Cancel what a closing join set left open, in this order; workflows that are not cancellable are let be."""
+    for response_id in response_ids:
+        while True:
+            try:
+                await cancel(node, ExecutionId(response_id), CLOSED)
+            except NotCancellable:
+                pass
+            except StoreUnavailable:
+                await asyncio.sleep(STORE_RETRY_SECONDS)
+                continue
+            break
+
+
+def _cancelled(reason: str) -> ev.Failed:
+    return ev.Failed(kind=ev.FailureKind.CANCELLED, reason=reason)
+
+
+async def _end(node: Node, execution_id: ExecutionId, outcome: ev.Failed, *, only_willing: bool) -> CancelResult:
+    while True:
+        projection = await node.store.get(execution_id)
+        if isinstance(projection.status, proj.Finished):
+            return CancelResult.ALREADY_FINISHED
+        if decisions.ending(projection):
+            return CancelResult.ALREADY_CANCELLING
+        if projection.kind.has_children:
+            if projection.kind is ev.ExecutionKind.WORKFLOW and only_willing and not projection.function.cancellable:
+                raise NotCancellable(execution_id, projection.function.text)
+            return await _end_workflow(node, execution_id, projection, outcome)
+        if await append_outside(node, execution_id, projection, decisions.end_early(projection, outcome)):
+            return CancelResult.CANCELLED
+
+
+async def _cancel_delay(node: Node, delay_id: DelayId) -> CancelResult:
+    fired = await node.store.cancel_delay(delay_id, node.clock.now())
+    if fired is None:
+        return CancelResult.ALREADY_FINISHED
+    node.responded(fired.response)
+    return CancelResult.CANCELLED
+
+
+async def _end_workflow(
+    node: Node, execution_id: ExecutionId, projection: proj.Projection, outcome: ev.Failed
+) -> CancelResult:
+    """When this returns it was asked to end before whatever is written next, also if it rested in the store."""
+    run = node.workflows.get(execution_id)
+    if run is None:
+        node.scheduler.reserve(projection.kind, execution_id, projection.function, force=True)
+        run = run_of(node, execution_id, projection)
+        run.end_early(outcome)
+        await asyncio.shield(node.spawn(run.read_and_start()))
+        return CancelResult.CANCELLING
+    return CancelResult.CANCELLING if run.end_early(outcome) else CancelResult.ALREADY_CANCELLING

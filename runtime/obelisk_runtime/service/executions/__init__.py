@@ -1,0 +1,1 @@
+"""What holds for executions of every kind: how they begin in the store, are read, changed from outside, awaited."""

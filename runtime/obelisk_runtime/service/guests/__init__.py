@@ -1,0 +1,1 @@
+"""What every guest call has: its world, its network, and what its end means."""

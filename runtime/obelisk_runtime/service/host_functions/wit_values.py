@@ -1,0 +1,88 @@
+"""Component values of `obelisk:types`: schedules, times, ids, results as JSON."""
+
+from obelisk_runtime.core import events as ev
+from obelisk_runtime.core.history import Schedule, Taken
+from obelisk_runtime.core.ids import ExecutionId, Instant, is_delay
+from obelisk_runtime.core.names import Ffqn
+from obelisk_runtime.core.retry import SECOND
+from obelisk_runtime.core.values import project_failure, value_codec
+from obelisk_runtime.ports.engine import Value
+from obelisk_runtime.service.components.deployment import Deployment
+
+_UNITS = {
+    "milliseconds": SECOND // 1_000,
+    "seconds": SECOND,
+    "minutes": 60 * SECOND,
+    "hours": 3_600 * SECOND,
+    "days": 86_400 * SECOND,
+}
+
+
+_FAILURE_KINDS = {
+    ev.FailureKind.TIMED_OUT: "timed_out",
+    ev.FailureKind.NONDETERMINISM: "nondeterminism_detected",
+    ev.FailureKind.OUT_OF_FUEL: "out_of_fuel",
+    ev.FailureKind.CANCELLED: "cancelled",
+}
+
+
+def schedule_of(value: Value) -> Schedule:
+    """WIT's `schedule-at`."""
+    if value == "now":
+        return Schedule(0, relative=True)
+    ((case, payload),) = value.items()
+    if case == "at":
+        return Schedule(payload["seconds"] * SECOND + payload["nanoseconds"] // 1_000, relative=False)
+    ((unit, count),) = payload.items()
+    return Schedule(count * _UNITS[unit], relative=True)
+
+
+def datetime_value(instant: Instant) -> Value:
+    seconds, micros = divmod(instant, SECOND)
+    return {"seconds": seconds, "nanoseconds": micros * 1_000}
+
+
+def function_value(function: Ffqn) -> Value:
+    """WIT's record `function`."""
+    return {"interface_name": function.interface.text, "function_name": function.function}
+
+
+def response_id_value(response_id: str) -> Value:
+    """WIT's variant `response-id`."""
+    return {"delay_id" if is_delay(ExecutionId(response_id)) else "execution_id": {"id": response_id}}
+
+
+def failure_kind_value(kind: ev.FailureKind) -> Value:
+    """WIT's enum `execution-failure-kind`."""
+    return _FAILURE_KINDS.get(kind, "uncategorized")
+
+
+def result_json(deployment: Deployment, taken: Taken) -> Value:
+    """A response as JSON texts of its payload; a failure as its projection into the function's type, if it has one."""
+    result = taken.response.result
+    match result:
+        case ev.DelayDue():
+            return {"ok": None}
+        case ev.DelayCancelled():
+            return {"err": None}
+        case ev.ChildFinished():
+            return outcome_json(deployment, taken.function, result.outcome)
+
+
+def outcome_json(deployment: Deployment, function: Ffqn | None, outcome: ev.Outcome) -> Value:
+    match outcome:
+        case ev.Ok(value):
+            return {"ok": value}
+        case ev.Err(value):
+            return {"err": value}
+        case ev.Failed():
+            return {"err": _projected(deployment, function)}
+
+
+def _projected(deployment: Deployment, function: Ffqn | None) -> str | None:
+    target = None if function is None else deployment.targets.get(function)
+    if target is None:
+        return None
+    projected = project_failure(target.codec.type.result)
+    error = getattr(target.codec.type.result, "err", None)
+    return None if projected is None or error is None else value_codec(error).encode(projected["err"])

@@ -1,0 +1,1 @@
+"""This process as one executor of the store: what all parts of the service share."""

@@ -1,0 +1,1 @@
+"""What is done with whole trees of executions: fork, export, import, keep, delete."""

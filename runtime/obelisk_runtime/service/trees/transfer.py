@@ -1,0 +1,188 @@
+"""Export and import of trees of executions."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+from obelisk_runtime.core.errors import ObeliskError
+from obelisk_runtime.core.history import fold
+from obelisk_runtime.core.ids import Digest, ExecutionId, Instant, top_of
+from obelisk_runtime.core.transfer import (
+    Exported,
+    ExportedDelay,
+    ExportedLine,
+    ExportedRequest,
+    arrival,
+    arrived,
+    referenced,
+)
+from obelisk_runtime.ports.store import (
+    PAGE_MAX,
+    ExecutionFilter,
+    ExecutionNotFound,
+    IdConflict,
+    LogLevel,
+    LogRecord,
+    RequestRecord,
+    Store,
+)
+from obelisk_runtime.ports.trees import Grafted, GraftedDelay
+from obelisk_runtime.service.executions.reading import read_log, read_responses
+from obelisk_runtime.service.process.node import Node
+
+_Record = TypeVar("_Record", LogRecord, RequestRecord)
+EXECUTIONS_MAX = 20_000
+"""In a tree that is exported."""
+READS_MAX = 5
+"""How often a tree is read until it stood still meanwhile."""
+
+
+class TreeTooLarge(ObeliskError):
+    def __init__(self, execution_id: ExecutionId) -> None:
+        super().__init__(
+            f"the tree of {execution_id} has more than {EXECUTIONS_MAX} executions; copy the store instead"
+        )
+
+
+class TreeBusy(ObeliskError):
+    """It changed each time it was read."""
+
+    def __init__(self, execution_id: ExecutionId) -> None:
+        super().__init__(f"the tree of {execution_id} changes faster than it is read; pause it, or export it later")
+
+
+class ImportResult(StrEnum):
+    IMPORTED = "imported"
+    EXISTED = "existed"
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    id: ExecutionId
+    result: ImportResult
+    missing: Sequence[Digest]
+    """Components it refers to that this store does not have: deploy them before it is resumed."""
+
+
+async def export_tree(store: Store, execution_id: ExecutionId) -> list[Exported]:
+    """The whole tree of an execution at one moment, parents first.
+
+    Raises: ExecutionNotFound, TreeTooLarge, TreeBusy, StoreUnavailable.
+    """
+    for _ in range(READS_MAX):
+        tree = await _read_tree(store, execution_id)
+        if not await _moved(store, tree):
+            return tree
+    raise TreeBusy(top_of(execution_id))
+
+
+async def _moved(store: Store, tree: Sequence[Exported]) -> bool:
+    """Whether something was appended or answered while it was read: then parents and children may not fit together."""
+    for exported in tree:
+        projection = await store.get(exported.id)
+        if (projection.version, projection.responses) != (len(exported.log), len(exported.responses)):
+            return True
+    return False
+
+
+async def _read_tree(store: Store, execution_id: ExecutionId) -> list[Exported]:
+    ids = [top_of(execution_id)]
+    tree: list[Exported] = []
+    for id_ in ids:
+        tree.append(await _export(store, id_))
+        ids += reversed(await _children(store, id_))
+        if len(ids) > EXECUTIONS_MAX:
+            raise TreeTooLarge(ids[0])
+    return tree
+
+
+async def _children(store: Store, parent: ExecutionId) -> list[ExecutionId]:
+    found: list[ExecutionId] = []
+    cursor: str | None = None
+    while True:
+        page = await store.list(ExecutionFilter(parent=parent), cursor=cursor, limit=PAGE_MAX)
+        found += [item.id for item in page.items]
+        cursor = page.next_cursor
+        if cursor is None or len(found) > EXECUTIONS_MAX:
+            return found
+
+
+async def _export(store: Store, id_: ExecutionId) -> Exported:
+    log = await read_log(store, id_)
+    responses = await read_responses(store, id_)
+    delays = await store.open_delays(id_)
+    records = await _all(store.read_logs, id_)
+    requests = await _all(store.read_requests, id_)
+    return Exported(
+        id=id_,
+        log=log,
+        responses=responses,
+        delays=[ExportedDelay(delay.id, delay.wakes, delay.paused) for delay in delays],
+        logs=[ExportedLine(r.run, r.ordinal, r.at, r.level.value, r.source, r.message) for r in records],
+        requests=[ExportedRequest(r.run, r.ordinal, r.made, r.more) for r in requests],
+        components=referenced(log),
+    )
+
+
+async def _all(read: Callable[..., Awaitable[Sequence[tuple[int, _Record]]]], id_: ExecutionId) -> list[_Record]:
+    records: list[_Record] = []
+    cursor = 0
+    while page := await read(id_, after=cursor, limit=PAGE_MAX):
+        records += [record for _, record in page]
+        cursor = page[-1][0]
+    return records
+
+
+async def import_tree(node: Node, tree: Sequence[Exported]) -> Imported:
+    """All of it or nothing. Unfinished executions arrive paused.
+
+    A tree that is here already, and is equal, is left as it is. Raises: IdConflict if another one has its id,
+    StoreUnavailable.
+    """
+    now = node.clock.now()
+    result = ImportResult.IMPORTED
+    try:
+        await node.store.graft([_grafted(exported, now) for exported in tree])
+    except IdConflict as conflict:
+        if not await _is_here(node.store, tree):
+            raise IdConflict(conflict.execution_id, "another history") from None
+        result = ImportResult.EXISTED
+    digests = dict.fromkeys(digest for exported in tree for digest in exported.components)
+    missing = [digest for digest in digests if await node.store.get_component(digest) is None]
+    return Imported(tree[0].id, result, missing)
+
+
+def _grafted(exported: Exported, now: Instant) -> Grafted:
+    log = [*exported.log, *arrival(exported, now)]
+    records = [
+        LogRecord(exported.id, line.run, line.ordinal, line.at, LogLevel(line.level), line.source, line.message)
+        for line in exported.logs
+    ]
+    return Grafted(
+        id=exported.id,
+        log=log,
+        responses=exported.responses,
+        projection=fold(exported.id, log, exported.responses),
+        delays=[GraftedDelay(delay.id, delay.wakes, delay.paused) for delay in exported.delays],
+        logs=records,
+        requests=[RequestRecord(exported.id, r.run, r.ordinal, r.made, r.more) for r in exported.requests],
+    )
+
+
+async def _is_here(store: Store, tree: Sequence[Exported]) -> bool:
+    try:
+        for exported in tree:
+            log = await read_log(store, exported.id)
+            responses = await read_responses(store, exported.id)
+            if not arrived(exported, log) or responses != exported.responses:
+                return False
+            if len(await _children(store, exported.id)) != _children_of(exported.id, tree):
+                return False
+    except ExecutionNotFound:
+        return False
+    return True
+
+
+def _children_of(parent: ExecutionId, tree: Sequence[Exported]) -> int:
+    return sum(exported.id.rpartition(".")[0] == parent for exported in tree)

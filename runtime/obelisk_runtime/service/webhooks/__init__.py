@@ -1,0 +1,1 @@
+"""Requests to webhooks: the guest that answers, and its execution."""
