@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,11 +29,11 @@ from obelisk_runtime.storage.sqlite import back_up as copy_store
 from obelisk_runtime.system import SystemClock, SystemIds
 from obelisk_runtime.wasi.http import arrive
 from obelisk_runtime.wasi.http.client import HttpClient, UnusableAuthorities
-from obelisk_server.access import Doors, open_audit_log
+from obelisk_server.access import Audit, AuditFile, Deed, Doors
 from obelisk_server.api import Context, Listener, Waits
 from obelisk_server.config import InvalidConfig, Listen, ServerConfig, load_config
 from obelisk_server.config.access import TlsFiles
-from obelisk_server.log_lines import JsonLines, configure_log
+from obelisk_server.log_lines import configure_log
 from obelisk_server.setup import InvalidSetup, Reload, Setup, deploy
 from obelisk_server.sources import Pulling, cache_folder
 from obelisk_server.ui import Pages
@@ -115,27 +115,39 @@ def _stop_on_signals() -> None:
         loop.add_signal_handler(number, stop, number)
 
 
-async def _reload_on_signal(reload: Reload) -> None:
+async def _reload_on_signal(reload: Reload, audit: Audit) -> None:
     """For each SIGHUP. Until cancelled."""
     hung_up = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hung_up.set)
     while True:
         await hung_up.wait()
         hung_up.clear()
+        _reopen(audit)
+        outcome = "reloaded"
         try:
             reloaded = await reload()
         except ObeliskError as error:
+            outcome = "nothing was reloaded"
             _log.error("nothing was reloaded; what was deployed stays", extra={"reason": str(error)})
         else:
             _log.info("reloaded", extra=asdict(reloaded))
+        audit.write(Deed(who="SIGHUP", operation="reload", outcome=outcome))
+
+
+def _reopen(audit: Audit) -> None:
+    """Somebody, such as logrotate, may have moved the file away."""
+    try:
+        audit.reopen()
+    except OSError as error:
+        _log.error("the audit log goes on in the old file", extra={"reason": f"{error.filename}: {error.strerror}"})
 
 
 async def _serve(setup: Setup, config: ServerConfig, stack: AsyncExitStack) -> None:
     """Start everything; what was started is stopped by the stack, the last one first."""
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _log.info, "the server starts; nothing is reloaded")
     components = await setup.read(config)
-    if config.audit is not None:
-        stack.callback(_open_audit_log(config.audit))
+    audit = _audit(config.audit)
+    stack.callback(audit.close)
     bound = stack.enter_context(_bind(config.listen, "[server] listen"))
     hooked = (
         None if config.webhooks is None else stack.enter_context(_bind(config.webhooks.listen, "[webhooks] listen"))
@@ -154,7 +166,7 @@ async def _serve(setup: Setup, config: ServerConfig, stack: AsyncExitStack) -> N
     await deploy(service, config, components, (mounts, doors))
     _warn(config)
     reload = Reload(setup, config, service, (mounts, doors))
-    context = Context(service, Waits(), reload, guard=doors.guard)
+    context = Context(service, Waits(), reload, guard=doors.guard, audit=audit)
     stack.callback(service.subscribe(context.waits.on_change))
     stack.callback(service.subscribe_logs(context.waits.on_logs))
     await service.start()
@@ -167,7 +179,7 @@ async def _serve(setup: Setup, config: ServerConfig, stack: AsyncExitStack) -> N
         webhooks = WebhookListener(mounts, context.http)
         stack.push_async_callback(lambda: webhooks.stop(grace.left()))
         await webhooks.start(hooked, doors.tls("webhooks"))
-    reloading = asyncio.create_task(_reload_on_signal(reload))
+    reloading = asyncio.create_task(_reload_on_signal(reload, audit))
     stack.callback(reloading.cancel)
     _keep_what_is_loaded()
     context.ready = True
@@ -214,10 +226,14 @@ def _warn(config: ServerConfig) -> None:
         _log.warning("tokens travel in clear text: add [server.tls], or let a proxy speak TLS")
 
 
-def _open_audit_log(file: Path) -> Callable[[], None]:
+def _audit(file: Path | None) -> Audit:
+    """Raises: CannotServe."""
+    now = SystemClock().now
+    if file is None:
+        return Audit(now)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        return open_audit_log(file, JsonLines())
+        return Audit(now, AuditFile(file))
     except OSError as error:
         raise CannotServe(f"{file} cannot be written: {error.strerror} ([server] audit)") from error
 

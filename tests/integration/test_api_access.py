@@ -230,6 +230,10 @@ async def test_guesses_are_slowed_down_with_the_time_to_wait(api: Api) -> None:
     assert (await api.get("/healthz")).status == 200
 
 
+def audited(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    return [vars(record) for record in caplog.records if record.msg == "audit"]
+
+
 async def test_each_change_is_written_down_with_who_did_it(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "obelisk_server.access.audit")
     execution_id = await submit(api, "submitter", CANCELLABLE, LONG)
@@ -238,17 +242,61 @@ async def test_each_change_is_written_down_with_who_did_it(api: Api, caplog: pyt
     given = await api.post(path + "/cancel", {}, **by("operator"), **{"X-Request-Id": "mine-1"})
     await api.post(path + "/pause", {}, **by("reader"))
     await api.get(path, Authorization="Bearer guess")
-    lines = [(it.who, it.operation, it.target, it.outcome, it.address) for it in caplog.records if it.msg == "audit"]
+    await api.get(path)
+    await api.get(path + "?token=in-the-query", **by("reader"), Host="evil.example")
+    await api.get("/metrics", **by("sleepy"))
+    lines = [(it["who"], it["operation"], it["target"], it["outcome"], it["address"]) for it in audited(caplog)]
     assert lines == [
-        ("submitter", "submit", path, "201", "127.0.0.1"),
+        ("submitter", "submit", "/v1/executions", "201", "127.0.0.1"),
         ("operator", "cancel", path + "/cancel", "200", "127.0.0.1"),
         ("reader", "pause", path + "/pause", "403 scope-needed", "127.0.0.1"),
         ("-", "get-execution", path, "401 token-refused", "127.0.0.1"),
+        ("-", "-", path, "403 foreign-request", "127.0.0.1"),
+        ("sleepy", "metrics", "/metrics", "403 beyond-token", "127.0.0.1"),
     ]
     assert given.headers["X-Request-Id"] == "mine-1"
-    assert [it.request_id for it in caplog.records if it.msg == "audit"][1] == "mine-1"
+    assert audited(caplog)[0]["executions"] == [execution_id]
+    assert audited(caplog)[1]["request_id"] == "mine-1"
     for token, _ in TOKENS.values():
         assert token not in caplog.text
+
+
+async def test_every_operation_that_may_change_something_leaves_one_line(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    execution_id = await submit(api, "submitter", CANCELLABLE, LONG)
+    caplog.set_level(logging.INFO, "obelisk_server.access.audit")
+    for operation in OPERATIONS:
+        caplog.clear()
+        status = await ask(api, operation, execution_id, **by("root"))
+        lines = [(it["who"], it["operation"], it["outcome"].split()[0]) for it in audited(caplog)]
+        changes = operation.endpoint.repeat is not Repeat.READS or operation.endpoint.scope is Scope.ADMIN
+        assert lines == ([("root", operation.name, str(status))] if changes else [])
+
+
+async def test_lines_name_the_executions_and_the_filter_but_never_a_parameter(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "obelisk_server.access.audit")
+    items = [{"function": SLEEP, "params": [987654321], "tags": {"batch": "one"}}] * 2
+    batch = await api.post("/v1/executions/batch", {"items": items}, **by("submitter"))
+    created = [item["id"] for item in batch.body["items"]]
+    where = {"filter": {"tag": ["batch=one"]}}
+    dry = await api.post("/v1/bulk/pause", {**where, "dry_run": True}, **by("operator"))
+    await api.post("/v1/bulk/pause", {**where, "token": dry.body["token"]}, **by("operator"))
+    forked = await api.post(f"/v1/executions/{created[0]}/fork", {"version": 1}, **by("submitter"))
+    await api.post("/v1/prune", {"older_than": "1d"}, **by("root"))
+    asked = [
+        (it["operation"], it.get("asked"), sorted(it.get("executions", ())), it["target"]) for it in audited(caplog)
+    ]
+    assert asked == [
+        ("submit-batch", None, sorted(created), "/v1/executions/batch"),
+        ("bulk-pause", {**where, "dry_run": True}, [], "/v1/bulk/pause"),
+        ("bulk-pause", where, sorted(created), "/v1/bulk/pause"),
+        ("fork", {"version": 1}, [forked.body["id"]], f"/v1/executions/{created[0]}/fork"),
+        ("prune", {"older_than": "1d"}, [], "/v1/prune"),
+    ]
+    assert "987654321" not in str(audited(caplog))
 
 
 @pytest.mark.parametrize("given", ["", "a b", "x" * 65, "ä"])

@@ -1,6 +1,7 @@
 """Who may use the server: tokens, names that it answers to, certificates, and who did what."""
 
-from obelisk_server.access.audit import Audit, open_audit_log
+from obelisk_server.access.audit import NOBODY, Audit, Deed
+from obelisk_server.access.audit_file import AuditFile
 from obelisk_server.access.callers import LOCAL, Caller
 from obelisk_server.access.doors import Doors
 from obelisk_server.access.guard import Guard
@@ -16,9 +17,12 @@ from obelisk_server.access.tokens import new_token
 
 __all__ = [
     "LOCAL",
+    "NOBODY",
     "Audit",
+    "AuditFile",
     "BeyondToken",
     "Caller",
+    "Deed",
     "Doors",
     "ForeignRequest",
     "Guard",
@@ -27,5 +31,4 @@ __all__ = [
     "TokenRefused",
     "TooManyFailures",
     "new_token",
-    "open_audit_log",
 ]  # fmt: skip

@@ -84,7 +84,8 @@ async def _bulk(context: Context, name: str, call: Call[wire.Nothing, wire.Bulk]
         page = await context.service.store.list(where, cursor=body.cursor, limit=body.limit)
         ids = [item.id for item in await seen(context, caller, page.items)]
     items = await act(context, ids, caller.reason(name, body.reason))
-    return Reply(200, BulkAnswer(matches=token.matches, items=items, next_cursor=page.next_cursor))
+    answer = BulkAnswer(matches=token.matches, items=items, next_cursor=page.next_cursor)
+    return Reply(200, answer, executions=[item.id for item in items if item.refused is UNSET])
 
 
 def _where(context: Context, caller: Caller, given: wire.Filter, at: Instant) -> ExecutionFilter:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import cache
 from typing import Any, get_origin
@@ -14,9 +14,7 @@ import msgspec
 from aiohttp import hdrs, web
 
 from obelisk_runtime.core.errors import ObeliskError
-from obelisk_runtime.service import ItemRefused
-from obelisk_server.access import LOCAL, Caller, Refusal, TokenRefused
-from obelisk_server.access.audit import REQUEST_ID
+from obelisk_server.access import LOCAL, NOBODY, Caller, Deed, Refusal, TokenRefused
 from obelisk_server.api import (
     bulk,
     catalogue,
@@ -36,10 +34,10 @@ from obelisk_server.api import (
 )
 from obelisk_server.api.operations import JSON, AnyOperation, Call, Context, Reply, Routes, Stream, answer_bytes
 from obelisk_server.api.sight import parse_target, require_sight
-from obelisk_server.endpoints import ENDPOINTS, Repeat
-from obelisk_server.serving import OPERATION, HttpListener, problem_response, read_body
-from obelisk_server.serving.headers import SAFE, secure
-from obelisk_server.serving.problems import INTERNAL, SERVER
+from obelisk_server.endpoints import ENDPOINTS, Repeat, Scope
+from obelisk_server.serving import OPERATION, REQUEST_ID, HttpListener, Problem, read_body
+from obelisk_server.serving.headers import SAFE
+from obelisk_server.serving.problems import SERVER
 
 BODY_MARGIN_BYTES = 64 * 1024
 """What a body may have beside the largest payload."""
@@ -85,7 +83,7 @@ class Listener:
         self._body_bytes_max = payload_bytes_max + BODY_MARGIN_BYTES
         self.requests = 0
         """How many are being answered now."""
-        self._http = HttpListener(self.handle, figures=context.http)
+        self._http = HttpListener(self, figures=context.http)
 
     async def start(self, bound: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Serve on a bound socket, which is closed by `stop`."""
@@ -97,30 +95,20 @@ class Listener:
         self._context.followers.stop()
         await self._http.stop()
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        response = await self._answered(request)
-        if not response.prepared:
-            secure(response)
-        self._audit(request, response)
-        return response
-
-    async def _answered(self, request: web.BaseRequest) -> web.StreamResponse:
-        """The named boundary: any error becomes a problem."""
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         self.requests += 1
         try:
             return await self._answer(request)
-        except refusals.PathNotFound as error:
-            return self._page(request) or _refused(error, request)
-        except ObeliskError as error:
-            return _refused(error, request)
-        except Exception:  # noqa: BLE001 - logged with its traceback, answered without
-            _log.exception("a request failed", extra={"method": request.method, "path": request.path})
-            return problem_response(INTERNAL, "this is a bug of the server; its log has the traceback", {})
+        except refusals.PathNotFound:
+            page = None if self._pages is None else self._pages(request)
+            if page is None:
+                raise
+            return page
         finally:
             self.requests -= 1
 
-    def _page(self, request: web.BaseRequest) -> web.StreamResponse | None:
-        return None if self._pages is None else self._pages(request)
+    def problem_of(self, error: ObeliskError) -> Problem:
+        return problems.as_problem(error)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if self.requests > REQUESTS_MAX:
@@ -132,16 +120,13 @@ class Listener:
         request[OPERATION] = operation.name
         named = {name: unquote(segment) for name, segment in segments.items()}
         caller = await self._admitted(request, operation, named)
-        call: Call[Any, Any] = Call(
-            named,
-            _query(query_text, operation.query),
-            await self._body(request, operation) if operation.endpoint.method == "POST" else _NOTHING,
-            request.headers,
-            caller,
-        )
-        reply = await operation.handler(self._context, call)
+        query = _query(query_text, operation.query)
+        body = await self._body(request, operation) if operation.endpoint.method == "POST" else _NOTHING
+        request[_ASKED] = body.noted()
+        reply = await operation.handler(self._context, Call(named, query, body, request.headers, caller))
         if isinstance(reply, Stream):
             return await _streamed(request, reply, lambda: self._context.guard.holds(caller))
+        request[_EXECUTIONS] = reply.executions
         return _whole(reply)
 
     async def _admitted(self, request: web.BaseRequest, operation: AnyOperation, named: Mapping[str, str]) -> Caller:
@@ -158,21 +143,27 @@ class Listener:
             raise caller.beyond(f"{operation.name} concerns all")
         return caller
 
-    def _audit(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
-        """What may have changed something, and wrong tokens."""
+    def answered(
+        self, request: web.BaseRequest, response: web.StreamResponse | None, error: ObeliskError | None
+    ) -> None:
+        """Write down what may have changed something, and who was not let in."""
         endpoint = ENDPOINTS.get(request.get(OPERATION, ""))
-        problem = request.get(_PROBLEM, "")
-        wrong_token = problem == problems.PROBLEMS[TokenRefused].slug and hdrs.AUTHORIZATION in request.headers
-        if endpoint is None or (endpoint.repeat is Repeat.READS and not wrong_token):
+        alters = endpoint is not None and (endpoint.repeat is not Repeat.READS or endpoint.scope is Scope.ADMIN)
+        if not alters and not _turned_away(request, error):
             return
-        audit = self._context.audit
-        request_id = audit.request_id(request.headers)
-        if not response.prepared:
-            response.headers[REQUEST_ID] = request_id
-        created = response.headers.get(hdrs.LOCATION, request.raw_path.partition("?")[0])
-        outcome = f"{response.status} {problem}".rstrip()
-        where = {"address": request.remote or "", "request_id": request_id}
-        audit.write(request.get(_CALLER), endpoint.name, created, outcome, **where)
+        status = _UNANSWERED if response is None else str(response.status)
+        caller = request.get(_CALLER)
+        deed = Deed(
+            who=NOBODY if caller is None else caller.name,
+            address=request.remote or NOBODY,
+            operation=NOBODY if endpoint is None else endpoint.name,
+            target=request.raw_path.partition("?")[0],
+            outcome=status if error is None else f"{status} {self.problem_of(error).type.slug}",
+            request_id=request[REQUEST_ID],
+            asked=request.get(_ASKED, {}),
+            executions=request.get(_EXECUTIONS, ()),
+        )
+        self._context.audit.write(deed)
 
     def _find(self, method: str, path: str) -> tuple[AnyOperation, Mapping[str, str]]:
         """Raises: PathNotFound, MethodNotAllowed."""
@@ -209,7 +200,17 @@ _NOTHING = wire.Nothing()
 _OPEN = frozenset(item.endpoint.path for item in OPERATIONS if item.endpoint.scope is None)
 """Paths that anybody may ask for: a probe knows an address, not the name."""
 _CALLER = web.RequestKey("caller", Caller)
-_PROBLEM = web.RequestKey("problem", str)
+_ASKED = web.RequestKey("asked", Mapping[str, Any])
+_EXECUTIONS = web.RequestKey("executions", Sequence[str])
+_UNANSWERED = "unanswered"
+"""The outcome of a request that was ended while it was handled: it may have happened."""
+
+
+def _turned_away(request: web.BaseRequest, error: ObeliskError | None) -> bool:
+    """Not those that show no token at all: a browser does, before it asks its user for one."""
+    return isinstance(error, Refusal) and not (
+        isinstance(error, TokenRefused) and hdrs.AUTHORIZATION not in request.headers
+    )
 
 
 def _whole(reply: Reply) -> web.Response:
@@ -260,18 +261,3 @@ def _query(text: str, expected: type[wire.Request]) -> Any:
 def _lists(expected: type[wire.Request]) -> frozenset[str]:
     """Fields of a query that may be given more than once."""
     return frozenset(item.name for item in msgspec.structs.fields(expected) if get_origin(item.type) is list)
-
-
-def _refused(error: ObeliskError, request: web.BaseRequest) -> web.Response:
-    inner = error.reason if isinstance(error, ItemRefused) else error
-    problem = problems.problem_type(inner)
-    if problem is INTERNAL:
-        _log.error("a request met an error without a status", exc_info=error, extra={"path": request.path})
-    request[_PROBLEM] = problem.slug
-    place = {"index": error.index} if isinstance(error, ItemRefused) else {}
-    response = problem_response(problem, str(error), {**problem.fields(inner), **place})
-    if isinstance(error, refusals.MethodNotAllowed):
-        response.headers["Allow"] = ", ".join(error.allowed)
-    if isinstance(inner, Refusal):
-        response.headers.update(inner.headers)
-    return response

@@ -98,6 +98,11 @@ class _Figures(Collector):
         for operation, found in sorted(context.http.durations.items()):
             durations.add_metric((operation,), _buckets(found), found.total)
         yield durations
+        yield CounterMetricFamily(
+            "obelisk_audit_misses",
+            "Lines that the audit log could not take; they are in the log.",
+            context.audit.misses,
+        )
         yield GaugeMetricFamily("obelisk_streams", "Clients that are told of changes.", len(context.followers))
         sent = context.service.measures.requests
         yield _counter("obelisk_outgoing_requests", "HTTP requests of components by how they ended.", "outcome", sent)

@@ -66,6 +66,8 @@ class Reply:
     """What becomes JSON, or bytes as they are."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     media_type: str = JSON
+    executions: Sequence[str] = ()
+    """For the audit log: those that were created, or changed where the path does not say which."""
 
 
 @dataclass(frozen=True, slots=True)

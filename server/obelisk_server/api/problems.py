@@ -1,5 +1,7 @@
 """From typed errors to problem details (RFC 9457), in one table."""
 
+from dataclasses import replace
+
 from obelisk_runtime.core import values
 from obelisk_runtime.core.errors import InvalidName, ObeliskError
 from obelisk_runtime.core.forking import CannotFork
@@ -14,6 +16,7 @@ from obelisk_runtime.service import (
     EventNotFound,
     FunctionNotFound,
     IdTwice,
+    ItemRefused,
     NotAWorkflow,
     NotCancellable,
     NotDeployed,
@@ -25,7 +28,7 @@ from obelisk_runtime.service.trees.transfer import TreeBusy, TreeTooLarge
 from obelisk_server import access
 from obelisk_server.api import followers, refusals, waits
 from obelisk_server.api.operations import AnyOperation
-from obelisk_server.serving import RETRY, BodyCutOff, BodyTooLarge, ProblemType, lookup
+from obelisk_server.serving import BodyCutOff, BodyTooLarge, Problem, ProblemType, problem_of, retry_soon
 from obelisk_server.serving.problems import INTERNAL
 from obelisk_server.setup import InvalidSetup
 
@@ -33,20 +36,26 @@ PROBLEMS: dict[type[ObeliskError], ProblemType] = {
     refusals.MalformedBody: ProblemType(400, "malformed-body", "The body is not valid JSON"),
     BodyCutOff: ProblemType(400, "malformed-body", "The body is not complete"),
     refusals.InvalidRequest: ProblemType(400, "invalid-request", "The request is not valid"),
-    access.TokenRefused: ProblemType(401, "token-refused", "A token is needed"),
+    access.TokenRefused: ProblemType(401, "token-refused", "A token is needed", headers=lambda e: e.headers),
     access.ScopeNeeded: ProblemType(
-        403, "scope-needed", "The token does not have the scope", lambda e: {"scope": e.scope.value}
+        403,
+        "scope-needed",
+        "The token does not have the scope",
+        lambda e: {"scope": e.scope.value},
+        headers=lambda e: e.headers,
     ),
     access.BeyondToken: ProblemType(403, "beyond-token", "The token is limited to other functions"),
-    access.TooManyFailures: ProblemType(429, "too-many-failures", "Too many wrong tokens"),
+    access.TooManyFailures: ProblemType(429, "too-many-failures", "Too many wrong tokens", headers=lambda e: e.headers),
     access.ForeignRequest: ProblemType(403, "foreign-request", "The request is not meant for this server"),
     refusals.TooSlow: ProblemType(408, "too-slow", "The request took too long to arrive"),
     refusals.PathNotFound: ProblemType(404, "path-not-found", "There is nothing here"),
-    refusals.MethodNotAllowed: ProblemType(405, "method-not-allowed", "This method is not possible here"),
+    refusals.MethodNotAllowed: ProblemType(
+        405, "method-not-allowed", "This method is not possible here", headers=lambda e: {"Allow": ", ".join(e.allowed)}
+    ),
     BodyTooLarge: ProblemType(413, "body-too-large", "The body is too large", lambda e: {"limit": e.limit}),
     refusals.UnsupportedMediaType: ProblemType(415, "unsupported-media-type", "The body must be JSON"),
-    refusals.TooManyRequests: ProblemType(429, "too-many-requests", "Too many requests", headers=RETRY),
-    refusals.NotReady: ProblemType(503, "not-ready", "The server is not ready", headers=RETRY),
+    refusals.TooManyRequests: ProblemType(429, "too-many-requests", "Too many requests", headers=retry_soon),
+    refusals.NotReady: ProblemType(503, "not-ready", "The server is not ready", headers=retry_soon),
     waits.InvalidWait: ProblemType(400, "invalid-wait", "The wait is not valid"),
     InvalidName: ProblemType(400, "invalid-name", "A name or id is not valid", lambda e: {"kind": e.kind}),
     UnknownFunction: ProblemType(
@@ -84,7 +93,7 @@ PROBLEMS: dict[type[ObeliskError], ProblemType] = {
     NotCancellable: ProblemType(409, "not-cancellable", "This execution cannot be cancelled"),
     InvalidExport: ProblemType(400, "invalid-export", "This is no export of executions"),
     TreeTooLarge: ProblemType(409, "tree-too-large", "The tree has too many executions"),
-    TreeBusy: ProblemType(503, "tree-busy", "The tree changes all the time", headers=RETRY),
+    TreeBusy: ProblemType(503, "tree-busy", "The tree changes all the time", headers=retry_soon),
     CannotFork: ProblemType(409, "cannot-fork", "This execution cannot be forked there"),
     NotAWorkflow: ProblemType(409, "not-a-workflow", "Only workflows have a history"),
     NotDeployed: ProblemType(409, "not-deployed", "No deployed component exports this function"),
@@ -96,9 +105,9 @@ PROBLEMS: dict[type[ObeliskError], ProblemType] = {
     InvalidSetup: ProblemType(
         422, "invalid-setup", "obelisk.toml or a component is wrong", lambda e: {"problems": list(e.problems)}
     ),
-    followers.TooManyStreams: ProblemType(429, "too-many-streams", "Too many streams", headers=RETRY),
-    Overloaded: ProblemType(429, "overloaded", "The server is at its limit", headers=RETRY),
-    store.StoreUnavailable: ProblemType(503, "store-unavailable", "The store does not work now", headers=RETRY),
+    followers.TooManyStreams: ProblemType(429, "too-many-streams", "Too many streams", headers=retry_soon),
+    Overloaded: ProblemType(429, "overloaded", "The server is at its limit", headers=retry_soon),
+    store.StoreUnavailable: ProblemType(503, "store-unavailable", "The store does not work now", headers=retry_soon),
 }
 EXECUTION = (InvalidName, store.ExecutionNotFound, store.StoreUnavailable)
 """Of any operation on one execution."""
@@ -131,9 +140,12 @@ BODY = (refusals.MalformedBody, BodyCutOff, BodyTooLarge, refusals.TooSlow, refu
 """Of any request with a body."""
 
 
-def problem_type(error: ObeliskError) -> ProblemType:
-    """The row of the error's class, or of its nearest base."""
-    return lookup(PROBLEMS, error)
+def as_problem(error: ObeliskError) -> Problem:
+    """By the row of the error's class, or of its nearest base; of an item of a batch with its index."""
+    if not isinstance(error, ItemRefused):
+        return problem_of(PROBLEMS, error)
+    of_item = problem_of(PROBLEMS, error.reason)
+    return replace(of_item, detail=str(error), fields={**of_item.fields, "index": error.index})
 
 
 def problem_types(operation: AnyOperation) -> list[ProblemType]:

@@ -50,7 +50,8 @@ async def submit_batch(context: Context, call: Call[wire.Nothing, wire.Batch]) -
             raise ItemRefused(index, reason) from reason
     submitted = await context.service.submit_all(orders)
     items = [answers.Submitted(id=one.id, existed=one.existed) for one in submitted]
-    return Reply(200 if all(one.existed for one in submitted) else 201, answers.Batch(items=items))
+    status = 200 if all(one.existed for one in submitted) else 201
+    return Reply(status, answers.Batch(items=items), executions=[one.id for one in submitted])
 
 
 async def _submitted(context: Context, order: Order, wait: float) -> Reply:
@@ -68,7 +69,8 @@ async def _submitted(context: Context, order: Order, wait: float) -> Reply:
         status = render.status_name((await context.service.store.get(submitted.id)).status)
     answer = answers.Submitted(id=submitted.id, existed=submitted.existed, status=status, result=result)
     known = submitted.existed or outcome is not None
-    return Reply(200 if known else 201, answer, {"Location": ENDPOINTS["get-execution"].filled(submitted.id)})
+    location = {"Location": ENDPOINTS["get-execution"].filled(submitted.id)}
+    return Reply(200 if known else 201, answer, location, executions=(submitted.id,))
 
 
 def _params(given: msgspec.Raw | UnsetType) -> bytes:

@@ -1,6 +1,7 @@
 """Operations on whole trees of executions: fork, export, import, hold, prune."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -29,6 +30,11 @@ class Fork(wire.Request, frozen=True):
     """Another component than the original's, that the store has."""
     component: bytes | None = None
     """Another component than the original's; base64 on the wire."""
+
+    def noted(self) -> Mapping[str, Any]:
+        code = {} if self.component is None else {"component_bytes": len(self.component)}
+        chosen = {} if self.digest is None else {"digest": self.digest}
+        return {"version": self.version, **chosen, **code}
 
 
 class Forked(answers.Answer, frozen=True, kw_only=True):
@@ -61,13 +67,16 @@ async def fork(context: Context, call: Call[wire.Nothing, Fork]) -> Reply:
     call.caller.require_function((await context.service.store.get(execution_id)).function)
     component = body.component if body.digest is None else Digest(body.digest)
     forked = await context.service.trees.fork(execution_id, body.version, component)
-    return Reply(201, Forked(id=forked), {"Location": ENDPOINTS["get-execution"].filled(forked)})
+    return Reply(201, Forked(id=forked), {"Location": ENDPOINTS["get-execution"].filled(forked)}, executions=(forked,))
 
 
 class Prune(wire.Request, frozen=True):
     older_than: wire.Text
     """A duration such as "30d": trees that finished longer ago are deleted."""
     cursor: wire.Text | None = None
+
+    def noted(self) -> Mapping[str, Any]:
+        return {"older_than": self.older_than}
 
 
 class Import(wire.Request, frozen=True):
@@ -86,7 +95,8 @@ async def import_tree(context: Context, call: Call[wire.Nothing, Import]) -> Rep
     imported = await context.service.trees.import_([bytes(line) for line in call.body.lines])
     status = 201 if imported.result is ImportResult.IMPORTED else 200
     missing = [str(digest) for digest in imported.missing]
-    return Reply(status, Imported(id=imported.id, outcome=imported.result.value, missing_components=missing))
+    answer = Imported(id=imported.id, outcome=imported.result.value, missing_components=missing)
+    return Reply(status, answer, executions=(imported.id,))
 
 
 async def hold(context: Context, call: Call[wire.Nothing, wire.Nothing]) -> Reply:

@@ -16,6 +16,7 @@ from obelisk_runtime.service import (
     Replayed,
     Unfit,
     Upgrade,
+    UpgradeResult,
 )
 from obelisk_server.api import answers, wire
 from obelisk_server.api.catalogue import named_component, visible_components
@@ -101,7 +102,12 @@ async def upgrade_component(context: Context, call: Call[wire.Nothing, UpgradeCo
     name = call.path["name"]
     named_component(visible_components(context, call.caller), name)
     page = await context.service.upgrade_component(name, cursor=body.cursor, limit=body.limit)
-    return Reply(200, answers.Page(items=[_upgraded(item) for item in page.items], next_cursor=page.next_cursor))
+    items = [_upgraded(item) for item in page.items]
+    return Reply(
+        200,
+        answers.Page(items=items, next_cursor=page.next_cursor),
+        executions=[item.id for item in page.items if item.result is UpgradeResult.UPGRADED],
+    )
 
 
 def _upgraded(upgrade: Upgrade) -> UpgradeAnswer:

@@ -1,6 +1,7 @@
 """Bodies and query strings of requests, as they are typed on the wire. What is answered: `api.answers`."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -24,6 +25,10 @@ Position = Annotated[int, Meta(ge=0)]
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Unknown fields are refused: a misspelt one must not be passed over."""
+
+    def noted(self) -> Mapping[str, Any]:
+        """What of it the audit log says: never parameters, results or code."""
+        return {}
 
 
 class Nothing(Request, frozen=True):
@@ -115,6 +120,10 @@ class Bulk(Request, frozen=True):
     """How many are done in this call."""
     reason: Text | None = None
     """For the event logs."""
+
+    def noted(self) -> Mapping[str, Any]:
+        found = {name: value for name, value in msgspec.to_builtins(self.filter).items() if value}
+        return {"filter": found, "dry_run": True} if self.dry_run else {"filter": found}
 
 
 class List(Filter, frozen=True):

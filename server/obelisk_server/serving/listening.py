@@ -7,13 +7,13 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
 from time import perf_counter
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
+from obelisk_server.serving.boundary import Boundary, Site
 from obelisk_server.serving.figures import HttpFigures
 
 GONE = 499
@@ -39,19 +39,19 @@ def _close_unused(connection: RequestHandler) -> None:
 
 
 class HttpListener:
-    """Gives the requests of one socket to a handler, which must not raise."""
+    """Lets a site answer the requests of one socket."""
 
     def __init__(
         self,
-        handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+        site: Site,
         *,
         cancel_when_left: bool = False,
         as_sent: bool = False,
         figures: HttpFigures | None = None,
     ) -> None:
-        """`cancel_when_left`: a handler whose client went away is cancelled. `as_sent`: bodies stay compressed."""
+        """`cancel_when_left`: an answer whose client went away is cancelled. `as_sent`: bodies stay compressed."""
         self._as_sent = as_sent
-        self._handle = handle
+        self._handle = Boundary(site).handle
         self._figures = HttpFigures() if figures is None else figures
         self._cancel_when_left = cancel_when_left
         self._runner: web.ServerRunner | None = None

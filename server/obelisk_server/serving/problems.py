@@ -12,12 +12,16 @@ from obelisk_runtime.core.errors import ObeliskError
 TYPE = "urn:obelisk:problem:"
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 1
-RETRY = {"Retry-After": str(RETRY_AFTER_SECONDS)}
 SERVER = "obelisk"
 
 
-def _no_fields(_: Any) -> dict[str, Any]:
+def _nothing(_: Any) -> dict[str, Any]:
     return {}
+
+
+def retry_soon(_: Any) -> Mapping[str, str]:
+    """Headers of what may be answered otherwise in a moment."""
+    return {"Retry-After": str(RETRY_AFTER_SECONDS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +29,10 @@ class ProblemType:
     status: int
     slug: str
     title: str
-    fields: Callable[[Any], dict[str, Any]] = _no_fields
-    """Members beside the standard ones."""
-    headers: dict[str, str] = field(default_factory=dict[str, str])
+    fields: Callable[[Any], dict[str, Any]] = _nothing
+    """Members beside the standard ones, of an error."""
+    headers: Callable[[Any], Mapping[str, str]] = _nothing
+    """The same."""
 
     @property
     def uri(self) -> str:
@@ -37,20 +42,31 @@ class ProblemType:
 INTERNAL = ProblemType(500, "internal-error", "The server failed; its log has the reason")
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What was wrong with one request."""
+
+    type: ProblemType
+    detail: str
+    fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
 def lookup(table: Mapping[type[ObeliskError], ProblemType], error: ObeliskError) -> ProblemType:
     """The row of the error's class, or of its nearest base."""
     return next((table[base] for base in type(error).__mro__ if base in table), INTERNAL)
 
 
-def problem_body(problem: ProblemType, detail: str, fields: dict[str, Any]) -> bytes:
-    return msgspec.json.encode(
-        {"type": problem.uri, "title": problem.title, "status": problem.status, "detail": detail, **fields}
-    )
+def problem_of(table: Mapping[type[ObeliskError], ProblemType], error: ObeliskError) -> Problem:
+    found = lookup(table, error)
+    return Problem(found, str(error), found.fields(error), found.headers(error))
 
 
-def problem_response(problem: ProblemType, detail: str, fields: dict[str, Any]) -> web.Response:
+def problem_response(problem: Problem) -> web.Response:
+    found = problem.type
+    members = {"type": found.uri, "title": found.title, "status": found.status, "detail": problem.detail}
     return web.Response(
-        body=problem_body(problem, detail, fields),
-        status=problem.status,
+        body=msgspec.json.encode({**members, **problem.fields}),
+        status=found.status,
         headers={**problem.headers, "Content-Type": MEDIA_TYPE, "Server": SERVER},
     )

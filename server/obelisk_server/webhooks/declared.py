@@ -14,7 +14,7 @@ from obelisk_runtime.core.ids import ExecutionId, derived_id
 from obelisk_runtime.ports.clock import Clock
 from obelisk_runtime.service import WEBHOOK_TAG, Service, Submitted, Terms
 from obelisk_server.config.webhooks import FunctionWebhook, Wait
-from obelisk_server.serving import ProblemType, problem_response, read_body
+from obelisk_server.serving import Problem, ProblemType, problem_response, read_body
 from obelisk_server.serving.problems import SERVER
 from obelisk_server.webhooks.components import EXECUTION_HEADER
 from obelisk_server.webhooks.mapping import Mapper, Parts, key_text
@@ -106,9 +106,8 @@ class FunctionMount:
             case ev.Failed(kind=kind):
                 problem = _FAILED[500 if kind in _OF_THE_SERVER else 502]
                 fields = {"kind": kind.label, "execution": submitted.id}
-                response = problem_response(problem, f"{submitted.id} failed: {kind.label}", fields)
-                response.headers[EXECUTION_HEADER] = submitted.id
-                return response
+                detail, headers = f"{submitted.id} failed: {kind.label}", {EXECUTION_HEADER: submitted.id}
+                return problem_response(Problem(problem, detail, fields, headers))
             case _:
                 assert_never(outcome)
 

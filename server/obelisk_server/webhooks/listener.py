@@ -1,20 +1,17 @@
 """HTTP: what every request to a webhook goes through."""
 
-import logging
 import socket
 import ssl
 
 from aiohttp import web
 
 from obelisk_runtime.core.errors import ObeliskError
-from obelisk_server.serving import OPERATION, HttpFigures, HttpListener, lookup, problem_response
-from obelisk_server.serving.problems import INTERNAL
+from obelisk_server.serving import OPERATION, HttpFigures, HttpListener, Problem, problem_of
 from obelisk_server.webhooks.mounts import Mounts
-from obelisk_server.webhooks.refusals import PROBLEMS, WrongMethod
+from obelisk_server.webhooks.refusals import PROBLEMS
 
 CLOSE_SECONDS = 1.0
 """For the last bytes of answers."""
-_log = logging.getLogger(__name__)
 
 
 class WebhookListener:
@@ -22,7 +19,7 @@ class WebhookListener:
 
     def __init__(self, mounts: Mounts, figures: HttpFigures | None = None) -> None:
         self._mounts = mounts
-        self._http = HttpListener(self.handle, cancel_when_left=True, as_sent=True, figures=figures)
+        self._http = HttpListener(self, cancel_when_left=True, as_sent=True, figures=figures)
 
     async def start(self, bound: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Serve on a bound socket, which is closed by `stop`."""
@@ -33,23 +30,14 @@ class WebhookListener:
         await self._mounts.drain(seconds)
         await self._http.stop()
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """The named boundary: any error becomes a problem."""
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         request[OPERATION] = "webhook"
-        try:
-            return await self._mounts.answer(request)
-        except ObeliskError as error:
-            return _refused(error, request)
-        except Exception:  # noqa: BLE001 - logged with its traceback, answered without
-            _log.exception("a webhook failed", extra={"method": request.method, "path": request.path})
-            return problem_response(INTERNAL, "this is a bug of the server; its log has the traceback", {})
+        return await self._mounts.answer(request)
 
+    def problem_of(self, error: ObeliskError) -> Problem:
+        return problem_of(PROBLEMS, error)
 
-def _refused(error: ObeliskError, request: web.BaseRequest) -> web.Response:
-    problem = lookup(PROBLEMS, error)
-    if problem is INTERNAL:
-        _log.error("a webhook met an error without a status", exc_info=error, extra={"path": request.path})
-    response = problem_response(problem, str(error), problem.fields(error))
-    if isinstance(error, WrongMethod):
-        response.headers["Allow"] = ", ".join(error.allowed)
-    return response
+    def answered(
+        self, request: web.BaseRequest, response: web.StreamResponse | None, error: ObeliskError | None
+    ) -> None:
+        """Nothing is written down: executions have a tag that says whence they are."""

@@ -6,7 +6,7 @@ from obelisk_runtime.core import values
 from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.ports import store
 from obelisk_runtime.service import FunctionNotFound, NoRoomForGuest, Overloaded, WebhookNotFound
-from obelisk_server.serving import RETRY, BodyCutOff, BodyTooLarge, ProblemType
+from obelisk_server.serving import BodyCutOff, BodyTooLarge, ProblemType, retry_soon
 
 
 class NoRoute(ObeliskError):
@@ -113,7 +113,9 @@ PROBLEMS: dict[type[ObeliskError], ProblemType] = {
     SignatureRefused: ProblemType(401, "signature-refused", "The request is not signed as it should be"),
     ForeignOrigin: ProblemType(403, "foreign-request", "The request is not meant for this server"),
     NoRoute: ProblemType(404, "no-webhook", "There is nothing here"),
-    WrongMethod: ProblemType(405, "method-not-allowed", "This method is not possible here"),
+    WrongMethod: ProblemType(
+        405, "method-not-allowed", "This method is not possible here", headers=lambda e: {"Allow": ", ".join(e.allowed)}
+    ),
     RequestTooSlow: ProblemType(408, "request-too-slow", "The request took too long"),
     store.IdConflict: ProblemType(409, "idempotency-conflict", "The key was used for another request"),
     BodyTooLarge: ProblemType(*_LARGE, lambda e: {"limit": e.limit}),
@@ -121,13 +123,13 @@ PROBLEMS: dict[type[ObeliskError], ProblemType] = {
     WrongContentType: ProblemType(415, "unsupported-media-type", "The body must be of another type"),
     HandlerFailed: ProblemType(502, "webhook-failed", "The webhook failed", _execution),
     HandlerTooSlow: ProblemType(504, "webhook-too-slow", "The webhook took too long", _execution),
-    HandlerEnded: ProblemType(503, "request-ended", "The request was ended", headers=RETRY),
-    WebhookBusy: ProblemType(429, "webhook-busy", "The webhook is at its limit", headers=RETRY),
-    ServerBusy: ProblemType(503, "server-busy", "The server is at its limit", headers=RETRY),
-    Overloaded: ProblemType(503, "server-busy", "The server is at its limit", headers=RETRY),
-    NoRoomForGuest: ProblemType(503, "server-busy", "The server is at its limit", headers=RETRY),
-    Stopping: ProblemType(503, "server-stops", "The server stops", headers=RETRY),
-    FunctionNotFound: ProblemType(503, "function-gone", "The function is not deployed now", headers=RETRY),
-    WebhookNotFound: ProblemType(503, "webhook-gone", "The component is not deployed now", headers=RETRY),
-    store.StoreUnavailable: ProblemType(503, "store-unavailable", "The store does not work now", headers=RETRY),
+    HandlerEnded: ProblemType(503, "request-ended", "The request was ended", headers=retry_soon),
+    WebhookBusy: ProblemType(429, "webhook-busy", "The webhook is at its limit", headers=retry_soon),
+    ServerBusy: ProblemType(503, "server-busy", "The server is at its limit", headers=retry_soon),
+    Overloaded: ProblemType(503, "server-busy", "The server is at its limit", headers=retry_soon),
+    NoRoomForGuest: ProblemType(503, "server-busy", "The server is at its limit", headers=retry_soon),
+    Stopping: ProblemType(503, "server-stops", "The server stops", headers=retry_soon),
+    FunctionNotFound: ProblemType(503, "function-gone", "The function is not deployed now", headers=retry_soon),
+    WebhookNotFound: ProblemType(503, "webhook-gone", "The component is not deployed now", headers=retry_soon),
+    store.StoreUnavailable: ProblemType(503, "store-unavailable", "The store does not work now", headers=retry_soon),
 }

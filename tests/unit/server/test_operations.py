@@ -7,7 +7,7 @@ from obelisk_runtime.core.errors import ObeliskError
 from obelisk_server.api.listener import OPERATIONS
 from obelisk_server.api.openapi import document
 from obelisk_server.api.operations import Routes
-from obelisk_server.api.problems import PROBLEMS, problem_type, problem_types
+from obelisk_server.api.problems import PROBLEMS, as_problem, problem_types
 from obelisk_server.api.refusals import PathNotFound
 from obelisk_server.endpoints import ENDPOINTS, Endpoint, Repeat, Scope
 from obelisk_server.serving.problems import INTERNAL
@@ -96,8 +96,8 @@ def test_an_error_has_the_problem_of_its_nearest_class() -> None:
     class Special(PathNotFound):
         pass
 
-    assert problem_type(Special("/x")).status == 404
-    assert problem_type(ObeliskError("unknown")) is INTERNAL
+    assert as_problem(Special("/x")).type.status == 404
+    assert as_problem(ObeliskError("unknown")).type is INTERNAL
 
 
 def test_every_operation_is_documented_with_the_scope_it_wants() -> None:
