@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from wasmtime import wat2wasm
 
 from obelisk_runtime import wasi
+from obelisk_runtime.core.guest_outcomes import GuestOutcome, Returned
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.engine import EngineSettings, WasmtimeEngine
-from obelisk_runtime.ports.engine import GuestLimits, GuestOutcome, Returned
+from obelisk_runtime.ports.engine import GuestLimits
 from obelisk_runtime.testing.world import ScriptedWorld
 from obelisk_runtime.wasi.state import Resource
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from obelisk_runtime import wasi
 from obelisk_runtime.core.deployment import Access, DirectoryGrant
+from obelisk_runtime.core.guest_outcomes import Trapped
 from obelisk_runtime.core.ids import Instant
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.engine import EngineSettings, WasmtimeEngine
-from obelisk_runtime.ports.engine import GuestLimits, Trapped
+from obelisk_runtime.ports.engine import GuestLimits
 from obelisk_runtime.testing.world import ScriptedWorld
 
 RUN = Ffqn.parse("wasi:cli/run@0.2.3.run")

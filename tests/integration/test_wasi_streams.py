@@ -12,9 +12,10 @@ from wasmtime import wat2wasm
 
 from obelisk_runtime import wasi
 from obelisk_runtime.core.deployment import Access, DirectoryGrant
+from obelisk_runtime.core.guest_outcomes import Dropped, Returned, Trapped
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.engine import EngineSettings, WasmtimeEngine
-from obelisk_runtime.ports.engine import Dropped, GuestCall, GuestLimits, Returned, Trapped
+from obelisk_runtime.ports.engine import GuestCall, GuestLimits
 from obelisk_runtime.testing.world import ScriptedWorld
 
 GUEST = r"""(component

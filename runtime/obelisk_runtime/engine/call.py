@@ -12,23 +12,12 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from obelisk_runtime.core.guest_outcomes import Dropped, GuestOutcome, HostFailed, OutOfFuel, Returned, Trapped
 from obelisk_runtime.engine import native
 from obelisk_runtime.engine.fibers import Fibers
 from obelisk_runtime.engine.native import VALUE_BYTES, WORDS, Address
 from obelisk_runtime.engine.ticker import PAUSE_SECONDS, SLICE_TICKS
-from obelisk_runtime.ports.engine import (
-    Dropped,
-    GuestLimits,
-    GuestOutcome,
-    GuestsExhausted,
-    GuestTrap,
-    HostFailed,
-    OutOfFuel,
-    ResourceDestructor,
-    Returned,
-    Trapped,
-    Value,
-)
+from obelisk_runtime.ports.engine import GuestLimits, GuestsExhausted, GuestTrap, ResourceDestructor, Value
 from obelisk_runtime.prompt import when_done
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from obelisk_runtime.core.guest_outcomes import Dropped, GuestOutcome
 from obelisk_runtime.core.ids import Digest
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.types import FunctionType
@@ -62,42 +63,6 @@ class GuestExit(GuestTrap):
 
 
 @dataclass(frozen=True, slots=True)
-class Returned:
-    value: Value
-
-
-@dataclass(frozen=True, slots=True)
-class Trapped:
-    message: str
-    backtrace: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class OutOfFuel:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class TimedOut:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class HostFailed:
-    """A host function has a bug: nothing is known about the guest."""
-
-    error: BaseException
-
-
-GuestOutcome = Returned | Trapped | OutOfFuel | TimedOut | Dropped | HostFailed
-
-
-@dataclass(frozen=True, slots=True)
 class GuestLimits:
     """Bounds of one guest call. None is no bound. A guest that exceeds one ends as an outcome."""
 
@@ -130,7 +95,7 @@ class GuestCall(Protocol):
         """
         ...
 
-    def drop(self, outcome: GuestOutcome = Dropped()) -> None:
+    def drop(self, outcome: GuestOutcome = Dropped()) -> None:  # noqa: B008 - frozen
         """End the call now with this outcome: unwinds the guest and releases everything. Idempotent, from the loop.
 
         A guest that computes in a thread stops within a few ticks of 10 ms; `wait` returns at once. Destructors of the
@@ -226,11 +191,3 @@ class MissingImport(Exception):
         super().__init__(f"the component imports {interface}.{name}, which the host does not provide")
         self.interface = interface
         self.name = name
-
-
-__all__ = [
-    "CompiledComponent", "Dropped", "Engine", "GuestCall", "GuestExit", "GuestLimits", "GuestOutcome", "GuestTrap",
-    "GuestsExhausted", "HostFailed", "HostFunction", "ImportedFunction", "ImportedResource", "LinkedComponent",
-    "MissingImport", "NotAComponent", "OutOfFuel", "ResourceDestructor", "Returned", "TimedOut", "Trapped",
-    "UnsupportedComponent", "Value",
-]  # fmt: skip

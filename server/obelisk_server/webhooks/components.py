@@ -8,7 +8,7 @@ from urllib.parse import quote
 from aiohttp import hdrs, web
 from multidict import CIMultiDict
 
-from obelisk_runtime.ports import engine as guest
+from obelisk_runtime.core import guest_outcomes as guest
 from obelisk_runtime.ports.http import HttpAnswer, HttpBroken, HttpRequest
 from obelisk_runtime.service import NoAnswer, Service, WebhookCall
 from obelisk_server.config.route_patterns import REST

@@ -8,22 +8,19 @@ from typing import Any
 import pytest
 from wasmtime import wat2wasm
 
-from obelisk_runtime.core.names import Ffqn
-from obelisk_runtime.engine import EngineSettings, WasmtimeEngine
-from obelisk_runtime.engine.call import _cause
-from obelisk_runtime.ports.engine import (
+from obelisk_runtime.core.guest_outcomes import (
     Dropped,
-    GuestExit,
-    GuestLimits,
     GuestOutcome,
-    GuestsExhausted,
-    GuestTrap,
     HostFailed,
     OutOfFuel,
     Returned,
     TimedOut,
     Trapped,
 )
+from obelisk_runtime.core.names import Ffqn
+from obelisk_runtime.engine import EngineSettings, WasmtimeEngine
+from obelisk_runtime.engine.call import _cause
+from obelisk_runtime.ports.engine import GuestExit, GuestLimits, GuestsExhausted, GuestTrap
 
 LIMITS = GuestLimits()
 ON_LOOP = GuestLimits(may_use_threads=False)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from wasmtime import component as wc
 
+from obelisk_runtime.core.guest_outcomes import Returned
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.types import FunctionType, Primitive
 from obelisk_runtime.engine import EngineSettings, WasmtimeEngine, digest_of
@@ -17,7 +18,6 @@ from obelisk_runtime.ports.engine import (
     ImportedFunction,
     MissingImport,
     NotAComponent,
-    Returned,
     UnsupportedComponent,
 )
 

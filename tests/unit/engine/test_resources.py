@@ -6,18 +6,11 @@ from typing import Any
 
 import pytest
 
+from obelisk_runtime.core.guest_outcomes import HostFailed, Returned, Trapped
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.types import Borrow, Own
 from obelisk_runtime.engine import WasmtimeEngine
-from obelisk_runtime.ports.engine import (
-    GuestLimits,
-    GuestTrap,
-    HostFailed,
-    ImportedResource,
-    MissingImport,
-    Returned,
-    Trapped,
-)
+from obelisk_runtime.ports.engine import GuestLimits, GuestTrap, ImportedResource, MissingImport
 
 LIMITS = GuestLimits()
 # `drop-late` computes before it drops, so that a worker thread runs the destructor's callback.

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from obelisk_runtime import engine as public
+from obelisk_runtime.core.guest_outcomes import Returned
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.engine import WasmtimeEngine
-from obelisk_runtime.ports.engine import GuestLimits, NotAComponent, Returned
+from obelisk_runtime.ports.engine import GuestLimits, NotAComponent
 
 NAN = r"""(component
   (core module $m (func (export "bits") (param f32) (result i32)

@@ -5,8 +5,9 @@ import asyncio
 import pytest
 from wasmtime import wat2wasm
 
+from obelisk_runtime.core.guest_outcomes import Returned
 from obelisk_runtime.engine import WasmtimeEngine
-from obelisk_runtime.ports.engine import GuestLimits, Returned
+from obelisk_runtime.ports.engine import GuestLimits
 
 ROUNDS = 400_000_000
 """Iterations that take several slices."""

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from obelisk_runtime.core.guest_outcomes import HostFailed, Returned, Trapped
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.engine import WasmtimeEngine
-from obelisk_runtime.ports.engine import GuestLimits, HostFailed, HostFunction, Returned, Trapped
+from obelisk_runtime.ports.engine import GuestLimits, HostFunction
 
 LIMITS = GuestLimits()
 ECHO = Ffqn.parse("test:guest/echo.echo")

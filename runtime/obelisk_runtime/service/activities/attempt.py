@@ -2,18 +2,18 @@
 
 import asyncio
 from collections.abc import Awaitable, Collection
-from typing import assert_never
 
 from obelisk_runtime.core import decisions
 from obelisk_runtime.core import events as ev
+from obelisk_runtime.core.guest_outcomes import Dropped, GuestOutcome, Returned, TimedOut, Trapped, outcome_of
 from obelisk_runtime.core.ids import Instant
 from obelisk_runtime.core.retry import RetryPolicy
-from obelisk_runtime.core.values import InvalidValue
-from obelisk_runtime.ports import engine as guest
+from obelisk_runtime.ports.engine import GuestCall, GuestsExhausted
 from obelisk_runtime.service.activities.context import ActivityContext
 from obelisk_runtime.service.activities.record import AttemptRecord, LockedActivity
 from obelisk_runtime.service.components.deployment import Target
-from obelisk_runtime.service.process.node import Node, logger
+from obelisk_runtime.service.guests.ending import report_host_failure
+from obelisk_runtime.service.process.node import Node
 
 
 class Attempt:
@@ -25,7 +25,7 @@ class Attempt:
         self._activity = activity
         self._record = AttemptRecord(node, activity)
         self._context = ActivityContext(node, target, activity.id, activity.projection.attempts)
-        self._call: guest.GuestCall | None = None
+        self._call: GuestCall | None = None
         self._dropped = False
         node.attempts[activity.id] = self
 
@@ -42,7 +42,7 @@ class Attempt:
         self._call = component.linked.start(self._target.name, arguments, self._context, component.limits)
         try:
             outcome = self._call.poll()
-        except guest.GuestsExhausted:
+        except GuestsExhausted:
             self._leave()
             self._give_back()
             return
@@ -61,9 +61,9 @@ class Attempt:
         if self._call is not None:
             self._call.drop()
 
-    async def _drive(self, call: guest.GuestCall) -> None:
+    async def _drive(self, call: GuestCall) -> None:
         seconds = self._target.component.settings.attempt_timeout / 1e6
-        timeout = asyncio.get_running_loop().call_later(seconds, call.drop, guest.TimedOut())
+        timeout = asyncio.get_running_loop().call_later(seconds, call.drop, TimedOut())
         try:
             outcome = await call.wait()
         finally:
@@ -74,51 +74,34 @@ class Attempt:
         self._node.attempts.pop(self._activity.id, None)
         self._node.scheduler.release(ev.ExecutionKind.ACTIVITY, self._activity.id, self._activity.projection.function)
 
-    def _guest_ended(self, outcome: guest.GuestOutcome) -> None:
+    def _guest_ended(self, outcome: GuestOutcome) -> None:
         unfinished = self._context.end()
-        if unfinished and isinstance(outcome, guest.Returned | guest.Trapped):
+        if unfinished and isinstance(outcome, Returned | Trapped):
             self._node.spawn(self._after(unfinished, outcome))
         else:
             self._ended(outcome)
 
-    async def _after(self, unfinished: Collection[Awaitable[None]], outcome: guest.GuestOutcome) -> None:
+    async def _after(self, unfinished: Collection[Awaitable[None]], outcome: GuestOutcome) -> None:
         """What the guest wrote to files is there before its result is, and nearly all that it logged."""
         for work in unfinished:
             await work
         self._ended(outcome)
 
-    def _ended(self, outcome: guest.GuestOutcome) -> None:
+    def _ended(self, outcome: GuestOutcome) -> None:
         self._leave()
         end = self._end_of(outcome)
         if end is not None:
             self._decide(end, self._target.component.settings.retries)
 
-    def _end_of(self, outcome: guest.GuestOutcome) -> decisions.AttemptEnd | None:
+    def _end_of(self, outcome: GuestOutcome) -> decisions.AttemptEnd | None:
+        report_host_failure(outcome, execution=self._activity.id)
         match outcome:
-            case guest.Returned():
-                return self._returned(outcome.value)
-            case guest.Trapped():
-                redact = self._node.deployment.redact
-                backtrace = tuple(map(redact, outcome.backtrace))
-                return ev.Failed(kind=ev.FailureKind.TRAPPED, reason=redact(outcome.message), backtrace=backtrace)
-            case guest.OutOfFuel():
-                return ev.Failed(kind=ev.FailureKind.OUT_OF_FUEL, reason="the fuel of the attempt was used up")
-            case guest.TimedOut():
+            case TimedOut():
                 return decisions.AttemptTimeout()
-            case guest.Dropped():
+            case Dropped():
                 return None
-            case guest.HostFailed():
-                logger.error("a host function failed", exc_info=outcome.error, extra={"execution": self._activity.id})
-                return ev.Failed(kind=ev.FailureKind.TRAPPED, reason="a host function failed; see the server's log")
             case _:
-                assert_never(outcome)
-
-    def _returned(self, value: guest.Value) -> decisions.AttemptEnd:
-        try:
-            result = self._target.codec.from_result(value)
-        except InvalidValue as error:
-            return ev.Failed(kind=ev.FailureKind.TRAPPED, reason=self._node.deployment.redact(str(error)))
-        return ev.Ok(result.payload) if result.is_ok else ev.Err(result.payload)
+                return outcome_of(outcome, self._target.codec, self._node.deployment.redact)
 
     def _decide(self, end: decisions.AttemptEnd, retries: RetryPolicy) -> None:
         node = self._node

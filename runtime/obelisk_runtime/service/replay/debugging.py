@@ -13,6 +13,7 @@ from typing import assert_never
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.entries import describe, unanswered
 from obelisk_runtime.core.errors import ObeliskError
+from obelisk_runtime.core.guest_outcomes import GuestOutcome, Trapped
 from obelisk_runtime.core.history import History, HistoryForm, SetClosed, Taken
 from obelisk_runtime.core.ids import Digest, ExecutionId, Instant, JoinSetId, join_set_of
 from obelisk_runtime.core.join_sets import JoinSet
@@ -336,8 +337,8 @@ class _ListeningContext(WorkflowContext):
         return LogPlace(self.run.history.position, self.run.history.now)
 
 
-def _frames(outcome: guest.GuestOutcome | Unfit) -> tuple[str, ...]:
-    return outcome.backtrace if isinstance(outcome, guest.Trapped) else ()
+def _frames(outcome: GuestOutcome | Unfit) -> tuple[str, ...]:
+    return outcome.backtrace if isinstance(outcome, Trapped) else ()
 
 
 def _source(stated: guest.Value) -> list[SourceFrame]:

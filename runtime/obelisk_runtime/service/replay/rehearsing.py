@@ -2,9 +2,8 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import assert_never
 
-from obelisk_runtime.core import events as ev
+from obelisk_runtime.core.guest_outcomes import Dropped, GuestOutcome, HostFailed, TimedOut, Trapped, outcome_of
 from obelisk_runtime.core.history import Nondeterminism
 from obelisk_runtime.core.ids import Digest, ExecutionId, JoinSetId
 from obelisk_runtime.core.rehearsal import Asked, GuestEnd, Rehearsal, Waits, compare, own_end
@@ -124,28 +123,28 @@ class Rehearsing:
     def seed(self) -> bytes:
         return self._story.created.seed or bytes(16)
 
-    async def play(self, context: WorkflowContext, seconds: float) -> guest.GuestOutcome | Unfit:
+    async def play(self, context: WorkflowContext, seconds: float) -> GuestOutcome | Unfit:
         """Call the guest; one that computes for longer is given up."""
         created, component = self._story.created, self.component
         arguments = self._codec.to_arguments(created.params)
         self._call = component.linked.start(created.function, arguments, context, component.limits)
-        timeout = asyncio.get_running_loop().call_later(seconds, self._call.drop, guest.TimedOut())
+        timeout = asyncio.get_running_loop().call_later(seconds, self._call.drop, TimedOut())
         try:
             outcome = await self._call.wait()
         except guest.GuestsExhausted:
             return Unfit(component.digest, "no room for one more guest now; try again later")
         finally:
             timeout.cancel()
-        if isinstance(outcome, guest.HostFailed) and isinstance(outcome.error, Nondeterminism):
+        if isinstance(outcome, HostFailed) and isinstance(outcome.error, Nondeterminism):
             self._stopped = outcome.error
-        if isinstance(outcome, guest.TimedOut) and (self._stopped is None or self._stopped.recorded is None):
+        if isinstance(outcome, TimedOut) and (self._stopped is None or self._stopped.recorded is None):
             return Unfit(component.digest, f"it computed for {seconds:.0f} s without reaching the end")
         return outcome
 
-    def verdict(self, outcome: guest.GuestOutcome) -> Matches | Differs:
+    def verdict(self, outcome: GuestOutcome) -> Matches | Differs:
         """What the outcome of `play` says about the history."""
         digest = self.component.digest
-        frames = outcome.backtrace if isinstance(outcome, guest.Trapped) else ()
+        frames = outcome.backtrace if isinstance(outcome, Trapped) else ()
         stopped = self._stopped
         if stopped is None or stopped.recorded is None:
             stopped = compare(self.history, own_end(self._story.log), self.end_of(outcome))
@@ -153,29 +152,16 @@ class Rehearsing:
             return Matches(digest, self.history.position)
         return Differs(digest, stopped.version, stopped.recorded, stopped.asked, frames)
 
-    def end_of(self, outcome: guest.GuestOutcome) -> GuestEnd:
+    def end_of(self, outcome: GuestOutcome) -> GuestEnd:
         if self._stopped is not None:
             return Asked(self._stopped.asked or "")
         match outcome:
-            case guest.Returned():
-                return self._returned(outcome.value)
-            case guest.Trapped():
-                return ev.Failed(ev.FailureKind.TRAPPED, outcome.message)
-            case guest.OutOfFuel():
-                return ev.Failed(ev.FailureKind.OUT_OF_FUEL, "the fuel of the call was used up")
-            case guest.Dropped() | guest.TimedOut():
+            case Dropped() | TimedOut():
                 return Waits()
-            case guest.HostFailed():
+            case HostFailed():
                 raise outcome.error
             case _:
-                assert_never(outcome)
-
-    def _returned(self, value: guest.Value) -> GuestEnd:
-        try:
-            result = self._codec.from_result(value)
-        except InvalidValue as error:
-            return ev.Failed(ev.FailureKind.TRAPPED, str(error))
-        return ev.Ok(result.payload) if result.is_ok else ev.Err(result.payload)
+                return outcome_of(outcome, self._codec, self.node.deployment.redact)
 
     # What host functions ask for
 

@@ -2,22 +2,24 @@
 
 import asyncio
 from collections.abc import Awaitable, Collection
-from typing import assert_never
 
 import msgspec
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.errors import ObeliskError
+from obelisk_runtime.core.guest_outcomes import Dropped, GuestOutcome, HostFailed, Returned, TimedOut, failure_of
 from obelisk_runtime.core.wiring import handler_of
-from obelisk_runtime.ports import engine as guest
+from obelisk_runtime.ports.engine import GuestsExhausted
 from obelisk_runtime.ports.http import HttpAnswer, HttpBroken, HttpRequest
 from obelisk_runtime.service.components.deployment import DeployedComponent
+from obelisk_runtime.service.guests.ending import report_host_failure
 from obelisk_runtime.service.process.node import Node, logger
 from obelisk_runtime.service.webhooks.context import WebhookContext
 from obelisk_runtime.service.webhooks.run import WebhookRun
 
 WEBHOOK_TAG = "webhook"
 """The tag of executions that tells from which webhook they are."""
+NOTHING_ANSWERED = "the guest answered nothing"
 
 
 class NoRoomForGuest(ObeliskError):
@@ -27,7 +29,7 @@ class NoRoomForGuest(ObeliskError):
 class NoAnswer(ObeliskError):
     """The guest ended, or was ended, without an answer."""
 
-    def __init__(self, outcome: guest.GuestOutcome, reason: str) -> None:
+    def __init__(self, outcome: GuestOutcome, reason: str) -> None:
         super().__init__(reason)
         self.outcome = outcome
 
@@ -46,7 +48,7 @@ class WebhookCall:
         incoming = node.deployment.library.arrive(self._context.wasi, request)
         self._answer = asyncio.ensure_future(incoming.answer)
         self._call = component.linked.start(handler, incoming.arguments, self._context, component.limits)
-        self.ended: asyncio.Future[guest.GuestOutcome] = asyncio.get_running_loop().create_future()
+        self.ended: asyncio.Future[GuestOutcome] = asyncio.get_running_loop().create_future()
         """How the guest ended."""
 
     @property
@@ -57,7 +59,7 @@ class WebhookCall:
         """Run the guest for so long at most. Raises: NoRoomForGuest."""
         try:
             outcome = self._call.poll()
-        except guest.GuestsExhausted as error:
+        except GuestsExhausted as error:
             self._close()
             raise NoRoomForGuest("there is no room for one more guest; try again soon") from error
         if outcome is None:
@@ -84,7 +86,7 @@ class WebhookCall:
         try:
             await asyncio.wait((committed, left), return_when=asyncio.FIRST_COMPLETED)
             if run.lost:
-                raise NoAnswer(guest.Dropped(), "what the guest asked for could not be stored")
+                raise NoAnswer(Dropped(), "what the guest asked for could not be stored")
         finally:
             committed.cancel()
             left.cancel()
@@ -106,11 +108,11 @@ class WebhookCall:
             pass  # nobody is there who could be told
 
     async def _drive(self, seconds: float) -> None:
-        timeout = asyncio.get_running_loop().call_later(seconds, self._call.drop, guest.TimedOut())
+        timeout = asyncio.get_running_loop().call_later(seconds, self._call.drop, TimedOut())
         try:
             outcome = await self._call.wait()
         except asyncio.CancelledError:
-            self._guest_ended(guest.Dropped())
+            self._guest_ended(Dropped())
             raise
         finally:
             timeout.cancel()
@@ -125,29 +127,34 @@ class WebhookCall:
         run.attach(self._call)
         return run
 
-    def _guest_ended(self, outcome: guest.GuestOutcome) -> None:
+    def _guest_ended(self, outcome: GuestOutcome) -> None:
         unfinished = self._close()
-        if unfinished and isinstance(outcome, guest.Returned):
+        if unfinished and isinstance(outcome, Returned):
             self._node.spawn(self._after(unfinished, outcome))
         else:
             self._end(outcome)
 
-    async def _after(self, unfinished: Collection[Awaitable[None]], outcome: guest.GuestOutcome) -> None:
+    async def _after(self, unfinished: Collection[Awaitable[None]], outcome: GuestOutcome) -> None:
         """What the guest wrote to files is there before its execution has ended."""
         for work in unfinished:
             await work
         self._end(outcome)
 
-    def _end(self, outcome: guest.GuestOutcome) -> None:
-        failed = (
-            self._answered is None if isinstance(outcome, guest.Returned) else not isinstance(outcome, guest.Dropped)
-        )
+    def _end(self, ended: GuestOutcome) -> None:
+        outcome = self._outcome_of(ended)
+        failed = isinstance(outcome, ev.Failed) and not isinstance(ended, Dropped)
         self._context.end(failed=failed)
-        self._tell(outcome, failed=failed)
+        fields = {
+            "webhook": self._component.settings.name,
+            "execution": self.execution_id if self.has_execution else "",
+        }
+        report_host_failure(ended, **fields)
+        if isinstance(outcome, ev.Failed) and not isinstance(ended, Dropped | HostFailed):
+            logger.warning("a webhook failed", extra={**fields, "reason": outcome.reason})
         run = self._context.begun
-        if run is not None and not isinstance(outcome, guest.Dropped):
-            run.end(self._outcome(outcome))
-        self.ended.set_result(outcome)
+        if run is not None and not isinstance(ended, Dropped):
+            run.end(outcome)
+        self.ended.set_result(ended)
 
     def _close(self) -> Collection[Awaitable[None]]:
         """What is returned must be done before the request has ended."""
@@ -156,34 +163,18 @@ class WebhookCall:
             self._answer.exception()  # nobody may be left to take it
         return unfinished
 
-    def _tell(self, outcome: guest.GuestOutcome, *, failed: bool) -> None:
-        fields = {
-            "webhook": self._component.settings.name,
-            "execution": self.execution_id if self.has_execution else "",
-        }
-        if isinstance(outcome, guest.HostFailed):
-            logger.error("a host function failed", exc_info=outcome.error, extra=fields)
-        elif failed:
-            logger.warning("a webhook failed", extra={**fields, "reason": self._reason(outcome)})
-
-    def _outcome(self, outcome: guest.GuestOutcome) -> ev.Outcome:
+    def _outcome_of(self, ended: GuestOutcome) -> ev.Outcome:
         """`ok` with the status that was answered."""
-        match outcome:
-            case guest.Returned():
-                if self._answered is None:
-                    return ev.Failed(ev.FailureKind.TRAPPED, "the guest answered nothing")
-                return ev.Ok(str(self._answered))
-            case guest.Trapped():
-                backtrace = tuple(map(self._node.deployment.redact, outcome.backtrace))
-                return ev.Failed(ev.FailureKind.TRAPPED, self._reason(outcome), backtrace)
-            case guest.OutOfFuel():
-                return ev.Failed(ev.FailureKind.OUT_OF_FUEL, self._reason(outcome))
-            case guest.TimedOut():
-                return ev.Failed(ev.FailureKind.TIMED_OUT, self._reason(outcome))
-            case guest.HostFailed() | guest.Dropped():
-                return ev.Failed(ev.FailureKind.TRAPPED, self._reason(outcome))
+        match ended:
+            case Returned():
+                status = self._answered
+                return ev.Failed(ev.FailureKind.TRAPPED, NOTHING_ANSWERED) if status is None else ev.Ok(str(status))
+            case TimedOut():
+                return ev.Failed(ev.FailureKind.TIMED_OUT, "the time of the request was used up")
+            case Dropped():
+                return ev.Failed(ev.FailureKind.CANCELLED, "the request was ended")
             case _:
-                assert_never(outcome)
+                return failure_of(ended, self._node.deployment.redact)
 
     @property
     def _answered(self) -> int | None:
@@ -194,28 +185,8 @@ class WebhookCall:
     def _no_answer(self, broken: HttpBroken) -> NoAnswer:
         """The guest may have said so itself and go on; else it has ended, and how is known."""
         if not self.ended.done():
-            return NoAnswer(guest.Returned(None), str(broken))
-        outcome = self.ended.result()
-        return NoAnswer(outcome, str(broken) if isinstance(outcome, guest.Returned) else self._reason(outcome))
-
-    def _reason(self, outcome: guest.GuestOutcome) -> str:
-        """Without values of secrets, which a guest may have been told."""
-        return self._node.deployment.redact(_reason(outcome))
-
-
-def _reason(outcome: guest.GuestOutcome) -> str:
-    match outcome:
-        case guest.Returned():
-            return "the guest answered nothing"
-        case guest.Trapped(message=message):
-            return message
-        case guest.OutOfFuel():
-            return "the fuel of the request was used up"
-        case guest.TimedOut():
-            return "the time of the request was used up"
-        case guest.Dropped():
-            return "the request was ended"
-        case guest.HostFailed():
-            return "a host function failed; see the server's log"
-        case _:
-            assert_never(outcome)
+            return NoAnswer(Returned(None), str(broken))
+        ended = self.ended.result()
+        outcome = self._outcome_of(ended)
+        reason = outcome.reason if isinstance(outcome, ev.Failed) and not isinstance(ended, Returned) else str(broken)
+        return NoAnswer(ended, reason)

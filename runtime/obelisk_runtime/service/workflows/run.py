@@ -11,6 +11,7 @@ from typing import Self
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.deployment import OnNondeterminism
+from obelisk_runtime.core.guest_outcomes import Dropped, GuestOutcome, HostFailed, TimedOut, Trapped, outcome_of
 from obelisk_runtime.core.history import History, Nondeterminism, Submission
 from obelisk_runtime.core.ids import Digest, ExecutionId, JoinSetId, owner_of
 from obelisk_runtime.core.poison import poisonous
@@ -21,7 +22,7 @@ from obelisk_runtime.prompt import Prompt
 from obelisk_runtime.service.components.deployment import BrokenBytes, BytesMissing, DeployedComponent
 from obelisk_runtime.service.executions.creating import seed_of
 from obelisk_runtime.service.executions.reading import read_log, read_responses
-from obelisk_runtime.service.guests.ending import outcome_of
+from obelisk_runtime.service.guests.ending import report_host_failure
 from obelisk_runtime.service.process.node import Node, logger
 from obelisk_runtime.service.workflows import children
 from obelisk_runtime.service.workflows.context import Answer, WorkflowContext
@@ -291,8 +292,8 @@ class WorkflowRun:
 
     # The end
 
-    def _guest_ended(self, outcome: guest.GuestOutcome) -> None:
-        if self._leaving or self.history.deciding or isinstance(outcome, guest.Dropped):
+    def _guest_ended(self, outcome: GuestOutcome) -> None:
+        if self._leaving or self.history.deciding or isinstance(outcome, Dropped):
             return
         assert self._context is not None
         self._context.end()
@@ -300,7 +301,7 @@ class WorkflowRun:
         try:
             decided = self._outcome_of(outcome)
         except Nondeterminism as error:
-            frames = outcome.backtrace if isinstance(outcome, guest.Trapped) else ()
+            frames = outcome.backtrace if isinstance(outcome, Trapped) else ()
             self._differs(str(error), frames)
         else:
             self._finish(decided)
@@ -313,14 +314,16 @@ class WorkflowRun:
         else:
             self._stop(f"{difference}, at {frames[0]}" if frames else difference)
 
-    def _outcome_of(self, outcome: guest.GuestOutcome) -> ev.Outcome:
+    def _outcome_of(self, outcome: GuestOutcome) -> ev.Outcome:
         """Raises: Nondeterminism."""
         if self._nondeterminism is not None:
             raise self._nondeterminism
-        if isinstance(outcome, guest.HostFailed) and isinstance(outcome.error, Nondeterminism):
+        if isinstance(outcome, HostFailed) and isinstance(outcome.error, Nondeterminism):
             raise outcome.error
         self.history.finish_replay()
-        return outcome_of(self.id, outcome, self._codec)
+        assert not isinstance(outcome, TimedOut | Dropped), "workflows have no attempt timeout"
+        report_host_failure(outcome, execution=self.id)
+        return outcome_of(outcome, self._codec, self.node.deployment.redact)
 
     def _finish(self, outcome: ev.Outcome) -> None:
         """End with this outcome once nothing is open. What replay cannot reproduce is recorded before closing."""
