@@ -9,7 +9,8 @@ from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings, RuntimeLimits
 from obelisk_runtime.core.ids import ExecutionId
 from obelisk_runtime.core.retry import RetryPolicy
-from obelisk_runtime.service.process.logs import BATCH_RECORDS_MAX, FULL
+from obelisk_runtime.service.guests.log import FULL
+from obelisk_runtime.service.process.logs import BATCH_RECORDS_MAX
 
 PRINT = "testing:printer/printer.print"
 LINES = 2 * BATCH_RECORDS_MAX + 100

@@ -11,15 +11,8 @@ from hypothesis import strategies as st
 from obelisk_runtime.core.deployment import RuntimeLimits
 from obelisk_runtime.core.ids import ExecutionId, Instant
 from obelisk_runtime.ports.store import LogLevel, LogRecord, levels_from
-from obelisk_runtime.service.process.logs import (
-    BATCH_RECORDS_MAX,
-    CUT,
-    FULL,
-    LINE_BYTES_MAX,
-    GuestLog,
-    LogPlace,
-    LogWriter,
-)
+from obelisk_runtime.service.guests.log import CUT, FULL, LINE_BYTES_MAX, GuestLog, LogPlace
+from obelisk_runtime.service.process.logs import BATCH_RECORDS_MAX, LogWriter
 
 ID = ExecutionId("E_01M7XWK6395MQGY4CARP47FW5Q")
 OTHER = ExecutionId("E_01M7XWK6395MQGY4CARP47FW5R")

@@ -9,7 +9,7 @@ from obelisk_runtime.core.secrets import GrantedSecret, placeholder
 from obelisk_runtime.ports.clock import IdSource
 from obelisk_runtime.ports.network import NetworkGrants
 from obelisk_runtime.ports.store import RequestRecord
-from obelisk_runtime.service.process.logs import Records
+from obelisk_runtime.service.guests.log import Records
 
 REQUESTS_MAX = 200
 """Requests of a guest call that are recorded, beside one more with the mark that there were more."""

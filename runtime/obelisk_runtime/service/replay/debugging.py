@@ -23,7 +23,8 @@ from obelisk_runtime.core.values import FunctionCodec
 from obelisk_runtime.ports import engine as guest
 from obelisk_runtime.ports.store import LogRecord
 from obelisk_runtime.service.components.deployment import DeployedComponent
-from obelisk_runtime.service.process.logs import GuestLog, LogPlace, Record
+from obelisk_runtime.service.guests.log import GuestLog, LogPlace
+from obelisk_runtime.service.process.logs import Record
 from obelisk_runtime.service.process.node import Node
 from obelisk_runtime.service.replay.rehearsing import Differs, Rehearsing, Unfit, codec_of
 from obelisk_runtime.service.replay.story import Story, read_story

@@ -158,7 +158,7 @@ class WebhookCall:
 
     def _close(self) -> Collection[Awaitable[None]]:
         """What is returned must be done before the request has ended."""
-        unfinished = self._context.wasi.close()
+        unfinished = self._context.release()
         if self._answer.done() and not self._answer.cancelled():
             self._answer.exception()  # nobody may be left to take it
         return unfinished

@@ -1,45 +1,35 @@
-"""What host functions know of a webhook's call. Its world is the real one; its execution begins when it needs one."""
+"""What host functions know of a webhook's call: its execution begins when it needs one."""
 
 import logging
 from collections.abc import Callable, Mapping
-from functools import cached_property
 
 from obelisk_runtime.core.ids import ExecutionId, JoinSetId
-from obelisk_runtime.ports.guest import GuestResources
-from obelisk_runtime.ports.store import LogLevel, LogRecord
+from obelisk_runtime.ports.store import LogRecord
 from obelisk_runtime.service.components.deployment import DeployedComponent
-from obelisk_runtime.service.guests.network import GuestNetwork
 from obelisk_runtime.service.guests.real_world import RealWorld
-from obelisk_runtime.service.process.logs import GuestLog, LogPlace, LogWriter, Record
+from obelisk_runtime.service.process.logs import LogWriter, Record
 from obelisk_runtime.service.process.node import Node, logger
 from obelisk_runtime.service.webhooks.run import WebhookRun
 
 LINES_KEPT_MAX = 1_000
 """Lines of a guest that has no execution (yet)."""
 _RUN = 1
-"""In the identity of its log records: it runs once."""
+"""It runs once."""
 
 
 class WebhookContext(RealWorld):
     def __init__(
         self, node: Node, component: DeployedComponent, execution_id: ExecutionId, begin: Callable[[], WebhookRun]
     ) -> None:
+        """`execution_id`: of the execution that it has, or would have."""
         self._lines = _Lines(node.logs, component.settings.name)
-        settings = component.settings
-        super().__init__(node, settings, GuestNetwork(self._lines, node.ids, settings, execution_id, _RUN))
-        self.execution_id = execution_id
-        """Of the execution that it has, or would have."""
+        super().__init__(node, component.settings, execution_id, _RUN, self._lines)
         self.begun: WebhookRun | None = None
         """Its execution, if it has one."""
         self.join_sets: Mapping[int, JoinSetId] = {}
         self.dropped: list[JoinSetId] = []
         """None: webhooks have no join sets of their own."""
         self._begin = begin
-        self._log = GuestLog(self._lines, execution_id, node.limits)
-
-    @property
-    def node(self) -> Node:
-        return self._node
 
     @property
     def run(self) -> WebhookRun:
@@ -49,23 +39,10 @@ class WebhookContext(RealWorld):
             self._lines.begin()
         return self.begun
 
-    @cached_property
-    def wasi(self) -> GuestResources:
-        return self._node.deployment.library.state(self)
-
-    def log(self, level: LogLevel, message: str) -> None:
-        self._log.message(self._here(), level, message)
-
     def end(self, *, failed: bool) -> None:
         """The guest has ended."""
-        self._log.end(self._here())
+        self.end_log()
         self._lines.end(logging.WARNING if failed else logging.DEBUG)
-
-    def write(self, source: str, data: bytes) -> None:
-        self._log.output(self._here(), source, data)
-
-    def _here(self) -> LogPlace:
-        return LogPlace(_RUN, self._node.clock.now())
 
 
 class _Lines:

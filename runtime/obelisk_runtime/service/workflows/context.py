@@ -13,7 +13,7 @@ from obelisk_runtime.ports.engine import Value
 from obelisk_runtime.ports.guest import GuestResources
 from obelisk_runtime.ports.store import LogLevel
 from obelisk_runtime.service.components.deployment import DeployedComponent
-from obelisk_runtime.service.process.logs import GuestLog, LogPlace
+from obelisk_runtime.service.guests.log import GuestLog, LogPlace
 from obelisk_runtime.service.process.node import Node
 
 Answer = Callable[[Taken | SetClosed], Value]
