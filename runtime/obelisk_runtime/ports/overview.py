@@ -1,10 +1,10 @@
 """The part of a store that answers questions about many executions: how many, which failed, what has changed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from obelisk_runtime.core.events import Outcome
+from obelisk_runtime.core.events import Outcome, Recorded
 from obelisk_runtime.core.ids import Digest, ExecutionId, Instant
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.projection import Projection
@@ -51,6 +51,15 @@ class Change:
     projection: Projection
 
 
+@dataclass(frozen=True, slots=True)
+class Added:
+    """An event of a log. `sequence`: of the commit that added it."""
+
+    sequence: int
+    id: ExecutionId
+    event: Recorded
+
+
 class Overview(Protocol):
     """Reads that may look at very many rows: to be asked now and then, not for every request."""
 
@@ -76,9 +85,22 @@ class Overview(Protocol):
         """Of the latest commit that `Signals` told of, or of an earlier one. It grows for ever, also over restarts."""
         ...
 
-    async def changes(self, after: int) -> Sequence[Change] | None:
+    async def changes(self, after: int, *, tree: ExecutionId | None = None) -> Sequence[Change] | None:
         """Executions that commits above this sequence changed, in the order of their latest change.
 
+        `tree`: only this one and what is below it, which is quick where the tree is small. Raises: ExecutionNotFound.
+
         None: it cannot be told, or there are more than CHANGES_MAX; whoever asks must read everything again.
+        """
+        ...
+
+    async def added(
+        self, ids: Collection[ExecutionId], *, after: int, until: int, skip: int = 0, limit: int
+    ) -> Sequence[Added]:
+        """Events that commits above `after` and up to `until` added to the logs of these executions.
+
+        They are in the order of commits; within one in that of the creation of executions, then of the log. So whoever
+        asks again for these and for more executions is told the same ones in the same order, and more between or after
+        them only if they belong to the others. `skip`: without so many of the first.
         """
         ...

@@ -15,7 +15,7 @@ The contract of every adapter; `obelisk_runtime.testing.conformance` checks it. 
 - After every call, for every execution: the stored projection equals `core.history.fold(log, responses)`.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -212,6 +212,10 @@ class Executions(Protocol):
 
     async def get(self, execution_id: ExecutionId) -> Projection:
         """Raises: ExecutionNotFound."""
+        ...
+
+    async def get_all(self, ids: Collection[ExecutionId]) -> Mapping[ExecutionId, Projection]:
+        """Those of these that there are, read at once."""
         ...
 
     async def log(self, execution_id: ExecutionId, *, start: int = 0, limit: int = PAGE_MAX) -> Sequence[Recorded]:

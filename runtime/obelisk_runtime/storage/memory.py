@@ -7,7 +7,7 @@ wait in a queue, are applied together on the next turn of the loop, and are ackn
 import asyncio
 import math
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -23,7 +23,7 @@ from obelisk_runtime.core.ids import (
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.ports import store as port
 from obelisk_runtime.ports.figures import StoreFigures
-from obelisk_runtime.ports.overview import Change, Counts, Failure, VersionCount
+from obelisk_runtime.ports.overview import Added, Change, Counts, Failure, VersionCount
 from obelisk_runtime.ports.trees import Grafted, OldTrees
 from obelisk_runtime.storage import memory_overview
 from obelisk_runtime.storage.memory_tables import Tables, bounded
@@ -131,6 +131,10 @@ class MemoryStore:
     async def get(self, execution_id: ExecutionId) -> proj.Projection:
         return self._tables.find(execution_id).projection
 
+    async def get_all(self, ids: Collection[ExecutionId]) -> Mapping[ExecutionId, proj.Projection]:
+        found = self._tables.executions
+        return {id_: found[id_].projection for id_ in ids if id_ in found}
+
     async def log(
         self, execution_id: ExecutionId, *, start: int = 0, limit: int = port.PAGE_MAX
     ) -> Sequence[ev.Recorded]:
@@ -203,8 +207,13 @@ class MemoryStore:
     def sequence(self) -> int:
         return self._tables.sequence
 
-    async def changes(self, after: int) -> Sequence[Change] | None:
-        return memory_overview.changes(self._tables, after)
+    async def changes(self, after: int, *, tree: ExecutionId | None = None) -> Sequence[Change] | None:
+        return memory_overview.changes(self._tables, after, tree)
+
+    async def added(
+        self, ids: Collection[ExecutionId], *, after: int, until: int, skip: int = 0, limit: int
+    ) -> Sequence[Added]:
+        return memory_overview.added(self._tables, ids, after, until)[skip : skip + bounded(limit)]
 
     # Signals and the end
 

@@ -1,13 +1,13 @@
 """What the store in memory answers about many executions."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
-from obelisk_runtime.core.ids import Digest, parent_of
+from obelisk_runtime.core.ids import Digest, ExecutionId, parent_of
 from obelisk_runtime.core.names import Ffqn
-from obelisk_runtime.ports.overview import CHANGES_MAX, Change, Counts, Failure, VersionCount
+from obelisk_runtime.ports.overview import CHANGES_MAX, Added, Change, Counts, Failure, VersionCount
 from obelisk_runtime.storage.memory_tables import Tables, bounded, status_words
 
 WORDS = ("pending", "locked", "blocked", "finished", "paused", "cancelling")
@@ -46,9 +46,28 @@ def failures(tables: Tables, limit: int) -> list[Failure]:
     return found[: max(0, bounded(limit))]
 
 
-def changes(tables: Tables, after: int) -> list[Change] | None:
-    changed = [execution for execution in tables.executions.values() if execution.changed > after]
+def changes(tables: Tables, after: int, tree: ExecutionId | None) -> list[Change] | None:
+    top = "" if tree is None else tables.find(tree).id
+    changed = [
+        execution
+        for id_, execution in tables.executions.items()
+        if execution.changed > after and (tree is None or id_ == top or id_.startswith(f"{top}."))
+    ]
     changed.sort(key=lambda execution: (execution.changed, execution.sequence))
     if len(changed) > CHANGES_MAX:
         return None
     return [Change(execution.changed, execution.id, execution.projection) for execution in changed]
+
+
+def added(tables: Tables, ids: Collection[ExecutionId], after: int, until: int) -> list[Added]:
+    executions = [tables.executions[id_] for id_ in {*ids} if id_ in tables.executions]
+    executions.sort(key=lambda execution: execution.sequence)
+    found = [
+        Added(sequence, execution.id, event)
+        for execution in executions
+        for sequence, event in zip(
+            execution.added, execution.log, strict=False
+        )  # what is not committed has no sequence
+        if after < sequence <= until
+    ]
+    return sorted(found, key=lambda item: item.sequence)

@@ -32,6 +32,8 @@ class StoredExecution:
     responses: list[ev.Response] = field(default_factory=list[ev.Response])
     changed: int = 0
     """The sequence of the commit that changed it last."""
+    added: list[int] = field(default_factory=list[int])
+    """For each event of the log, the sequence of the commit that added it."""
 
     @property
     def created(self) -> ev.Created:
@@ -78,8 +80,10 @@ class Tables:
         """One more commit, which changed these executions."""
         self.sequence += 1
         for id_ in touched:
-            if id_ in self.executions:
-                self.executions[id_].changed = self.sequence
+            execution = self.executions.get(id_)
+            if execution is not None:
+                execution.changed = self.sequence
+                execution.added += [self.sequence] * (len(execution.log) - len(execution.added))
 
     def find(self, execution_id: ExecutionId) -> StoredExecution:
         execution = self.executions.get(execution_id)

@@ -185,7 +185,8 @@ class Ledger:
     def record(self, held: Held, entries: bytes, count: int, projection: Projection) -> None:
         """Events at the end of the log, and where the execution then stands."""
         if held.new is None:
-            self._rows["events"].append((held.key, projection.version - count, body(entries, count)))
+            row = (held.key, projection.version - count, self.sequence, body(entries, count))
+            self._rows["events"].append(row)
         else:
             held.log += entries
             held.entries += count
@@ -242,7 +243,7 @@ class Ledger:
             if held.new is not None:
                 row = projection_row(now, self.interned, answered=held.answered)
                 entries = body(held.log, held.entries)
-                inserts.append((held.key, held.parent, held.segment, *row, self.sequence, entries))
+                inserts.append((held.key, held.parent, held.segment, *row, self.sequence, self.sequence, entries))
                 held.new, held.log = None, b""
             elif held.stored is not None and _counted_only(held.stored, now):
                 updates["counted"].append((held.key, now.version, now.responses, self.sequence))

@@ -1,16 +1,16 @@
 """Reads that look at very many rows; they have a connection of their own, and SQLite does the counting."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.ids import ExecutionId, Instant
 from obelisk_runtime.core.names import Ffqn
-from obelisk_runtime.ports.overview import CHANGES_MAX, Change, Counts, Failure, VersionCount
+from obelisk_runtime.ports.overview import CHANGES_MAX, Added, Change, Counts, Failure, VersionCount
 from obelisk_runtime.ports.store import PAGE_MAX
 from obelisk_runtime.storage.codec import BLOCKED, CANCELLING, LOCKED, PAUSED, PENDING, joined_id, projection_of
 from obelisk_runtime.storage.sqlite import statements
-from obelisk_runtime.storage.sqlite.listing import FAILED, KEYS, LAST_BODY, OPEN, SCANNED_MAX
+from obelisk_runtime.storage.sqlite.listing import FAILED, KEYS, LAST_BODY, OPEN
 
 if TYPE_CHECKING:
     from obelisk_runtime.storage.sqlite.reads import Reader
@@ -35,6 +35,22 @@ WHERE due IS NOT NULL AND (flags & 1) = 0 AND kind <> 3"""
 _CHANGES = f"""
 SELECT changed, {statements.SELECTED} FROM executions WHERE changed > ? AND parent >= 0
 ORDER BY changed, key LIMIT ?"""  # noqa: S608 - constants
+_TREE_CHANGES = f"""{statements.BELOW}
+SELECT changed, {statements.SELECTED} FROM executions WHERE key IN below AND changed > ?
+ORDER BY changed, key LIMIT ?"""  # noqa: S608 - constants
+_ADDED = f"""{statements.ASKED}
+SELECT item, added, key, created, 0 AS version, log
+FROM asked JOIN executions USING (key) WHERE added > ?2 AND added <= ?3
+UNION ALL
+SELECT item, events.added, key, created, events.version, body
+FROM asked JOIN executions USING (key) JOIN events ON execution = key
+WHERE events.added <= ?3 AND events.version > coalesce((
+    SELECT told.version FROM events AS told WHERE told.execution = key AND told.added <= ?2
+    ORDER BY told.version DESC LIMIT 1
+), 0)
+ORDER BY added, key, version LIMIT ?4"""  # noqa: S608 - constants
+CHANGES_SCANNED_MAX = 5_000_000
+"""Executions that are looked at for what has changed in all the store: a million takes a third of a second."""
 
 
 class Overview:
@@ -84,13 +100,16 @@ class Overview:
         ((due,),) = await self._reader.select(_OLDEST_DUE)
         return due
 
-    async def changes(self, after: int) -> Sequence[Change] | None:
+    async def changes(self, after: int, *, tree: ExecutionId | None = None) -> Sequence[Change] | None:
         """All rows are looked at, so there must not be too many of them."""
         reader = self._reader
-        ((first, last),) = await reader.scan(KEYS)
-        if last - first >= SCANNED_MAX:
-            return None
-        rows = await reader.scan(_CHANGES, (after, CHANGES_MAX + 1))
+        if tree is not None:
+            rows = await reader.scan(_TREE_CHANGES, (await reader.key(tree), after, CHANGES_MAX + 1))
+        else:
+            ((first, last),) = await reader.scan(KEYS)
+            if last - first >= CHANGES_SCANNED_MAX:
+                return None
+            rows = await reader.scan(_CHANGES, (after, CHANGES_MAX + 1))
         if len(rows) > CHANGES_MAX:
             return None
         ids = await reader.ids({row[2] for row in rows})
@@ -99,3 +118,17 @@ class Overview:
             for changed, _, parent, segment, *columns in rows
             if parent in ids
         ]
+
+    async def added(
+        self, ids: Collection[ExecutionId], after: int, until: int, skip: int, limit: int
+    ) -> Sequence[Added]:
+        """A row holds one event or more, so as many rows as events are enough."""
+        reader, asked = self._reader, dict(enumerate(ids))
+        limit = max(0, min(limit, PAGE_MAX))
+        rows = await reader.select(_ADDED, (statements.paths(ids), after, until, skip + limit))
+        found = [
+            Added(sequence, asked[item], event)
+            for item, sequence, _, created, version, body in rows
+            for event in reader.codec.decode(body, created, version)
+        ]
+        return found[skip : skip + limit]

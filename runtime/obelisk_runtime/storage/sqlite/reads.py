@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 from time import perf_counter
@@ -40,6 +40,8 @@ BUSY_SECONDS = 5.0
 SCANNED_MAX = 5_000
 """Top-level executions looked at for a part of `old_trees`."""
 
+_ASKED = f"""{statements.ASKED}
+SELECT item, {statements.SELECTED} FROM asked JOIN executions USING (key)"""  # noqa: S608 - constants
 _RESPONSES = f"""
 SELECT position, at, responses.result, child.segment, child.created, child.finished,
     CASE WHEN responses.result IS NULL THEN {LAST_BODY.format("child")} END, delays.segment, delays.answer
@@ -74,12 +76,9 @@ SELECT segment, wakes, paused IS NOT NULL FROM delays WHERE parent = ? AND answe
 _LOGS = """
 SELECT key, execution, run, ordinal, at, level, source, message FROM logs
 WHERE execution = ? AND key > ? AND level IN (SELECT value FROM json_each(?)) ORDER BY key LIMIT ?"""
-_TREE_LOGS = """
-WITH RECURSIVE below (key) AS (
-    VALUES (?) UNION ALL SELECT child.key FROM executions AS child JOIN below ON child.parent = below.key
-)
+_TREE_LOGS = f"""{statements.BELOW}
 SELECT key, execution, run, ordinal, at, level, source, message FROM logs
-WHERE execution IN below AND key > ? AND level IN (SELECT value FROM json_each(?)) ORDER BY key LIMIT ?"""
+WHERE execution IN below AND key > ? AND level IN (SELECT value FROM json_each(?)) ORDER BY key LIMIT ?"""  # noqa: S608
 _REQUESTS = f"""
 SELECT key, run, ordinal, more, {statements.REQUEST_COLUMNS} FROM requests
 WHERE execution = ? AND key > ? ORDER BY key LIMIT ?"""  # noqa: S608 - a constant
@@ -142,6 +141,16 @@ class Reader:
         row = await self._find(execution_id, statements.SELECTED)
         return projection_of(row[3:], self.interned)
 
+    async def get_all(self, ids: Collection[ExecutionId]) -> dict[ExecutionId, Projection]:
+        asked = dict(enumerate(ids))
+        rows = await self.select(_ASKED, (statements.paths(ids),))
+        return {asked[item]: projection_of(columns, self.interned) for item, _, _, _, *columns in rows}
+
+    async def key(self, execution_id: ExecutionId) -> int:
+        """Raises: ExecutionNotFound."""
+        (key,) = await self._find(execution_id, "key")
+        return key
+
     async def log(self, execution_id: ExecutionId, start: int, limit: int) -> Sequence[ev.Recorded]:
         key, created, version, log = await self._find(execution_id, "key, created, version, log")
         limit = _bounded(limit)
@@ -153,7 +162,7 @@ class Reader:
         return [entry for entry in found if start <= entry.version < end]
 
     async def responses(self, execution_id: ExecutionId, after: int, limit: int) -> Sequence[ev.Response]:
-        (key,) = await self._find(execution_id, "key")
+        key = await self.key(execution_id)
         rows = await self.select(_RESPONSES, (key, after, _bounded(limit)))
         return [self._response(execution_id, row) for row in rows]
 
@@ -231,7 +240,7 @@ class Reader:
             id_ = ids[below] = joined_id(id_, segment)
 
     async def is_held(self, execution_id: ExecutionId) -> bool:
-        (key,) = await self._find(execution_id, "key")
+        key = await self.key(execution_id)
         return bool(await self.select("SELECT 1 FROM holds WHERE execution = ?", (key,)))
 
     async def old_trees(self, before: Instant, cursor: str | None) -> OldTrees:
@@ -245,7 +254,7 @@ class Reader:
         return instant
 
     async def open_delays(self, parent: ExecutionId, limit: int) -> Sequence[port.OpenDelay]:
-        (key,) = await self._find(parent, "key")
+        key = await self.key(parent)
         rows = await self.select(_OPEN_DELAYS, (key, _bounded(limit)))
         return [
             port.OpenDelay(joined_delay_id(parent, segment), wakes, paused=bool(paused))
@@ -273,7 +282,7 @@ class Reader:
         self, execution_id: ExecutionId, after: int, limit: int, levels: frozenset[port.LogLevel], *, tree: bool
     ) -> Sequence[tuple[int, port.LogRecord]]:
         try:
-            (key,) = await self._find(execution_id, "key")
+            key = await self.key(execution_id)
         except port.ExecutionNotFound:
             return []
         wanted = json.dumps(sorted(levels))
@@ -289,7 +298,7 @@ class Reader:
         self, execution_id: ExecutionId, after: int, limit: int
     ) -> Sequence[tuple[int, port.RequestRecord]]:
         try:
-            (key,) = await self._find(execution_id, "key")
+            key = await self.key(execution_id)
         except port.ExecutionNotFound:
             return []
         return [

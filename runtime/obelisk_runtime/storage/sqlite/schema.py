@@ -12,6 +12,7 @@
 - The only indexes that finished rows stay in are the ones of their ids, and `executions_failed`.
 - `executions.changed` is the sequence of the commit that changed it last. It has no index, which every commit would pay
   for: what changed since is found by looking at all rows. `counters` reserves the numbers in blocks.
+- `executions.added` and `events.added` are the sequences of the commits that added the events in the row.
 """
 
 from typing import Final
@@ -50,6 +51,7 @@ CREATE TABLE executions (
     finished INTEGER,
     result TEXT,
     changed INTEGER NOT NULL,
+    added INTEGER NOT NULL,
     log BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX executions_by_id ON executions (parent, segment);
@@ -65,6 +67,7 @@ CREATE INDEX executions_held ON executions (holder) WHERE holder IS NOT NULL;
 CREATE TABLE events (
     execution INTEGER NOT NULL REFERENCES executions,
     version INTEGER NOT NULL,
+    added INTEGER NOT NULL,
     body BLOB NOT NULL,
     PRIMARY KEY (execution, version)
 ) STRICT, WITHOUT ROWID;

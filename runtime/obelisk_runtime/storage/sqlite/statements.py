@@ -1,9 +1,11 @@
 """SQL texts, made once: few statements with many rows, as each execution of one gives up and retakes the GIL."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from functools import cache
 
-from obelisk_runtime.storage.codec import PROJECTION_COLUMNS, Segment
+from obelisk_runtime.core.ids import ExecutionId
+from obelisk_runtime.storage.codec import PROJECTION_COLUMNS, Segment, id_path
 
 CHUNK_ROWS_MAX = 64
 """Rows a statement may write. Smaller numbers are powers of two, so that there are few texts to prepare."""
@@ -18,13 +20,27 @@ SELECTED = ", ".join(EXECUTION_COLUMNS)
 CHANGED = "changed"
 """Written with every row of `executions`, read only by who asks what has changed."""
 
+BELOW = """
+WITH RECURSIVE below (key) AS (
+    VALUES (?) UNION ALL SELECT child.key FROM executions AS child JOIN below ON child.parent = below.key
+)"""
+"""The keys of an execution, which is bound, and of everything below it."""
+
+ASKED = """
+WITH RECURSIVE walk (item, path, level, found) AS (
+    SELECT key, value, 0, 0 FROM json_each(?) UNION ALL
+    SELECT item, path, level + 1, executions.key
+    FROM walk JOIN executions ON parent = found AND segment = json_extract(path, '$[' || level || ']')
+), asked (item, key) AS (SELECT item, found FROM walk WHERE level = json_array_length(path))"""
+"""The keys of several executions, whose `paths` are bound; `item` is the place among them."""
+
 REQUEST_COLUMNS = "at, method, url, status, error, detail, sent, received, head_after, duration"
 """In the order of the fields of RequestMade."""
 
 INSERTS = {
     "interned": ("interned (number, text)", 2, ""),
-    "executions": (f"executions ({SELECTED}, {CHANGED}, log)", len(EXECUTION_COLUMNS) + 2, ""),
-    "events": ("events (execution, version, body)", 3, ""),
+    "executions": (f"executions ({SELECTED}, {CHANGED}, added, log)", len(EXECUTION_COLUMNS) + 3, ""),
+    "events": ("events (execution, version, added, body)", 4, ""),
     "responses": ("responses (parent, position, source, at, result)", 5, ""),
     "delays": ("delays (key, parent, segment, wakes)", 4, ""),
     "grafted delays": ("delays (key, parent, segment, wakes, answer, paused)", 6, ""),
@@ -55,6 +71,11 @@ def chunks(rows: Sequence[Sequence[object]]) -> list[tuple[int, Sequence[object]
         found.append((size, [value for row in rows[start : start + size] for value in row]))
         start += size
     return found
+
+
+def paths(ids: Iterable[ExecutionId]) -> str:
+    """What `ASKED` takes."""
+    return json.dumps([id_path(id_) for id_ in ids])
 
 
 @cache

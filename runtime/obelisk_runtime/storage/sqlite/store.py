@@ -4,7 +4,7 @@ import asyncio
 import json
 import math
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from obelisk_runtime.core.ids import DelayId, Digest, ExecutionId, ExecutorId, I
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.ports import store as port
 from obelisk_runtime.ports.figures import StoreFigures
-from obelisk_runtime.ports.overview import Change, Counts, Failure, VersionCount
+from obelisk_runtime.ports.overview import Added, Change, Counts, Failure, VersionCount
 from obelisk_runtime.ports.trees import Grafted, OldTrees
 from obelisk_runtime.storage.codec import EventCodec, Interned
 from obelisk_runtime.storage.sqlite import queue, writes
@@ -85,6 +85,9 @@ class SqliteStore:
 
     async def get(self, execution_id: ExecutionId) -> proj.Projection:
         return await self._reader.get(execution_id)
+
+    async def get_all(self, ids: Collection[ExecutionId]) -> Mapping[ExecutionId, proj.Projection]:
+        return await self._reader.get_all(ids)
 
     async def log(
         self, execution_id: ExecutionId, *, start: int = 0, limit: int = port.PAGE_MAX
@@ -231,8 +234,13 @@ class SqliteStore:
     def sequence(self) -> int:
         return self._sequence
 
-    async def changes(self, after: int) -> Sequence[Change] | None:
-        return await self._reader.overview.changes(after)
+    async def changes(self, after: int, *, tree: ExecutionId | None = None) -> Sequence[Change] | None:
+        return await self._reader.overview.changes(after, tree=tree)
+
+    async def added(
+        self, ids: Collection[ExecutionId], *, after: int, until: int, skip: int = 0, limit: int
+    ) -> Sequence[Added]:
+        return await self._reader.overview.added(ids, after, until, skip, limit)
 
     # Signals
 

@@ -83,7 +83,7 @@ def _add_rest(
     grafted = encoded.grafted
     key = held[grafted.id].key
     for version, entries in encoded.bodies:
-        ledger.insert("events", (key, version, entries))
+        ledger.insert("events", (key, version, ledger.sequence, entries))
     sources = _add_delays(ledger, key, grafted)
     for response in grafted.responses:
         child = held.get(ExecutionId(response.id))

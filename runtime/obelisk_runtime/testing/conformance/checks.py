@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -13,7 +13,7 @@ from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.projection import Projection
 from obelisk_runtime.ports import store as port
 from obelisk_runtime.ports.figures import StoreFigures
-from obelisk_runtime.ports.overview import Change, Counts, Failure, VersionCount
+from obelisk_runtime.ports.overview import Added, Change, Counts, Failure, VersionCount
 from obelisk_runtime.ports.trees import Grafted, OldTrees
 from obelisk_runtime.testing.conformance.scenes import all_responses, whole_log
 
@@ -149,6 +149,9 @@ class CheckedStore:
     async def get(self, execution_id: ExecutionId) -> Projection:
         return await self._store.get(execution_id)
 
+    async def get_all(self, ids: Collection[ExecutionId]) -> Mapping[ExecutionId, Projection]:
+        return await self._store.get_all(ids)
+
     async def log(
         self, execution_id: ExecutionId, *, start: int = 0, limit: int = port.PAGE_MAX
     ) -> Sequence[ev.Recorded]:
@@ -184,8 +187,13 @@ class CheckedStore:
     def sequence(self) -> int:
         return self._store.sequence
 
-    async def changes(self, after: int) -> Sequence[Change] | None:
-        return await self._store.changes(after)
+    async def changes(self, after: int, *, tree: ExecutionId | None = None) -> Sequence[Change] | None:
+        return await self._store.changes(after, tree=tree)
+
+    async def added(
+        self, ids: Collection[ExecutionId], *, after: int, until: int, skip: int = 0, limit: int
+    ) -> Sequence[Added]:
+        return await self._store.added(ids, after=after, until=until, skip=skip, limit=limit)
 
     async def next_due(self) -> Instant | None:
         return await self._store.next_due()

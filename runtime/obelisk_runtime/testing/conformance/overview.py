@@ -1,11 +1,13 @@
 """What is asked about many executions: counts, failures, and what has changed."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.ids import ExecutionId
-from obelisk_runtime.ports.overview import CHANGES_MAX, Failure, VersionCount
-from obelisk_runtime.ports.store import Changed, Store
+from obelisk_runtime.ports.overview import CHANGES_MAX, Added, Failure, VersionCount
+from obelisk_runtime.ports.store import PAGE_MAX, Changed, ExecutionNotFound, Store
 from obelisk_runtime.testing.clock import START
 from obelisk_runtime.testing.conformance.catalog import Listener
 from obelisk_runtime.testing.conformance.fixtures import Reopen
@@ -108,6 +110,24 @@ class TestChanges:
         await finish(store, child)
         assert set(await ids(store, max(change.sequence for change in changes))) == {parent, child}
 
+    async def test_changes_of_a_tree_are_its_own(self, store: Store) -> None:
+        parent, child = await waiting_workflow(store, 1)
+        await waiting_workflow(store, 10)
+        start = store.sequence
+        await finish(store, child)
+        await store.create(activity(numbered(3)))
+        assert await ids(store, start, parent) == [parent, child]
+        assert await ids(store, start, child) == [child]
+        assert await ids(store, store.sequence, parent) == []
+        with pytest.raises(ExecutionNotFound):
+            await store.changes(0, tree=numbered(4))
+
+    async def test_several_executions_are_read_at_once(self, store: Store) -> None:
+        parent, child = await waiting_workflow(store)
+        found = await store.get_all([child, parent, numbered(9), ExecutionId(f"{parent}.g:7_1")])
+        assert found == {id_: await store.get(id_) for id_ in (parent, child)}
+        assert await store.get_all([]) == {}
+
     async def test_a_hint_tells_the_sequence_of_its_commit(self, store: Store) -> None:
         listener = Listener()
         told: list[Changed] = []
@@ -143,7 +163,64 @@ class TestChanges:
         assert await ids(store, 0) == [numbered(1), numbered(2)]
 
 
-async def ids(store: Store, after: int) -> list[ExecutionId]:
-    changes = await store.changes(after)
+class TestAdded:
+    """Events in the order of the commits that added them."""
+
+    pytestmark = pytest.mark.asyncio
+
+    async def test_events_are_told_in_the_order_of_commits(self, store: Store) -> None:
+        start = store.sequence
+        parent, child = await waiting_workflow(store)
+        await finish(store, child)
+        await store.append((await decide(store, parent)).finish().append)
+        everything = await added(store, [child, parent], start)
+        assert everything == sorted(everything, key=lambda item: item.sequence)
+        for execution_id in (parent, child):
+            log = [item.event for item in everything if item.id == execution_id]
+            assert log == await store.log(execution_id)
+        created = next(item for item in everything if item.id == child)
+        asked = [item for item in everything if item.sequence == created.sequence]
+        assert [item.id for item in asked] == sorted(item.id for item in asked), "a parent is older than its children"
+        assert (everything[-1].id, type(everything[-1].event.event)) == (parent, ev.Finished)
+
+    async def test_events_are_told_from_any_place_on(self, store: Store) -> None:
+        parent, child = await waiting_workflow(store)
+        await finish(store, child)
+        everything = await added(store, [parent, child], 0)
+        for place in range(len(everything)):
+            assert await added(store, [parent, child], 0, skip=place, limit=2) == everything[place : place + 2]
+        for sequence in {item.sequence for item in everything}:
+            later = [item for item in everything if item.sequence > sequence]
+            assert await added(store, [parent, child], sequence) == later
+            earlier = [item for item in everything if item.sequence <= sequence]
+            assert await store.added([parent, child], after=0, until=sequence, limit=PAGE_MAX) == earlier
+        assert await added(store, [child], 0) == [item for item in everything if item.id == child]
+
+    async def test_what_is_not_there_has_no_events(self, store: Store) -> None:
+        await store.create(activity(numbered(1)))
+        assert await added(store, [numbered(2)], 0) == []
+        assert await added(store, [], 0) == []
+        assert await added(store, [numbered(1)], 0, limit=0) == []
+
+    async def test_the_order_of_events_survives_a_restart(self, reopen: Reopen) -> None:
+        store = await reopen()
+        parent, child = await waiting_workflow(store)
+        before = await added(store, [parent, child], 0)
+        store = await reopen()
+        await finish(store, child)
+        after = await added(store, [parent, child], 0)
+        assert after[: len(before)] == before
+        assert [item.id for item in after[len(before) :]] == [child]
+        assert await added(store, [parent, child], before[-1].sequence) == after[len(before) :]
+
+
+async def added(
+    store: Store, wanted: list[ExecutionId], after: int, *, skip: int = 0, limit: int = PAGE_MAX
+) -> Sequence[Added]:
+    return await store.added(wanted, after=after, until=store.sequence, skip=skip, limit=limit)
+
+
+async def ids(store: Store, after: int, tree: ExecutionId | None = None) -> list[ExecutionId]:
+    changes = await store.changes(after, tree=tree)
     assert changes is not None
     return [change.id for change in changes]

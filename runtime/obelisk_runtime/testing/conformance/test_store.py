@@ -9,12 +9,13 @@ from obelisk_runtime.testing.conformance.executions import TestAppend, TestCreat
 from obelisk_runtime.testing.conformance.fencing import TestFencing
 from obelisk_runtime.testing.conformance.listing import TestFilters, TestOldestFirst, TestPages
 from obelisk_runtime.testing.conformance.model import TestDifferential, TestModel
-from obelisk_runtime.testing.conformance.overview import TestChanges, TestOverview
+from obelisk_runtime.testing.conformance.overview import TestAdded, TestChanges, TestOverview
 from obelisk_runtime.testing.conformance.responding import TestResponseAgainstBlock, TestResponseOrder
 from obelisk_runtime.testing.conformance.trees import TestGraft, TestPrune
 from obelisk_runtime.testing.conformance.work_queue import TestDelays, TestLock, TestTakeOver
 
 __all__ = [
+    "TestAdded",
     "TestAppend",
     "TestAtomicity",
     "TestChanges",
