@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,8 @@ import pytest
 from api_server import CANCELLABLE, FIBOA, LONG, SLEEP, Api
 from obelisk_runtime.core.ids import ExecutionId
 from obelisk_runtime.ports.store import Changed
-from obelisk_server.api import followers
+from obelisk_server.api import followers, streams, wire
+from obelisk_server.api.operations import Call, Stream
 
 
 @dataclass
@@ -135,7 +136,9 @@ async def test_what_was_missed_is_told_after_a_reconnect(api: Api) -> None:
 
 
 async def test_a_client_that_missed_too_much_is_told_to_read_again(api: Api) -> None:
-    await api.submit(FIBOA, f"[1, {followers.BACKLOG_MAX + 10}]", wait=60)
+    execution_id = await api.submit(FIBOA, f"[1, {followers.BACKLOG_MAX + 10}]", wait=60)
+    async with listening(api, f"/v1/executions/{execution_id}/stream?tree=true", "0.0") as source:
+        assert [told.event for told in await source.until("end")] == ["execution", "behind", "end"]
     async with listening(api, "/v1/stream?children=true", "0.0") as source:
         told = await source.next()
         assert told is not None
@@ -158,13 +161,26 @@ async def test_a_follower_that_is_slow_falls_behind_and_keeps_nothing() -> None:
     assert (await follower.next(0.01)).executions == ()
 
 
-async def test_much_is_told_in_parts() -> None:
-    follower = followers.Follower(lambda _: True)
-    follower.add(Changed(frozenset(ExecutionId(f"E_{number}") for number in range(150)), pending=False))
-    first, second = await follower.next(0.01), await follower.next(0.01)
-    assert (len(first.executions), first.more) == (followers.BATCH_MAX, True)
-    assert (len(second.executions), second.more) == (50, False)
-    assert len({*first.executions, *second.executions}) == 150
+async def log_of(api: Api, execution_id: str) -> list[Any]:
+    """As a stream tells it."""
+    answer = await api.get(f"/v1/executions/{execution_id}/events?limit=1000")
+    return [{"execution": execution_id, **event} for event in answer.body["items"]]
+
+
+async def logs_of_tree(api: Api, execution_id: str) -> dict[str, list[Any]]:
+    children = (await api.get(f"/v1/executions/{execution_id}/children?tree=true&limit=1000")).body["items"]
+    return {id_: await log_of(api, id_) for id_ in (execution_id, *(child["id"] for child in children))}
+
+
+def events_of(told: list[Told]) -> list[Any]:
+    return [item.data for item in told if item.event == "event"]
+
+
+def by_execution(events: list[Any]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for event in events:
+        found.setdefault(event["execution"], []).append(event)
+    return found
 
 
 async def test_one_execution_is_told_with_its_log_to_its_end(api: Api) -> None:
@@ -174,10 +190,8 @@ async def test_one_execution_is_told_with_its_log_to_its_end(api: Api) -> None:
         await api.post(f"/v1/executions/{execution_id}/cancel", "{}")
         told = await source.until("end")
         assert await source.next() is None
-    log = (await api.get(f"/v1/executions/{execution_id}/events")).body["items"]
-    assert [item.data for item in told if item.event == "event"] == log
+    assert events_of(told) == await log_of(api, execution_id)
     assert told[-1].data["outcome"] == "cancelled"
-    assert told[-1].id.endswith(f".{len(log)}")
     async with api.session.get(
         f"{api.url}/v1/executions/{execution_id}/stream", headers={"Last-Event-ID": told[-1].id}
     ) as answer:
@@ -186,10 +200,9 @@ async def test_one_execution_is_told_with_its_log_to_its_end(api: Api) -> None:
 
 async def test_a_log_goes_on_where_the_client_was(api: Api) -> None:
     execution_id = await api.submit(FIBOA, "[1, 3]", wait=30)
-    log = (await api.get(f"/v1/executions/{execution_id}/events")).body["items"]
     async with listening(api, f"/v1/executions/{execution_id}/stream", "0.2") as source:
         told = await source.until("end")
-    assert [item.data for item in told if item.event == "event"] == log[2:]
+    assert events_of(told) == (await log_of(api, execution_id))[2:]
 
 
 async def test_a_tree_tells_of_what_is_below(api: Api) -> None:
@@ -201,6 +214,69 @@ async def test_a_tree_tells_of_what_is_below(api: Api) -> None:
     seen = {item.data["id"] for item in told if item.event == "execution"}
     assert seen == {execution_id, f"{execution_id}.o:1_1", f"{execution_id}.o:2_1"}
     assert other not in seen
+
+
+async def test_a_tree_tells_the_log_of_everything_in_it(api: Api) -> None:
+    execution_id = await api.submit(FIBOA, "[1, 3]", wait=30)
+    async with listening(api, f"/v1/executions/{execution_id}/stream?tree=true&cursor=0.0") as source:
+        told = await source.until("end")
+    logs = await logs_of_tree(api, execution_id)
+    assert len(logs) == 4
+    assert by_execution(events_of(told)) == logs
+
+
+async def test_a_tree_goes_on_after_any_of_its_events(api: Api) -> None:
+    execution_id = await api.submit(FIBOA, "[1, 3]", wait=30)
+    path = f"/v1/executions/{execution_id}/stream?tree=true"
+    async with listening(api, path, "0.0") as source:
+        told = [item for item in await source.until("end") if item.event == "event"]
+    for place, item in enumerate(told[:-1], start=1):
+        async with listening(api, path, item.id) as source:
+            assert events_of(await source.until("end")) == events_of(told[place:])
+    async with api.session.get(api.url + path, headers={"Last-Event-ID": told[-1].id}) as answer:
+        assert answer.status == 204
+
+
+async def test_a_growing_tree_is_told_without_loss_to_a_client_that_comes_and_goes(api: Api) -> None:
+    start = f"{api.service.store.sequence}.0"
+    execution_id = await api.submit(FIBOA, "[1, 60]")
+    path, last_id = f"/v1/executions/{execution_id}/stream?tree=true", start
+    found: list[Told] = []
+    while not found or found[-1].event != "end":
+        async with listening(api, path, last_id) as source:
+            for _ in range(12):
+                told = await source.next()
+                while told is not None and told.event == "execution":
+                    told = await source.next()
+                assert told is not None
+                assert told.event != "behind"
+                found.append(told)
+                if told.event == "end":
+                    break
+            last_id = source.last_id
+    assert by_execution(events_of(found)) == await logs_of_tree(api, execution_id)
+
+
+async def test_a_client_that_reads_a_tree_too_slowly_is_told_that_it_fell_behind(api: Api) -> None:
+    execution_id = await api.submit(CANCELLABLE, LONG, wait="10ms")
+    call = Call({"id": execution_id}, streams.StreamOne(tree=True), wire.Nothing())
+    stream = await streams.stream_one(api.context, call)
+    assert isinstance(stream, Stream)
+    async with aclosing(stream.parts) as parts:
+        await anext(parts)
+        (follower,) = api.context.followers._all
+        below = (ExecutionId(f"{execution_id}.n:x_{number}") for number in range(followers.BACKLOG_MAX + 1))
+        follower.add(Changed(frozenset(below), pending=False))  # what happens while it does not read
+        assert follower._changed == {}, "nothing is kept for it"
+        told = b""
+        while b"event: behind" not in told:
+            told = await anext(parts)
+        before = await log_of(api, execution_id)
+        await api.post(f"/v1/executions/{execution_id}/cancel", "{}")
+        told = b"".join([part async for part in parts])
+    data = [json.loads(line[6:]) for line in told.decode().splitlines() if line.startswith("data: ")]
+    following = (await log_of(api, execution_id))[len(before) :]
+    assert [item for item in data if "execution" in item] == following
 
 
 async def test_streams_end_when_the_server_stops(api: Api) -> None:

@@ -62,13 +62,9 @@ class MemoryStore:
         touched, self._tables.touched = self._tables.touched, set()
         if touched:
             self._tables.mark(touched)
-            self._tell(frozenset(touched))
-
-    def _tell(self, touched: frozenset[ExecutionId]) -> None:
-        loop = asyncio.get_running_loop()
-        changed = port.Changed(touched, pending=True, sequence=self._tables.sequence)
-        for listener in self._listeners:
-            loop.call_soon(listener, changed)
+            changed = port.Changed(frozenset(touched), pending=True, sequence=self._tables.sequence)
+            for listener in tuple(self._listeners):  # before any other turn of the loop: `sequence` has moved
+                listener(changed)
 
     def create(self, new: port.NewExecution) -> Awaitable[port.CreateOutcome]:
         return self._write(partial(self._tables.create, new))

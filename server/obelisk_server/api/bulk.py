@@ -21,7 +21,7 @@ from obelisk_server.api import answers, render, wire
 from obelisk_server.api.filters import execution_filter
 from obelisk_server.api.operations import AnyOperation, Call, Context, Operation, Reply
 from obelisk_server.api.refusals import InvalidRequest, MoreMatch, TokenNeeded
-from obelisk_server.api.sight import seen
+from obelisk_server.api.sight import seen_of
 
 MATCHES_MAX = 10_000
 """As many are counted, and done with one token."""
@@ -82,7 +82,7 @@ async def _bulk(context: Context, name: str, call: Call[wire.Nothing, wire.Bulk]
             raise MoreMatch(token.matches, found)
     async with context.lists.turn():
         page = await context.service.store.list(where, cursor=body.cursor, limit=body.limit)
-        ids = [item.id for item in await seen(context, caller, page.items)]
+        ids = [item.id for item in await seen_of(context, caller, page.items)]
     items = await act(context, ids, caller.reason(name, body.reason))
     answer = BulkAnswer(matches=token.matches, items=items, next_cursor=page.next_cursor)
     return Reply(200, answer, executions=[item.id for item in items if item.refused is UNSET])
@@ -108,7 +108,7 @@ async def _matching(context: Context, caller: Caller, where: ExecutionFilter) ->
     while matches < MATCHES_MAX:
         async with context.lists.turn():
             page = await context.service.store.list(where, cursor=cursor, limit=min(PAGE_MAX, MATCHES_MAX - matches))
-            items = await seen(context, caller, page.items)
+            items = await seen_of(context, caller, page.items)
         matches += len(items)
         samples += items[: SAMPLES - len(samples)]
         cursor = page.next_cursor

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import islice
 
 from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.core.ids import ExecutionId
@@ -13,9 +12,6 @@ from obelisk_runtime.ports.store import Changed
 FOLLOWERS_MAX = 256
 BACKLOG_MAX = 1_000
 """Changed executions that a client has yet to be told of; beyond it, it has fallen behind."""
-
-BATCH_MAX = 100
-"""Of them, so many are told at once: others have their turns between."""
 
 Subscribe = Callable[[Callable[[Changed], None]], Callable[[], None]]
 
@@ -29,11 +25,9 @@ class TooManyStreams(ObeliskError):
 class News:
     """What has changed since it was asked last."""
 
-    executions: tuple[ExecutionId, ...]
-    behind: bool
+    executions: tuple[ExecutionId, ...] = ()
+    behind: bool = False
     """There was too much: it is not known what has changed."""
-    more: bool = False
-    """There is more already: it is not complete up to any commit."""
 
 
 class Follower:
@@ -70,16 +64,17 @@ class Follower:
                 await self._end.wait()
 
     async def next(self, seconds: float) -> News:
-        """As soon as there is something, or it has ended, or after this long."""
+        """All that has come, as soon as there is something, or it has ended, or after this long.
+
+        It is complete up to the commit that the store told of last when this returns.
+        """
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._news.wait()
-        taken = tuple(islice(self._changed, BATCH_MAX))
-        for execution_id in taken:
-            del self._changed[execution_id]
-        news = News(taken, self._behind, more=bool(self._changed))
+        news = News(behind=True) if self._behind else News(tuple(self._changed))
+        self._changed.clear()
         self._behind = False
-        if not (self.ended or news.more):
+        if not self.ended:
             self._news.clear()
         return news
 

@@ -1,28 +1,27 @@
 """Server-sent events: changes of executions as they come (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 
-A cursor is the sequence of a commit, and for one execution also how many events of its log were sent: `12.34`. It is
-good over restarts of the server. What a client missed is sent first; if that is too much, or is not known, it is told
-that it fell behind, and reads everything again.
+A cursor is `12.34`: all that commits up to the 12th did was told, and after it 34 events of logs. It is good over
+restarts of the server. What a client missed is sent first; if that is too much, it is told that it fell behind, and
+reads everything again.
 """
 
 import re
-from collections.abc import AsyncGenerator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from obelisk_runtime.core.ids import ExecutionId, parent_of, parse_execution_id
-from obelisk_runtime.core.projection import Finished, Projection
-from obelisk_runtime.ports.store import ExecutionNotFound, StoreUnavailable
+from obelisk_runtime.core.projection import Finished
+from obelisk_runtime.ports.store import StoreUnavailable
 from obelisk_server.access import LOCAL, Caller
 from obelisk_server.api import render, wire
 from obelisk_server.api.followers import Follower, News, TooManyStreams
 from obelisk_server.api.operations import AnyOperation, Call, Context, Operation, Reply, Stream
 from obelisk_server.api.problems import EXECUTION
 from obelisk_server.api.refusals import InvalidRequest
-from obelisk_server.api.sight import sees
+from obelisk_server.api.sight import seen
 
 EVENT_STREAM = "text/event-stream"
 HEARTBEAT_SECONDS = 15.0
@@ -31,7 +30,10 @@ PAUSE_SECONDS = 0.1
 """Between batches: what changes many times meanwhile is sent once."""
 RETRY_MILLISECONDS = 1_000
 """How long a client waits before it connects again."""
+SUMMARIES_PER_READ = 100
 EVENTS_PER_READ = 200
+LATEST = 2**63 - 1
+"""Later than any commit."""
 LAST_EVENT_ID = "Last-Event-ID"
 _CURSOR = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,18}))?")
 
@@ -47,17 +49,18 @@ class StreamOne(wire.Request, frozen=True):
     tree: bool = False
     """Tell also of all that is below it."""
     cursor: wire.Text | None = None
-    """Where to go on, for a client that cannot send the header Last-Event-ID; or `0.N`: with the N-th event of its
-    log."""
+    """Where to go on, for a client that cannot send the header Last-Event-ID; or `0.N`: from the beginning, without the
+    first N events."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
     sequence: int
-    version: int = 0
+    told: int = 0
+    """Events that later commits added, in the order of `Overview.added`."""
 
     def __str__(self) -> str:
-        return f"{self.sequence}.{self.version}"
+        return f"{self.sequence}.{self.told}"
 
 
 def _cursor(call: Call[Any, wire.Nothing]) -> Cursor | None:
@@ -81,7 +84,9 @@ def _first(cursor: Cursor) -> bytes:
     return f"retry: {RETRY_MILLISECONDS}\nid: {cursor}\n\n".encode()
 
 
-_HEARTBEAT = b": still here\n\n"
+def _now_at(cursor: Cursor) -> bytes:
+    """Whoever has got all that came before has the cursor. A heartbeat, if nothing came."""
+    return f": still here\nid: {cursor}\n\n".encode()
 
 
 def _behind(cursor: Cursor) -> bytes:
@@ -103,67 +108,64 @@ async def _all(context: Context, caller: Caller, after: Cursor | None, *, childr
 
     store = context.service.store
     with context.followers.follow(wanted) as follower:
-        cursor = Cursor(store.sequence)
-        yield _first(cursor if after is None else after)
+        yield _first(Cursor(store.sequence) if after is None else after)
         if after is not None:
             async for frame in _missed(context, caller, follower, after):
                 yield frame
-        while not follower.ended:
+        while True:
             news = await follower.next(HEARTBEAT_SECONDS)
+            if follower.ended:
+                return
             cursor = Cursor(store.sequence)  # before anything is read: what comes meanwhile is told again
             if news.behind:
                 yield _behind(cursor)
-                continue
-            frames = await _summaries(context, caller, news)
-            yield (b"".join(frames) if news.more else _joined(frames, cursor)) if frames else _HEARTBEAT
-            if not news.more:
-                await follower.rest(PAUSE_SECONDS)
+            async for frames in _summaries(context, caller, news.executions):
+                yield frames
+            yield _now_at(cursor)
+            await follower.rest(PAUSE_SECONDS)
 
 
 async def _missed(context: Context, caller: Caller, follower: Follower, after: Cursor) -> AsyncGenerator[bytes]:
-    async with context.lists.turn():
-        changes = await context.service.store.changes(after.sequence)
+    sequence = context.service.store.sequence
+    changes = await context.service.store.changes(after.sequence)
     if changes is None:
-        yield _behind(Cursor(context.service.store.sequence, after.version))
+        yield _behind(Cursor(sequence))
         return
+    ids = await seen(context, caller, [change.id for change in changes if follower.wants(change.id)])
+    visible = frozenset(ids)
     for change in changes:
-        if follower.wants(change.id) and await sees(context, caller, change.id):
-            cursor = Cursor(change.sequence, after.version)
-            yield _frame("execution", render.summary(change.id, change.projection), cursor)
+        if change.id in visible:
+            yield _frame("execution", render.summary(change.id, change.projection), Cursor(change.sequence))
 
 
-async def _summaries(context: Context, caller: Caller, news: News) -> list[bytes]:
-    frames: list[bytes] = []
-    async with context.lists.turn():
-        for execution_id in news.executions:
-            with suppress(ExecutionNotFound, StoreUnavailable):  # it was deleted meanwhile; or is told of later
-                if not await sees(context, caller, execution_id):
-                    continue
-                projection = await context.service.store.get(execution_id)
-                frames.append(_frame("execution", render.summary(execution_id, projection)))
-    return frames
+async def _summaries(context: Context, caller: Caller, ids: Sequence[ExecutionId]) -> AsyncGenerator[bytes]:
+    """Some at once, with turns of others between. One that was deleted meanwhile is left out."""
+    for start in range(0, len(ids), SUMMARIES_PER_READ):
+        async with context.lists.turn():
+            visible = await seen(context, caller, ids[start : start + SUMMARIES_PER_READ])
+            found = await context.service.store.get_all(visible)
+            frames = [_frame("execution", render.summary(*item)) for item in found.items()]
+        yield b"".join(frames)
 
 
-def _joined(frames: list[bytes], cursor: Cursor) -> bytes:
-    """Whoever has got all of them has the cursor."""
-    return b"".join(frames) + f"id: {cursor}\n\n".encode()
-
-
-# One execution
+# One execution, or a tree
 
 
 async def stream_one(context: Context, call: Call[StreamOne, wire.Nothing]) -> Reply | Stream:
     """One execution as it changes: `execution`, `event` for each of its log, `behind`, and `end` when it has ended.
 
-    With `tree`, `execution` tells also of what is below it.
+    With `tree` also all that is below it. Every event of a log is told once and in order, with the id of its
+    execution; after `behind`, those that came before it are not told any more.
     """
     execution_id = parse_execution_id(call.path["id"])
-    cursor = _cursor(call)
+    cursor, tree = _cursor(call), call.query.tree
     context.followers.admit()
     projection = await context.service.store.get(execution_id)
-    if cursor is not None and isinstance(projection.status, Finished) and cursor.version >= projection.version:
-        return Reply(204, b"", media_type=EVENT_STREAM)  # a browser does not connect again after this
-    return Stream(_one(context, execution_id, cursor, tree=call.query.tree), EVENT_STREAM)
+    if cursor is not None and isinstance(projection.status, Finished):
+        news = await _missed_of(context, execution_id, cursor, tree=tree)
+        if not news.behind and not await _has_more(context, news.executions, cursor):
+            return Reply(204, b"", media_type=EVENT_STREAM)  # a browser does not connect again after this
+    return Stream(_one(context, execution_id, cursor, tree=tree), EVENT_STREAM)
 
 
 async def _one(
@@ -176,44 +178,60 @@ async def _one(
 
     store = context.service.store
     with context.followers.follow(wanted) as follower:
-        sequence = store.sequence
+        reached = store.sequence  # before anything is read: all that these commits did is read
+        cursor = Cursor(reached) if after is None else after
+        yield _first(cursor)
         projection = await store.get(execution_id)
-        version = projection.version if after is None else after.version
-        yield _first(Cursor(sequence if after is None else after.sequence, version))
         yield _frame("execution", render.summary(execution_id, projection))
-        if after is not None and after.sequence and tree:
-            async for frame in _missed(context, LOCAL, follower, after):
-                yield frame
+        news = News() if after is None else await _missed_of(context, execution_id, after, tree=tree)
         while True:
-            async for frame in _log(context, execution_id, projection, Cursor(sequence, version)):
-                yield frame
-            version = max(version, projection.version)
-            if isinstance(projection.status, Finished):
-                yield _frame("end", render.summary(execution_id, projection), Cursor(sequence, version))
+            if news.behind:
+                yield _behind(Cursor(reached))
+            async for frames in _told(context, news.executions, cursor, reached):
+                yield frames
+            cursor = Cursor(reached)
+            if news.behind or execution_id in news.executions:
+                projection = await store.get(execution_id)
+            if isinstance(projection.status, Finished) and not await _has_more(context, [execution_id], cursor):
+                yield _frame("end", render.summary(execution_id, projection), cursor)
                 return
+            await follower.rest(PAUSE_SECONDS)
             news = await follower.next(HEARTBEAT_SECONDS)
             if follower.ended:
                 return
-            sequence = sequence if news.more else store.sequence
-            if news.behind:
-                yield _behind(Cursor(sequence, version))
-            frames = await _summaries(context, LOCAL, news)  # who sees an execution sees its tree
-            yield b"".join(frames) or _HEARTBEAT
-            projection = await store.get(execution_id)
-            await follower.rest(PAUSE_SECONDS)
+            reached = store.sequence
 
 
-async def _log(
-    context: Context, execution_id: ExecutionId, projection: Projection, cursor: Cursor
-) -> AsyncGenerator[bytes]:
-    """Events of its log from the cursor on, as far as they were when the projection was read."""
-    version = cursor.version
-    while version < projection.version:
-        limit = min(EVENTS_PER_READ, projection.version - version)
-        found = await context.service.store.log(execution_id, start=version, limit=limit)
+async def _missed_of(context: Context, execution_id: ExecutionId, after: Cursor, *, tree: bool) -> News:
+    if not tree:
+        return News((execution_id,))
+    changes = await context.service.store.changes(after.sequence, tree=execution_id)
+    return News(behind=True) if changes is None else News(tuple(change.id for change in changes))
+
+
+async def _told(context: Context, ids: Sequence[ExecutionId], after: Cursor, reached: int) -> AsyncGenerator[bytes]:
+    """How these are, and their events from a cursor up to a commit."""
+    async for frames in _summaries(context, LOCAL, ids):  # who sees an execution sees its tree
+        yield frames
+    cursor, latest = after, None
+    while ids:
+        found = await context.service.store.added(
+            ids, after=cursor.sequence, until=reached, skip=cursor.told, limit=EVENTS_PER_READ
+        )
         for item in found:
-            version = item.version + 1
-            yield _frame("event", render.event(item), Cursor(cursor.sequence, version))
+            if latest is not None and item.sequence > latest:
+                cursor = Cursor(latest)  # it was told as a whole
+            cursor, latest = Cursor(cursor.sequence, cursor.told + 1), item.sequence
+            yield _frame("event", {"execution": item.id, **render.event(item.event)}, cursor)
+        if len(found) < EVENTS_PER_READ:
+            break
+    yield _now_at(Cursor(reached))
+
+
+async def _has_more(context: Context, ids: Sequence[ExecutionId], cursor: Cursor) -> bool:
+    """Whether their logs have events after it."""
+    store = context.service.store
+    return bool(await store.added(ids, after=cursor.sequence, until=LATEST, skip=cursor.told, limit=1))
 
 
 OPERATIONS: tuple[AnyOperation, ...] = (
