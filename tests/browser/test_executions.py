@@ -40,6 +40,20 @@ def test_what_is_submitted_elsewhere_appears_and_changes_by_itself(server: Serve
     expect(found).to_contain_text("cancelled")
 
 
+def test_the_rows_are_asked_for_once_and_before_anything_else(server: Server, open_page: Open) -> None:
+    execution_id = server.finish(FIBO, 6)
+    page = open_page("/submit")
+    seen: list[str] = []
+    page.on("request", lambda request: seen.append(f"asked {request.url}"))
+    page.on("requestfinished", lambda request: seen.append(f"there {request.url}"))
+    page.goto(f"{server.url}/executions")
+    expect(page.locator(".row", has_text=execution_id)).to_be_visible()
+    expect(page.locator(".connection")).to_have_text("live")
+    of_api = [each for each in seen if "/v1/" in each]
+    rows = f"{server.url}/v1/executions?limit=100"
+    assert of_api[:2] == [f"asked {rows}", f"there {rows}"]
+
+
 def test_filters_are_in_the_address_and_come_back_from_it(server: Server, open_page: Open) -> None:
     mine = server.finish(FIBO, 7, tags={"team": "blue"})
     other = server.finish(FIBO, 8)

@@ -5,10 +5,12 @@ import { Empty } from "./look/parts.tsx";
 import { ComponentsPage } from "./pages/components/ComponentsPage.tsx";
 import { ExecutionPage } from "./pages/execution/ExecutionPage.tsx";
 import { Executions } from "./pages/executions/Executions.tsx";
+import { filtersOf, listPath } from "./pages/executions/filters.ts";
 import { HealthPage } from "./pages/health/HealthPage.tsx";
 import { SubmitPage } from "./pages/submit/SubmitPage.tsx";
-import { Link, usePlace } from "./router.tsx";
+import { Link, type Place, here, usePlace } from "./router.tsx";
 import { Shell, applyTheme } from "./shell.tsx";
+import { askAhead, path } from "./wire/client.ts";
 import "./style/base.css";
 import "./style/shell.css";
 import "./style/parts.css";
@@ -34,7 +36,20 @@ function CurrentPage(): JSX.Element {
   }
 }
 
+/** So long the first picture waits for what it is to show: drawing twice takes longer. */
+const FIRST_PICTURE_MS = 100;
+
+/** The request that the page of this address begins with. */
+function firstRequest({ path: [page = "executions", name], query }: Place): string | null {
+  if (page !== "executions") return null;
+  return name === undefined ? listPath(filtersOf(query)) : path("executions", name);
+}
+
 applyTheme();
+const first = firstRequest(here());
+if (first !== null) {
+  await Promise.race([askAhead(first), new Promise((resolve) => setTimeout(resolve, FIRST_PICTURE_MS))]);
+}
 render(
   <Shell>
     <CurrentPage />

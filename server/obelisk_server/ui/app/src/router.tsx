@@ -5,7 +5,7 @@ import { useEffect, useState } from "preact/hooks";
 
 export type Place = { path: string[]; query: URLSearchParams };
 
-function here(): Place {
+export function here(): Place {
   const path = location.pathname.split("/").filter(Boolean).map(decodeURIComponent);
   return { path, query: new URLSearchParams(location.search) };
 }

@@ -1,7 +1,7 @@
 /** What surrounds every page: the way to the others, the way to an id, the look, the sign-in. */
 
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Notices, notify } from "./look/notices.tsx";
 import { Dialog } from "./look/parts.tsx";
 import { Link, executionPath, navigate, usePlace } from "./router.tsx";
@@ -163,7 +163,8 @@ function ThemeSwitch(): JSX.Element {
 function SignIn(): JSX.Element | null {
   const [wanted, setWanted] = useState(false);
   const [token, type] = useState("");
-  useEffect(() => onSignInWanted(() => setWanted(true)), []);
+  // before an answer that came early says so
+  useLayoutEffect(() => onSignInWanted(() => setWanted(true)), []);
   if (!wanted) return null;
   const signIn = (event: Event): void => {
     event.preventDefault();

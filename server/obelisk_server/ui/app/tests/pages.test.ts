@@ -5,7 +5,7 @@ import { graphOf } from "../src/pages/components/graph.ts";
 import { piecesOf } from "../src/pages/components/wit.ts";
 import { eventText, historyOf, joinSetOf } from "../src/pages/execution/history.ts";
 import { moved, phasesOf, placed, ticks, zoomed } from "../src/pages/execution/timeline.ts";
-import { countsOf, filtersOf, narrowed, queryOf } from "../src/pages/executions/filters.ts";
+import { countsOf, filtersOf, narrowed, whereOf } from "../src/pages/executions/filters.ts";
 import { cli, curl, quoted, tagsOf } from "../src/pages/submit/commands.ts";
 import type { ComponentItem, LogEvent, Response } from "../src/wire/shapes.ts";
 
@@ -159,9 +159,9 @@ describe("timeline", () => {
 describe("filters", () => {
   test("an address is a query of the API", () => {
     const filters = filtersOf(new URLSearchParams("state=failed&function=a:&tag=x=1 y=2&children=yes"));
-    expect(queryOf(filters)).toMatchObject({ function: "a:", tag: ["x=1", "y=2"], children: true });
-    expect(queryOf(filters)["result"]).toContain("timed-out");
-    expect(queryOf(filtersOf(new URLSearchParams("state=waiting")))).toMatchObject({ status: ["blocked"] });
+    expect(whereOf(filters)).toMatchObject({ function: "a:", tag: ["x=1", "y=2"], children: true });
+    expect(whereOf(filters)["result"]).toContain("timed-out");
+    expect(whereOf(filtersOf(new URLSearchParams("state=waiting")))).toMatchObject({ status: ["blocked"] });
     expect([narrowed(filters), narrowed(filtersOf(new URLSearchParams()))]).toEqual([true, false]);
   });
 

@@ -4,7 +4,10 @@ import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Heights } from "./windowing.ts";
 
+/** Rows beyond what is visible, so that scrolling never shows a gap; the first picture goes without. */
 const OVERSCAN = 8;
+/** Of the height of the window, until the list has been measured. */
+const VIEW_GUESS = 0.75;
 
 type RowsProps = {
   count: number;
@@ -26,7 +29,8 @@ type RowsProps = {
 export function Rows(props: RowsProps): JSX.Element {
   const { count, height, row, opened, follow = false, reveal = null, onEnd, role = "list" } = props;
   const box = useRef<HTMLDivElement>(null);
-  const [view, setView] = useState({ top: 0, height: 800 });
+  const [view, setView] = useState({ top: 0, height: VIEW_GUESS * window.innerHeight });
+  const [drawn, setDrawn] = useState(false);
   const [measured, setMeasured] = useState<ReadonlyMap<number, number>>(new Map());
   const heights = useMemo(
     () =>
@@ -39,7 +43,10 @@ export function Rows(props: RowsProps): JSX.Element {
   );
   useLayoutEffect(() => {
     const element = box.current!;
-    const update = (): void => setView({ top: element.scrollTop, height: element.clientHeight });
+    const update = (): void => {
+      const { scrollTop: top, clientHeight: height } = element;
+      setView((old) => (old.top === top && old.height === height ? old : { top, height }));
+    };
     const observer = new ResizeObserver(update);
     observer.observe(element);
     element.addEventListener("scroll", update, { passive: true });
@@ -58,7 +65,8 @@ export function Rows(props: RowsProps): JSX.Element {
     if (top < element.scrollTop) element.scrollTop = top;
     else if (bottom > element.scrollTop + element.clientHeight) element.scrollTop = bottom - element.clientHeight;
   }, [reveal]);
-  const shown = heights.window(view.top, view.height, OVERSCAN);
+  useEffect(() => setDrawn(true), []);
+  const shown = heights.window(view.top, view.height, drawn ? OVERSCAN : 0);
   useEffect(() => {
     if (onEnd && shown.last >= count) onEnd();
   }, [shown.last, count, onEnd]);

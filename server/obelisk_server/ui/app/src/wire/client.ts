@@ -58,27 +58,41 @@ export function withQuery(path: string, query: Query): string {
 }
 
 export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
-  return (await ask("GET", path, undefined, signal)) as T;
+  const begun = ahead.get(path);
+  ahead.delete(path);
+  return take(await (begun ?? send("GET", path, undefined, signal))) as T;
 }
 
 export async function post<T>(path: string, body: Json = {}): Promise<T> {
-  return (await ask("POST", path, body)) as T;
+  return take(await send("POST", path, body)) as T;
 }
 
-async function ask(method: string, path: string, body?: Json, signal?: AbortSignal): Promise<Json> {
+type Answer = { ok: boolean; status: number; text: string };
+
+const ahead = new Map<string, Promise<Answer>>();
+
+/** Sends a request before anybody wants its answer; the next `get` of this path takes it. Resolves when it is there. */
+export async function askAhead(path: string): Promise<void> {
+  const begun = send("GET", path);
+  ahead.set(path, begun);
+  await begun.catch(() => undefined);
+}
+
+async function send(method: string, path: string, body?: Json, signal?: AbortSignal): Promise<Answer> {
   const sent = body === undefined ? {} : { body: printJson(body) };
   const headers = authorized(body === undefined ? {} : { "Content-Type": "application/json" });
-  let answer: Response;
-  let text: string;
   try {
-    answer = await fetch(path, { method, headers, ...sent, ...(signal ? { signal } : {}) });
-    text = await answer.text();
+    const answer = await fetch(path, { method, headers, ...sent, ...(signal ? { signal } : {}) });
+    return { ok: answer.ok, status: answer.status, text: await answer.text() };
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new Refused(0, "The server does not answer", "The server does not answer. Is it running?");
   }
-  if (answer.ok) return parseAnswer(text);
-  throw refusal(answer.status, text);
+}
+
+function take({ ok, status, text }: Answer): Json {
+  if (ok) return parseAnswer(text);
+  throw refusal(status, text);
 }
 
 export function refusal(status: number, text: string): Refused {

@@ -1,7 +1,7 @@
 /** Page: what ran, what runs, what waits. */
 
 import type { JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { Command, Duration, Empty, FunctionName, Id, Loading, Time, Trouble } from "../../look/parts.tsx";
 import { Rows } from "../../look/rows.tsx";
 import { Shape, StateMark, type Tone, stateOf } from "../../look/states.tsx";
@@ -23,11 +23,14 @@ const COUNTS_MS = 2_000;
 export function Executions(): JSX.Element {
   const filters = filtersOf(usePlace().query);
   const list = useList(filters);
-  const counts = useLoad(`counts ${filters.children}`, (signal) =>
+  const answered = useRef(false);
+  answered.current ||= list.loaded || list.error !== undefined; // the rows first: all else would slow them down
+  const counts = useLoad(answered.current ? `counts ${filters.children}` : null, (signal) =>
     get<JsonObject>(`/v1/executions/counts${filters.children ? "?children=true" : ""}`, signal),
   );
   const recount = useThrottled(counts.reload, COUNTS_MS, COUNTS_MS / 2);
-  useFeed(filters.children ? "/v1/stream?children=true" : "/v1/stream", ({ name, data }) => {
+  const stream = filters.children ? "/v1/stream?children=true" : "/v1/stream";
+  useFeed(answered.current ? stream : null, ({ name, data }) => {
     recount();
     if (name === "execution") list.put(data as unknown as Summary);
     list.freshen();
@@ -36,7 +39,7 @@ export function Executions(): JSX.Element {
     <div class="page page-list">
       <header class="page-head">
         <h1>Executions</h1>
-        <Spark />
+        {answered.current && <Spark />}
       </header>
       <StateFilter filters={filters} counts={counts.value ? countsOf(counts.value) : undefined} />
       <FieldFilters filters={filters} />

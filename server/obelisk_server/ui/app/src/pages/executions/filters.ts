@@ -1,7 +1,7 @@
 /** What the list is narrowed to, in the address of the page and in the query of the API. */
 
 import type { JsonObject } from "../../values/json.ts";
-import type { Query } from "../../wire/client.ts";
+import { withQuery } from "../../wire/client.ts";
 
 export const FIELDS = ["function", "text", "id", "tag", "digest", "since", "before"] as const;
 export type Field = (typeof FIELDS)[number];
@@ -30,8 +30,9 @@ export function narrowed(filters: Filters): boolean {
   return filters.state !== "" || FIELDS.some((name) => filters[name] !== "");
 }
 
-export function queryOf(filters: Filters, cursor: string | null = null): Query {
-  return { ...whereOf(filters), cursor, limit: PER_PAGE };
+/** What a page of the list is asked with. */
+export function listPath(filters: Filters, cursor: string | null = null): string {
+  return withQuery("/v1/executions", { ...whereOf(filters), cursor, limit: PER_PAGE });
 }
 
 /** The filter alone, as lists and bulk operations take it. */

@@ -1,10 +1,10 @@
 /** The list as it is loaded page by page and changed by what happens meanwhile. */
 
 import { useCallback, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { Refused, get, withQuery } from "../../wire/client.ts";
+import { Refused, get } from "../../wire/client.ts";
 import { useThrottled } from "../../wire/hooks.ts";
 import type { Page, Summary } from "../../wire/shapes.ts";
-import { type Filters, queryOf } from "./filters.ts";
+import { type Filters, listPath } from "./filters.ts";
 
 /** A list that was scrolled this far is not loaded any further. */
 export const ITEMS_MAX = 20_000;
@@ -36,7 +36,7 @@ export function merged(old: Summary[], head: Summary[], headIsAll: boolean): Sum
 async function load(filters: Filters, cursor: string | null, signal: AbortSignal): Promise<Page<Summary>> {
   const items: Summary[] = [];
   for (let empty = 0; empty < EMPTY_PAGES_MAX; empty += 1) {
-    const page = await get<Page<Summary>>(withQuery("/v1/executions", queryOf(filters, cursor)), signal);
+    const page = await get<Page<Summary>>(listPath(filters, cursor), signal);
     items.push(...page.items);
     cursor = page.next_cursor;
     if (items.length > 0 || cursor === null) break; // a page may be empty and others follow
