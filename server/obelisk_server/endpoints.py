@@ -12,13 +12,13 @@ class Scope(StrEnum):
     """What a caller must be allowed to do."""
 
     READ = "read"
-    """Look. Every other scope includes it."""
+    """Look; every other scope includes it."""
     SUBMIT = "submit"
-    """Start executions."""
+    """Start executions, also by forking."""
     OPERATE = "operate"
-    """Steer executions that are there."""
+    """Steer executions that are there: cancel, pause, resume, stub, upgrade, hold, replay."""
     ADMIN = "admin"
-    """What concerns the whole server or store. It includes all others."""
+    """Everything: also reload, import, export, prune, bulk deletes, and forks with code of one's own."""
 
     @property
     def included(self) -> "frozenset[Scope]":

@@ -73,7 +73,7 @@ Outcome = Ok | Err | Failed
 
 
 class Created(_Form, frozen=True, tag=1):
-    """The first event. The parent is in the execution's id. `due` None: at once."""
+    """The first event. The parent is in the execution's id; without `due` it may begin at once."""
 
     kind: ExecutionKind
     function: Ffqn
@@ -88,6 +88,8 @@ class Created(_Form, frozen=True, tag=1):
 
 
 class Locked(_Form, frozen=True, tag=2):
+    """An executor took it up: an attempt of an activity, or a run of a workflow."""
+
     executor: ExecutorId
     attempt: int
     digest: Digest | None = None
@@ -111,6 +113,8 @@ class AttemptFailed(_Form, frozen=True, tag=4):
 
 
 class AttemptTimedOut(_Form, frozen=True, tag=5):
+    """An attempt took too long and was stopped; the next one is due at `due`."""
+
     due: Instant
 
 
@@ -124,14 +128,20 @@ class AttemptLost(_Form, frozen=True, tag=6):
 
 
 class Paused(_Form, frozen=True, tag=7):
+    """Nobody takes it up until it is resumed."""
+
     reason: str
 
 
 class Resumed(_Form, frozen=True, tag=8):
+    """It goes on."""
+
     reason: str
 
 
 class CancelRequested(_Form, frozen=True, tag=9):
+    """Somebody wants it to end: a client, or the closing of its join set."""
+
     reason: str
 
 
@@ -142,6 +152,8 @@ class OutcomeDecided(_Form, frozen=True, tag=10):
 
 
 class Finished(_Form, frozen=True, tag=11):
+    """The last event: how it ended."""
+
     outcome: Outcome
 
 
@@ -171,6 +183,8 @@ class HistoryWarned(_Form, frozen=True, tag=17):
 
 
 class JoinSetCreated(_Form, frozen=True, tag=20):
+    """A set for children and delays."""
+
     join_set: JoinSetId
 
 
@@ -210,6 +224,8 @@ class AwaitedNext(_Form, frozen=True, tag=24):
 
 
 class JoinSetClosed(_Form, frozen=True, tag=25):
+    """The set is given up: what it had open is cancelled."""
+
     join_set: JoinSetId
 
 
@@ -228,6 +244,8 @@ class TriedNext(_Form, frozen=True, tag=29):
 
 
 class IdGenerated(_Form, frozen=True, tag=30):
+    """An id for an execution that may be scheduled with it."""
+
     id: ExecutionId
 
 

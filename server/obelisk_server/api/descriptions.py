@@ -16,7 +16,7 @@ def describe(components: Json, types: set[type[msgspec.Struct]]) -> None:
     for type_ in types:
         schema = components.get(type_.__name__)
         if schema is not None:
-            for name, text in _texts(type_):
+            for name, text in texts_of_fields(type_):
                 if name in schema["properties"]:
                     schema["properties"][name] = {**schema["properties"][name], "description": text}
 
@@ -28,7 +28,7 @@ def structs_below(*bases: type[msgspec.Struct]) -> set[type[msgspec.Struct]]:
     return found
 
 
-def _texts(type_: type[msgspec.Struct]) -> Iterator[tuple[str, str]]:
+def texts_of_fields(type_: type[msgspec.Struct]) -> Iterator[tuple[str, str]]:
     """(field, text), of those it inherits too."""
     for base in reversed(type_.__mro__):
         if issubclass(base, msgspec.Struct) and base is not msgspec.Struct:

@@ -28,7 +28,12 @@ _COMPONENTIZE_PY = "import sys; from componentize_py import script; sys.exit(scr
 @click.command("build")
 @click.argument("folders", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
-    "-o", "--output", type=click.Path(file_okay=False, path_type=Path), default=Path("build"), show_default=True
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("build"),
+    show_default=True,
+    help="Where the components are written.",
 )
 @json_option
 def build(folders: tuple[Path, ...], *, output: Path, as_json: bool) -> None:

@@ -19,16 +19,16 @@ _OPTIONS = (
     ),
     click.option("--status", multiple=True, help=f"{', '.join(STATUSES[:-1])} or {STATUSES[-1]}."),
     click.option("--result", multiple=True, help="ok, err, or a kind of failure such as timed-out."),
-    click.option("--tag", multiple=True, metavar="KEY=VALUE"),
+    click.option("--tag", multiple=True, metavar="KEY=VALUE", help="A tag that they have; may be repeated."),
     click.option("--parent", shell_complete=complete_id, help="Only children of this execution."),
     click.option("--id", help="How the id begins."),
     click.option("--digest", help="Workflows that are pinned to this component."),
     click.option("--text", help="In the JSON of parameters or result, or in the reason of a failure."),
     click.option("--created-since", metavar="TIME|DURATION", help="Created then or later; a duration: so long ago."),
-    click.option("--created-before", metavar="TIME|DURATION"),
-    click.option("--finished-since", metavar="TIME|DURATION"),
-    click.option("--finished-before", metavar="TIME|DURATION"),
-    click.option("--children", is_flag=True, help="Children too."),
+    click.option("--created-before", metavar="TIME|DURATION", help="Created earlier than that."),
+    click.option("--finished-since", metavar="TIME|DURATION", help="Ended then or later."),
+    click.option("--finished-before", metavar="TIME|DURATION", help="Ended earlier than that."),
+    click.option("--children", is_flag=True, help="Children too, not only what clients submitted."),
 )
 
 

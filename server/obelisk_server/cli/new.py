@@ -20,7 +20,9 @@ WIT_PACKAGES = ("obelisk_types@5.0.0", "obelisk_workflow@6.0.0")
 
 @click.command("new")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--language", type=click.Choice(LANGUAGES), default=LANGUAGES[0], show_default=True)
+@click.option(
+    "--language", type=click.Choice(LANGUAGES), default=LANGUAGES[0], show_default=True, help="Of their source."
+)
 @json_option
 def new(folder: Path, *, language: str, as_json: bool) -> None:
     """Write a workflow, an activity and obelisk.toml into FOLDER, which must be new or empty."""

@@ -32,7 +32,7 @@ def token() -> None: ...
 @click.option(
     "--function", "functions", multiple=True, help='Limit it to functions: a name, or a beginning such as "shop:*".'
 )
-@click.option("--expires", type=click.DateTime(), help="A day, or a time in UTC.")
+@click.option("--expires", metavar="DATE", type=click.DateTime(), help="A day, such as 2030-01-01, or a time in UTC.")
 @json_option
 def new(
     name: str, scopes: tuple[str, ...], functions: tuple[str, ...], expires: datetime | None, *, as_json: bool

@@ -61,20 +61,30 @@ class TokenTable(BaseModel):
 
     model_config = STRICT
 
-    name: Name
+    name: Annotated[Name, Field(description="Who uses it: named in event logs and in the audit log")]
     hash: Annotated[
         str,
         BeforeValidator(_hash),
         WithJsonSchema({"type": "string", "pattern": HASH_PATTERN}),
-        Field(description="Of the token; `obelisk token new` makes both"),
+        Field(description="`sha256:` and the hash of the token; `obelisk token new` makes both"),
     ]
-    scopes: Annotated[tuple[Annotated[Scope, Field(strict=False)], ...], Field(strict=False, min_length=1)]
+    scopes: Annotated[
+        tuple[Annotated[Scope, Field(strict=False)], ...],
+        Field(strict=False, min_length=1, description="What it allows"),
+    ]
     functions: Annotated[
         tuple[Annotated[str, AfterValidator(_functions)], ...] | None,
-        Field(strict=False, min_length=1, description='Only these: names, or beginnings such as "shop:*"'),
+        Field(
+            strict=False,
+            min_length=1,
+            description='Functions that it is limited to: names, or beginnings such as "shop:*"; absent: all',
+        ),
     ] = None
     expires: Annotated[
-        int | None, BeforeValidator(_expiry), WithJsonSchema({"type": "string", "format": "date-time"})
+        int | None,
+        BeforeValidator(_expiry),
+        WithJsonSchema({"type": "string", "format": "date-time"}),
+        Field(description="With its zone, without quotes: 2030-01-01T00:00:00Z; absent: never"),
     ] = None
 
     @field_validator("functions")

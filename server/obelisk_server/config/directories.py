@@ -35,11 +35,11 @@ class DirectoryTable(BaseModel):
 
     host: Annotated[
         str,
-        Field(min_length=1, description="A directory of this machine, relative to this file"),
+        Field(min_length=1, description="A directory of this machine"),
         AfterValidator(_existing_directory),
     ]
     guest: Annotated[str, Field(description="What the guest calls it"), AfterValidator(_guest_path)]
-    access: Annotated[Access, Field(strict=False)] = Access.READ_ONLY
+    access: Annotated[Access, Field(strict=False, description="Whether it may write there")] = Access.READ_ONLY
 
 
 def _unique(tables: tuple[DirectoryTable, ...]) -> tuple[DirectoryTable, ...]:

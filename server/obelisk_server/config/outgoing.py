@@ -31,16 +31,18 @@ class HttpLimitsTable(BaseModel):
 
     model_config = STRICT
 
-    connections_max: Annotated[int, Field(ge=1, le=10_000, description="Requests at once; one more waits")] = (
-        _LIMITS.connections_max
-    )
+    connections_max: Annotated[
+        int, Field(ge=1, le=10_000, description="Requests under way at once; one more waits")
+    ] = _LIMITS.connections_max
     request_bytes_max: Annotated[int, Field(ge=0, le=_BODY_BYTES_MAX, description="Body of a request")] = (
         _LIMITS.request_bytes_max
     )
     response_bytes_max: Annotated[int, Field(ge=0, le=_BODY_BYTES_MAX, description="Body of a response")] = (
         _LIMITS.response_bytes_max
     )
-    connect_timeout: Annotated[Duration, Field(description="If the guest does not say")] = _LIMITS.connect_timeout
+    connect_timeout: Annotated[
+        Duration, Field(description="Until there is a connection, if the guest does not say")
+    ] = _LIMITS.connect_timeout
 
 
 class AllowedHostTable(BaseModel):
@@ -51,12 +53,13 @@ class AllowedHostTable(BaseModel):
     pattern: Annotated[
         str,
         Field(
-            description="SCHEME://HOST[:PORT]; the scheme http, https or *; the host a name, *.NAME, * or an address"
+            description="`SCHEME://HOST[:PORT]`; the scheme http, https or `*`; the host a name, `*.NAME`, `*` or an "
+            "address"
         ),
     ]
-    methods: Annotated[_Texts, Field(description="Absent: any")] = ()
-    paths: Annotated[_Texts, Field(description="Such as /v1/*; absent: any")] = ()
-    private: Annotated[bool, Field(description="Also to loopback and private addresses")] = False
+    methods: Annotated[_Texts, Field(description="In capitals; absent: any")] = ()
+    paths: Annotated[_Texts, Field(description="Such as `/v1/*`; absent: any")] = ()
+    private: Annotated[bool, Field(description="It may be at a loopback or private address")] = False
     secrets: Annotated[
         tuple[Name, ...], Field(strict=False, description="Names in [secrets] that requests may carry to it")
     ] = ()
@@ -78,8 +81,10 @@ class OutgoingTable(BaseModel):
 
     model_config = STRICT
 
-    allowed_hosts: Annotated[tuple[AllowedHostTable, ...], Field(strict=False)] = ()
-    http: HttpLimitsTable = HttpLimitsTable()
+    allowed_hosts: Annotated[
+        tuple[AllowedHostTable, ...], Field(strict=False, description="HTTP requests that the guest may make")
+    ] = ()
+    http: Annotated[HttpLimitsTable, Field(description="Bounds of these requests")] = HttpLimitsTable()
 
     def secret_names(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name for host in self.allowed_hosts for name in host.secrets))

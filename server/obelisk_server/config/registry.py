@@ -31,7 +31,7 @@ class PolicyTable(BaseModel):
 
     require_signatures: Annotated[
         tuple[Annotated[str, Field(min_length=1)], ...],
-        Field(strict=False, description="Registries, or host/repository with * for any characters"),
+        Field(strict=False, description="Registries, or host/repository with `*` for any characters"),
     ] = ()
     public_keys: Annotated[
         tuple[PemFile, ...], Field(strict=False, description="PEM files; a signature by any of them will do")
@@ -55,7 +55,7 @@ class RegistryTable(BaseModel):
         dict[RegistryName, Annotated[tuple[str, ...], Field(strict=False)]],
         Field(description="Other hosts that may see the credentials of a registry, to give tokens for them"),
     ] = {}
-    policy: PolicyTable = PolicyTable()
+    policy: Annotated[PolicyTable, Field(description="What is asked of components")] = PolicyTable()
 
 
 def registry_settings(table: RegistryTable) -> RegistrySettings:

@@ -23,9 +23,7 @@ class SecretTable(BaseModel):
     model_config = STRICT
 
     env: Annotated[str | None, Field(min_length=1, description="A variable of the server's environment")] = None
-    file: Annotated[
-        str | None, Field(min_length=1, description="A file, relative to this one; a last line feed does not count")
-    ] = None
+    file: Annotated[str | None, Field(min_length=1, description="A file; a last line feed does not count")] = None
 
     @model_validator(mode="before")
     @classmethod

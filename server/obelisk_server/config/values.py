@@ -147,7 +147,7 @@ DurationOrZero = Annotated[int, BeforeValidator(_duration), _AS_TEXT, _TEXT_SCHE
 """Microseconds, written as text."""
 Duration = Annotated[int, BeforeValidator(_duration), AfterValidator(_duration_above_zero), _AS_TEXT, _TEXT_SCHEMA]
 Interpolated = Annotated[str, AfterValidator(_interpolated)]
-_LISTEN_SCHEMA = WithJsonSchema({"type": "string", "description": "HOST:PORT; ${VAR} is replaced"})
+_LISTEN_SCHEMA = WithJsonSchema({"type": "string"})
 _AS_LISTEN = PlainSerializer(str, return_type=str, when_used="json")
 ListenAddress = Annotated[Listen, BeforeValidator(_listen), _AS_LISTEN, _LISTEN_SCHEMA]
 ComponentLocation = Annotated[str, Field(min_length=1), AfterValidator(_component_location)]

@@ -39,7 +39,9 @@ class WebhooksTable(BaseModel):
 
     model_config = STRICT
 
-    listen: ListenAddress = Listen("127.0.0.1", 9090)
+    listen: Annotated[
+        ListenAddress, Field(description="HOST:PORT, any address; ${VAR} is replaced. Port 0 takes a free one")
+    ] = Listen("127.0.0.1", 9090)
     requests_max: Annotated[
         int, Field(ge=1, le=100_000, description="Requests that are handled at once; beyond it they get a 503")
     ] = 1_000
@@ -48,7 +50,7 @@ class WebhooksTable(BaseModel):
         Field(description="Where clients reach the API, for Location; absent: where it listens"),
         AfterValidator(_http_url),
     ] = None
-    tls: TlsTable | None = None
+    tls: Annotated[TlsTable | None, Field(description="Absent: plain HTTP")] = None
 
 
 RoutePath = Annotated[
@@ -64,8 +66,8 @@ class RouteTable(BaseModel):
 
     model_config = STRICT
 
-    methods: Annotated[tuple[Method, ...], Field(strict=False, description="Absent: any")] = ()
-    path: Annotated[RoutePath, Field(description="With :name for a segment, and * for the rest at the end")]
+    methods: Annotated[tuple[Method, ...], Field(strict=False, description="In capitals; absent: any")] = ()
+    path: Annotated[RoutePath, Field(description="With `:name` for a segment, and `*` for the rest at the end")]
 
 
 class SignatureTable(BaseModel):
@@ -73,9 +75,11 @@ class SignatureTable(BaseModel):
 
     model_config = STRICT
 
-    style: Annotated[SignatureStyle, Field(strict=False)]
+    style: Annotated[SignatureStyle, Field(strict=False, description="Whose headers and text are signed")]
     secret: Annotated[Name, Field(description="A name in [secrets]")]
-    window: Annotated[Duration | None, Field(description="How far its time may be off; 5m if absent")] = None
+    window: Annotated[
+        Duration | None, Field(description="How far its time may be off, in styles that have one; absent: 5m")
+    ] = None
 
     @model_validator(mode="after")
     def _has_a_time(self) -> Self:
@@ -89,7 +93,7 @@ class WaitTable(BaseModel):
 
     model_config = STRICT
 
-    wait: Duration
+    wait: Annotated[Duration, Field(description="How long, at most 5m")]
     err: Annotated[int, Field(ge=400, le=499, description="The status of an err")] = 422
 
     @model_validator(mode="after")
@@ -118,25 +122,29 @@ class BoundsTable(BaseModel):
 
     model_config = STRICT
 
-    name: Name
-    routes: Annotated[tuple[RouteTable, ...], Field(strict=False), AfterValidator(_some)]
-    timeout: Annotated[Duration, Field(description="Of a request; of a function's webhook without the wait")] = (
-        30 * SECOND
-    )
+    name: Annotated[Name, Field(description="Of the webhook, for people, logs and figures")]
+    routes: Annotated[
+        tuple[RouteTable, ...],
+        Field(strict=False, description="Which requests it gets; at least one"),
+        AfterValidator(_some),
+    ]
+    timeout: Annotated[Duration, Field(description="Of a request; with `function`, without the wait")] = 30 * SECOND
     concurrency_max: Annotated[
         int | None, Field(ge=1, description="Requests of this webhook at once; beyond it they get a 429")
     ] = None
-    body_bytes_max: Annotated[int, Field(ge=0, le=BODY_BYTES_MAX)] = 2 * 1024 * 1024
+    body_bytes_max: Annotated[int, Field(ge=0, le=BODY_BYTES_MAX, description="A larger body gets a 413")] = (
+        2 * 1024 * 1024
+    )
 
 
 class FunctionWebhookTable(BoundsTable):
     """A webhook without code: a request becomes an execution of a function."""
 
-    function: Annotated[FunctionName, Field(description="namespace:package/interface.function")]
+    function: Annotated[FunctionName, Field(description="`namespace:package/interface.function`")]
     params: Annotated[
         dict[str, AnySource], Field(description="Where each parameter of the function is taken from")
     ] = {}
-    signature: SignatureTable | None = None
+    signature: Annotated[SignatureTable | None, Field(description="Absent: who reaches the listener may call")] = None
     idempotency_key: Annotated[
         RequestPart | None, Field(description="Requests with the same value are one execution")
     ] = None
@@ -145,7 +153,7 @@ class FunctionWebhookTable(BoundsTable):
         BeforeValidator(_respond),
         WithJsonSchema(
             {
-                "description": '"accepted", or with the result if it is there in time: { wait = "10s", err = 422 }',
+                "description": "When it answers: as soon as it is on disk (the default), or with the result if it is in time",
                 "anyOf": [
                     {"const": "accepted"},
                     {
