@@ -23,12 +23,16 @@ from obelisk_runtime.core.values.text import DEFAULT_LIMITS
 from obelisk_runtime.ports.overview import CHANGES_MAX
 from obelisk_runtime.ports.store import PAGE_MAX
 from obelisk_runtime.registry import files
-from obelisk_runtime.service import BATCH_MAX, debugging, guest_network, logs, replay, transfer
+from obelisk_runtime.service import BATCH_MAX
+from obelisk_runtime.service.guests import network
+from obelisk_runtime.service.process import logs
+from obelisk_runtime.service.replay import debugging, rehearsing
+from obelisk_runtime.service.trees import transfer
 from obelisk_runtime.storage.sqlite import listing
 from obelisk_runtime.wasi import filesystem
 from obelisk_runtime.wasi.files import open_file, paths
 from obelisk_runtime.wasi.http import connecting
-from obelisk_server.access import audit, failures
+from obelisk_server.access import audit_file, failures
 from obelisk_server.api import bulk, followers, metrics, submitting, versions, waits, wire
 from obelisk_server.api import listener as api
 from obelisk_server.api.descriptions import texts_of_fields
@@ -216,7 +220,8 @@ def one_command(path: tuple[str, ...]) -> str:
     found, context = command(*path)
     usage = " ".join(part for part in found.collect_usage_pieces(context) if part != "[OPTIONS]")
     paragraphs = (" ".join(text.split()) for text in inspect.cleandoc(found.help or "").split("\n\n"))
-    parts = [f"### obelisk {' '.join(path)}", f"    obelisk {' '.join(path)} {usage}".rstrip(), *paragraphs]
+    heading = f"{'##' if len(path) == 1 else '###'} obelisk {' '.join(path)}"
+    parts = [heading, f"    obelisk {' '.join(path)} {usage}".rstrip(), *paragraphs]
     if own := own_options(found):
         parts.append(options_table(own, context))
     names = {parameter.name for parameter in found.params}
@@ -373,9 +378,12 @@ BOUNDS = (
     ("characters of an id or name", count(wire.NAME_CHARACTERS_MAX)),
     ("executions of a tree that is exported", count(transfer.EXECUTIONS_MAX)),
     ("wrong tokens from one address in a minute", count(failures.FAILURES_MAX)),
-    ("a file of the audit log; older files that are kept", f"{in_bytes(audit.FILE_BYTES_MAX)}; {audit.FILES_KEPT}"),
+    (
+        "a file of the audit log; older files that are kept",
+        f"{in_bytes(audit_file.FILE_BYTES_MAX)}; {audit_file.FILES_KEPT}",
+    ),
     ("a line that a guest writes", in_bytes(logs.LINE_BYTES_MAX)),
-    ("HTTP requests that the record of an attempt has, and one that failed", count(guest_network.REQUESTS_MAX)),
+    ("HTTP requests that the record of an attempt has, and one that failed", count(network.REQUESTS_MAX)),
     ("HTTP connections of all guests together", count(connecting.CONNECTIONS_MAX)),
     ("head of a response that a guest gets", in_bytes(connecting.HEAD_BYTES_MAX)),
     ("files and directories that a call has open", count(filesystem.DESCRIPTORS_MAX)),
@@ -383,7 +391,7 @@ BOUNDS = (
     ("links that a path of a guest leads through", count(paths.LINKS_MAX)),
     ("a secret", f"{SECRET_BYTES_MIN} bytes to {in_bytes(secrets.SECRET_BYTES_MAX)}"),
     ("nesting of a value; items of a list", f"{DEFAULT_LIMITS.nesting_depth}; {count(DEFAULT_LIMITS.list_length)}"),
-    ("how long a replay may take", seconds(replay.REPLAY_SECONDS_MAX)),
+    ("how long a replay may take", seconds(rehearsing.REPLAY_SECONDS_MAX)),
     ("how long the debugger may take; at once", f"{seconds(debugging.DEBUG_SECONDS_MAX)}; {debugging.DEBUGS_MAX}"),
 )
 

@@ -45,4 +45,4 @@ _PARTS = ("p50", "p90", "p99")
 
 
 def _latency(seconds: float | None) -> str:
-    return "" if seconds is None else f"{seconds * 1000:.3g} ms"
+    return "" if seconds is None else f"{float(f'{seconds * 1000:.3g}'):g} ms"

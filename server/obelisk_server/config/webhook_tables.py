@@ -153,7 +153,7 @@ class FunctionWebhookTable(BoundsTable):
         BeforeValidator(_respond),
         WithJsonSchema(
             {
-                "description": "When it answers: as soon as it is on disk (the default), or with the result if it is in time",
+                "description": "When it answers: at once, which is the default, or with the result if it is there in time",
                 "anyOf": [
                     {"const": "accepted"},
                     {
