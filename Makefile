@@ -7,14 +7,14 @@ PYTHON ?= $(firstword $(shell for each in python3 python3.14 python3.13 python3.
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST := $(BIN)/pytest -n auto --dist loadfile
 PYRIGHT := PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
-SOURCES := runtime server components tests
+SOURCES := runtime server components docs tests
 UI := server/obelisk_server/ui
 UI_SOURCES := $(shell find $(UI)/app -name node_modules -prune -o -type f -print)
 
 export ONLY
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format components ui bench clean
+.PHONY: help demo test check format components docs ui bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,9 @@ format: $(VENV)/dev ## Format and fix what can be fixed
 
 components: $(VENV)/dev ## Build all components from source
 	@$(BIN)/python components/build.py
+
+docs: $(VENV)/dev ## Write the tables of docs/ anew, from the code
+	@$(BIN)/python docs/reference.py
 
 ui: $(UI)/built/index.html ## Build the pages that the server shows at /
 

@@ -1,7 +1,7 @@
 """What these pages say of the code, taken from the code: `python docs/reference.py` writes it into them.
 
-It stands between `<!-- NAME -->` and `<!-- end -->`; the names are the keys of `TABLES`. A test compares, so that nothing
-in the pages can differ from the code, and words about a key, an option, or an operation are written once, beside it.
+It stands between `<!-- NAME -->` and `<!-- end -->`; the names are the keys of `TABLES`. A test compares, so that the
+pages cannot differ from the code, and words about a key, an option, or an operation are written once, beside it.
 """
 
 import ast
@@ -112,29 +112,30 @@ def target(value: Json) -> Json | None:
 def kind(value: Json) -> str:
     """The type of a key, in words."""
     found = target(value)
+    if found is not None:
+        return kind(found) if "enum" in found else "table"
     match value:
-        case _ if found is not None:
-            return kind(found) if "enum" in found else "table"
         case {"anyOf": [*choices]}:
             return " or ".join(dict.fromkeys(kind(item) for item in choices if item.get("type") != "null"))
         case {"const": text}:
             return code(json.dumps(text))
-        case {"type": "array", "items": items}:
-            return f"list of {plural(kind(items))}"
-        case {"type": "object"}:
-            return "table"
         case {"enum": [*texts]}:
             return " or ".join(code(json.dumps(text)) for text in texts)
-        case {"type": "string", "format": "date-time"}:
-            return "time"
-        case {"type": "string", "pattern": pattern} if pattern.endswith("(us|ms|s|m|h|d)$"):
-            return "duration"
+        case {"type": "array", "items": items}:
+            return f"list of {plural(kind(items))}"
         case {"type": "string"}:
-            return "text"
-        case {"type": "boolean"}:
-            return "`true` or `false`"
+            return kind_of_text(value)
         case _:
-            return value["type"] + bounds_of(value)
+            return KINDS.get(value["type"]) or value["type"] + bounds_of(value)
+
+
+KINDS = {"object": "table", "boolean": "`true` or `false`"}
+
+
+def kind_of_text(value: Json) -> str:
+    if value.get("format") == "date-time":
+        return "time"
+    return "duration" if value.get("pattern", "").endswith("(us|ms|s|m|h|d)$") else "text"
 
 
 def plural(text: str) -> str:
@@ -221,7 +222,7 @@ def one_command(path: tuple[str, ...]) -> str:
     usage = " ".join(part for part in found.collect_usage_pieces(context) if part != "[OPTIONS]")
     paragraphs = (" ".join(text.split()) for text in inspect.cleandoc(found.help or "").split("\n\n"))
     heading = f"{'##' if len(path) == 1 else '###'} obelisk {' '.join(path)}"
-    parts = [heading, f"    obelisk {' '.join(path)} {usage}".rstrip(), *paragraphs]
+    parts = [heading, code(f"obelisk {' '.join(path)} {usage}".rstrip()), *paragraphs]
     if own := own_options(found):
         parts.append(options_table(own, context))
     names = {parameter.name for parameter in found.params}
@@ -424,7 +425,7 @@ def host_functions(package: str, interface: str) -> str:
     return table(("function", "meaning"), rows)
 
 
-TABLES: dict[str, Callable[[], str]] = {
+_TABLES: dict[str, Callable[[], str]] = {
     **{f"keys of {model}": partial(keys, model) for model in models()},
     **{f"commands of {group}": partial(commands_of, group) for group in groups()},
     **{name: partial(shared_options, name) for name in SHARED},
@@ -441,6 +442,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "functions of webhook-support": partial(host_functions, "webhook", "webhook-support"),
     "functions of log": partial(host_functions, "log", "log"),
 }
+TABLES = {name: cache(make) for name, make in _TABLES.items()}
 
 if __name__ == "__main__":
     main()

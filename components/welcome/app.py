@@ -4,9 +4,6 @@ from wit_world.imports.time import Duration_Seconds, ScheduleAt_In
 
 
 class Welcome(exports.Welcome):
-    def welcome(self, names: list[str], pause_seconds: int) -> list[str]:
-        greetings: list[str] = []
-        for name in names:
-            greetings.append(greeting.greet(name))
-            workflow_support.sleep(ScheduleAt_In(Duration_Seconds(pause_seconds)), None)
-        return greetings
+    def welcome(self, name: str) -> str:
+        workflow_support.sleep(ScheduleAt_In(Duration_Seconds(1)), None)
+        return greeting.greet(name)

@@ -358,15 +358,15 @@ async def test_a_secret_may_be_in_a_file(hooks: Hooks) -> None:
     assert (await hooks.post("/orders/7", b"x", **headers)).status == 202
 
 
-# The example of the README
+# The example of docs/webhooks.md
 
-README = (COMPONENTS.parent / "README.md").read_text(encoding="utf-8")
+PAGE = (COMPONENTS.parent / "docs/webhooks.md").read_text(encoding="utf-8")
 
 
 async def test_the_example_of_the_readme_takes_deliveries(hooks: Hooks, tmp_path: Path) -> None:
-    (config,) = re.findall(r"```toml\n(\[secrets\]\nGITHUB.*?)```", README, re.DOTALL)
-    (type_,) = re.findall(r"`example:ci/ci.build: (func.*?)`", README)
-    (delivery, execution_id) = re.findall(r"x-github-delivery: ([^']*)'.*?(E_\w{26})", README, re.DOTALL)[0]
+    (config,) = re.findall(r"```toml\n(\[secrets\]\nGITHUB.*?)```", PAGE, re.DOTALL)
+    (type_,) = re.findall(r"`example:ci/ci.build: (func.*?)`", PAGE)
+    (delivery, execution_id) = re.findall(r"x-github-delivery: ([^']*)'.*?(E_\w{26})", PAGE, re.DOTALL)[0]
     stub = f'[[stub]]\nfunction = "example:ci/ci.build"\nparams = "{type_}"\n'
     await hooks.use(stub + config.replace("GITHUB_WEBHOOK_SECRET", "KEY"))
     body = json.dumps({"repository": {"full_name": "a/b"}, "after": "c0ffee"}).encode()
