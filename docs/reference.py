@@ -24,8 +24,7 @@ from obelisk_runtime.ports.overview import CHANGES_MAX
 from obelisk_runtime.ports.store import PAGE_MAX
 from obelisk_runtime.registry import files
 from obelisk_runtime.service import BATCH_MAX
-from obelisk_runtime.service.guests import network
-from obelisk_runtime.service.process import logs
+from obelisk_runtime.service.guests import log, network
 from obelisk_runtime.service.replay import debugging, rehearsing
 from obelisk_runtime.service.trees import transfer
 from obelisk_runtime.storage.sqlite import listing
@@ -329,7 +328,7 @@ def metric_rows() -> Iterator[tuple[str, str, str]]:
     for node in ast.walk(ast.parse(inspect.getsource(metrics))):
         match node:
             case ast.Call(func=ast.Name(id=maker), args=[ast.Constant(str(name)), ast.Constant(str(text)), *more]):
-                labels = [item.value for item in more if isinstance(item, ast.Constant)]
+                labels = [str(item.value) for item in more if isinstance(item, ast.Constant)]
                 labels += chain.from_iterable(ast.literal_eval(item.value) for item in node.keywords)
                 yield name + SUFFIXES.get(maker, ""), ", ".join(map(code, labels)), sentence(text)
             case _:
@@ -383,7 +382,7 @@ BOUNDS = (
         "a file of the audit log; older files that are kept",
         f"{in_bytes(audit_file.FILE_BYTES_MAX)}; {audit_file.FILES_KEPT}",
     ),
-    ("a line that a guest writes", in_bytes(logs.LINE_BYTES_MAX)),
+    ("a line that a guest writes", in_bytes(log.LINE_BYTES_MAX)),
     ("HTTP requests that the record of an attempt has, and one that failed", count(network.REQUESTS_MAX)),
     ("HTTP connections of all guests together", count(connecting.CONNECTIONS_MAX)),
     ("head of a response that a guest gets", in_bytes(connecting.HEAD_BYTES_MAX)),
