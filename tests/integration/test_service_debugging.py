@@ -13,13 +13,15 @@ from wasmtime import wat2wasm
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings, StubSettings
+from obelisk_runtime.core.history import SetClosed, Taken
 from obelisk_runtime.core.ids import Digest, ExecutionId
 from obelisk_runtime.core.names import Ffqn
+from obelisk_runtime.core.rehearsal import Waits
 from obelisk_runtime.core.wit_text import parse_function
 from obelisk_runtime.ports.store import ExecutionNotFound
 from obelisk_runtime.service import BytesMissing, Differs, EventNotFound, NotAWorkflow, Unfit
-from obelisk_runtime.service.replay.debugging import Progress, SetClosed, SourceFrame, Symbol, Taken, Told, Waits
 from obelisk_runtime.service.replay.rehearsing import read_story
+from obelisk_runtime.service.replay.scene import Progress, SourceFrame, Symbol, Told
 from obelisk_runtime.testing.clock import SECOND, VirtualClock
 
 COMPONENTS = Path(__file__).parents[2] / "components"

@@ -25,7 +25,7 @@ from obelisk_runtime.service import (
     Unfit,
     UpgradeResult,
 )
-from obelisk_runtime.service.components.deployment import digest_of
+from obelisk_runtime.service.components.deployed import digest_of
 from obelisk_runtime.service.replay.rehearsing import read_story
 
 COMPONENTS = Path(__file__).parents[2] / "components"

@@ -1,20 +1,21 @@
 """The shell around the core: load, decide, append. It knows the ports, never an adapter."""
 
-from obelisk_runtime.service.components.deployment import (
+from obelisk_runtime.service.components.deployed import (
     BrokenBytes,
     BrokenComponent,
     BytesMissing,
     DeployedComponent,
     FunctionNotFound,
-    GuestLibrary,
 )
+from obelisk_runtime.service.components.library import GuestLibrary
 from obelisk_runtime.service.control.cancellation import CancelResult, NotCancellable
 from obelisk_runtime.service.control.pausing import CannotPause, PauseResult
 from obelisk_runtime.service.control.stubs import StubConflict, StubNotFound
 from obelisk_runtime.service.dispatch.why import Why
 from obelisk_runtime.service.process.measures import INTERVAL, Interval, Measures
-from obelisk_runtime.service.replay.debugging import EventNotFound, Scene
+from obelisk_runtime.service.replay.debugging import EventNotFound
 from obelisk_runtime.service.replay.rehearsing import Differs, Matches, Replayed, Unfit
+from obelisk_runtime.service.replay.scene import Scene
 from obelisk_runtime.service.replay.story import NotAWorkflow
 from obelisk_runtime.service.replay.upgrading import ComponentNotFound, NotDeployed, Upgrade, UpgradePage, UpgradeResult
 from obelisk_runtime.service.service import (
@@ -22,11 +23,11 @@ from obelisk_runtime.service.service import (
     Load,
     Queue,
     Service,
-    Submitted,
     WebhookNotFound,
 )
 from obelisk_runtime.service.submitting.backlog import Overloaded
 from obelisk_runtime.service.submitting.batch import BATCH_MAX, IdTwice, ItemRefused, Order
+from obelisk_runtime.service.submitting.submissions import Submitted
 from obelisk_runtime.service.submitting.terms import Terms
 from obelisk_runtime.service.webhooks.call import WEBHOOK_TAG, NoAnswer, NoRoomForGuest, WebhookCall
 

@@ -10,43 +10,33 @@ from obelisk_runtime.core.deployment import ComponentSettings, RuntimeLimits, St
 from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.core.ids import DelayId, Digest, ExecutionId, ExecutorId, Instant
 from obelisk_runtime.core.names import Ffqn
-from obelisk_runtime.core.values import ValueLimits
 from obelisk_runtime.core.wiring import ExportedFunction
 from obelisk_runtime.ports.clock import Clock, IdSource
 from obelisk_runtime.ports.engine import Engine
 from obelisk_runtime.ports.http import HttpRequest
-from obelisk_runtime.ports.store import Changed, CreateOutcome, Store, StoreUnavailable
-from obelisk_runtime.service.activities.attempt import Attempt
-from obelisk_runtime.service.activities.record import LockedActivity
-from obelisk_runtime.service.components.deployment import (
-    Accept,
-    AnyProblem,
-    DeployedComponent,
-    Deployment,
-    GuestLibrary,
-    Target,
-    accept_all,
-)
+from obelisk_runtime.ports.store import Changed, Store, StoreUnavailable
+from obelisk_runtime.service.components.deployed import DeployedComponent
+from obelisk_runtime.service.components.deployment import Accept, AnyProblem, Deployment, accept_all
+from obelisk_runtime.service.components.library import GuestLibrary
 from obelisk_runtime.service.control import cancellation, pausing, stubs
 from obelisk_runtime.service.dispatch import why
 from obelisk_runtime.service.dispatch.dispatcher import Dispatcher
 from obelisk_runtime.service.executions import waiting
-from obelisk_runtime.service.executions.creating import begun, created_by
 from obelisk_runtime.service.host_functions import binding as host_functions
 from obelisk_runtime.service.process.logs import LogWriter
 from obelisk_runtime.service.process.measures import Measures
 from obelisk_runtime.service.process.node import Node, logger
 from obelisk_runtime.service.replay import rehearsing as replay
 from obelisk_runtime.service.replay import upgrading
-from obelisk_runtime.service.replay.debugging import Debugger, Scene
+from obelisk_runtime.service.replay.debugging import Debugger
 from obelisk_runtime.service.replay.rehearsing import Replayed
-from obelisk_runtime.service.submitting.backlog import Backlog
-from obelisk_runtime.service.submitting.batch import Order, submit_all
+from obelisk_runtime.service.replay.scene import Scene
+from obelisk_runtime.service.submitting.batch import Order
+from obelisk_runtime.service.submitting.submissions import Submissions, Submitted
 from obelisk_runtime.service.submitting.terms import AT_ONCE, Terms
 from obelisk_runtime.service.trees.trees import Trees
 from obelisk_runtime.service.webhooks.call import WebhookCall
 from obelisk_runtime.service.workflows.residents import Residents
-from obelisk_runtime.service.workflows.run import WorkflowRun
 
 QUEUE_COUNTED_MAX = 100_000
 _FOREVER = Instant(2**62)
@@ -56,13 +46,6 @@ class WebhookNotFound(ObeliskError):
     def __init__(self, name: str) -> None:
         super().__init__(f"no webhook of the name {name} is deployed")
         self.name = name
-
-
-@dataclass(frozen=True, slots=True)
-class Submitted:
-    id: ExecutionId
-    existed: bool
-    """The same id with the same content had been submitted before; nothing was created."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +102,9 @@ class Service:
         self._node.cancel_open = self._cancel_open
         self._residents = Residents(self._node)
         self.trees = Trees(self._node)
-        self._backlog = Backlog(self._node)
+        self._submissions = Submissions(self._node)
         self._debugger = Debugger(self._node)
         self._sole_executor = sole_executor
-        self._value_limits = ValueLimits(payload_bytes=limits.payload_bytes_max)
         self._running: list[asyncio.Task[None]] = []
         self._unsubscribe: Callable[[], None] = lambda: None
 
@@ -204,7 +186,7 @@ class Service:
             node.spawn(self._dispatcher.run()),
             node.spawn(self._beat()),
             node.spawn(self._residents.run()),
-            node.spawn(self._backlog.run()),
+            node.spawn(self._submissions.backlog.run()),
             node.spawn(self.trees.retention.run()),
         ]
 
@@ -270,8 +252,7 @@ class Service:
 
         Raises: FunctionNotFound, InvalidValue, IdConflict, Overloaded, StoreUnavailable.
         """
-        execution_id = self._node.ids.execution_id(self._node.clock.now()) if id is None else id
-        return await self._submit(function, params, execution_id, terms, chosen=id is not None)
+        return await self._submissions.submit(function, params, id, terms)
 
     async def submit_watched(
         self,
@@ -282,85 +263,14 @@ class Service:
         terms: Terms = AT_ONCE,
     ) -> tuple[Submitted, Coroutine[Any, Any, ev.Outcome]]:
         """`submit`, and its end for the caller to await: seen without asking the store. Raises: as `submit`."""
-        execution_id = self._node.ids.execution_id(self._node.clock.now()) if id is None else id
-        waiter = self._node.watch(execution_id)
-        try:
-            submitted = await self._submit(function, params, execution_id, terms, chosen=id is not None)
-        except BaseException:
-            self._node.unwatch(execution_id, waiter)
-            raise
-        return submitted, waiting.watched(self._node, execution_id, waiter, known=submitted.existed)
-
-    async def _submit(
-        self,
-        function: Ffqn,
-        params: bytes | list[object],
-        execution_id: ExecutionId,
-        terms: Terms,
-        *,
-        chosen: bool,
-    ) -> Submitted:
-        node = self._node
-        target = node.deployment.target(function)
-        checked = target.codec.check_params(params, self._value_limits)
-        now = node.clock.now()
-        self._backlog.admit()
-        created = terms.imposed(created_by(target, checked, node.ids.random_bytes(16)), now)
-        if terms.waits or not node.scheduler.reserve(target.kind, execution_id, function):
-            outcome = await self.store.create(terms.waiting(created, execution_id, now))
-            self._backlog.added()
-            node.scheduler.wake()
-        else:
-            outcome = await self._create_and_begin(target, created, execution_id, now, early=not chosen)
-        return Submitted(execution_id, outcome is CreateOutcome.EXISTED)
+        return await self._submissions.submit_watched(function, params, id, terms)
 
     async def submit_all(self, orders: Sequence[Order]) -> Sequence[Submitted]:
         """`submit` of each, in order: all of them in one transaction, or none. They wait for a slot like others.
 
         Raises: ItemRefused, Overloaded, StoreUnavailable.
         """
-        self._backlog.admit()
-        submitted = await submit_all(self._node, orders, self._value_limits)
-        for _ in submitted:
-            self._backlog.added()
-        return [Submitted(execution_id, existed) for execution_id, existed in submitted]
-
-    async def _create_and_begin(
-        self, target: Target, created: ev.Created, execution_id: ExecutionId, now: Instant, *, early: bool
-    ) -> CreateOutcome:
-        """Run it here. `early`: its id is new for sure, so it may begin while its creation is on its way."""
-        node = self._node
-        digest = target.component.digest if target.kind is ev.ExecutionKind.ACTIVITY else None
-        new = begun(node, created, execution_id, now, digest)
-        loop = asyncio.get_running_loop()
-        commit: asyncio.Future[None] = loop.create_future()
-
-        def begin() -> WorkflowRun | Attempt:
-            if target.kind is ev.ExecutionKind.WORKFLOW:
-                return WorkflowRun.new(node, new, commit)
-            return Attempt(node, target, LockedActivity(execution_id, created.params, new.projection, commit))
-
-        item = begin() if early and not target.component.settings.start_after_commit else None
-        if item is not None:
-            node.scheduler.enqueue(item)
-
-        def settle(done: asyncio.Future[CreateOutcome]) -> None:
-            failed = done.cancelled() or done.exception() is not None
-            if failed:
-                commit.cancel()
-            else:
-                commit.set_result(None)
-            if item is not None:
-                if failed:
-                    item.forget()
-            elif failed or done.result() is CreateOutcome.EXISTED:
-                node.scheduler.release(target.kind, execution_id, target.name)
-            else:
-                node.scheduler.enqueue(begin())
-
-        creating = asyncio.ensure_future(self.store.create(new))
-        creating.add_done_callback(settle)  # also if the client leaves before it is done
-        return await asyncio.shield(creating)
+        return await self._submissions.submit_all(orders)
 
     async def wait(self, id: ExecutionId) -> ev.Outcome:  # noqa: A002 - the product's word
         """Until it finishes. Cancel freely; the execution does not notice. Raises: ExecutionNotFound."""

@@ -4,10 +4,12 @@ from typing import Annotated, assert_never
 
 from msgspec import UNSET, Meta, UnsetType
 
+from obelisk_runtime.core.history import SetClosed, Taken
 from obelisk_runtime.core.ids import Digest, parse_execution_id
+from obelisk_runtime.core.rehearsal import Waits
 from obelisk_runtime.service import EventNotFound, NotAWorkflow, Scene
-from obelisk_runtime.service.replay import debugging
-from obelisk_runtime.service.replay.debugging import Got, HostCall, OpenSet, Progress, SetClosed, Taken, Told, Waits
+from obelisk_runtime.service.replay import scene as scenes
+from obelisk_runtime.service.replay.scene import Got, HostCall, OpenSet, Progress, Told
 from obelisk_server.api import answers, render, wire
 from obelisk_server.api.operations import AnyOperation, Call, Context, Operation, Reply
 from obelisk_server.api.problems import COMPONENT, EXECUTION
@@ -138,7 +140,7 @@ def _debugged(execution_id: str, scene: Scene) -> Debugged:
     )
 
 
-def _frame(frame: debugging.SourceFrame) -> SourceFrame:
+def _frame(frame: scenes.SourceFrame) -> SourceFrame:
     symbols = [
         Symbol(function=item.function, file=item.file, line=item.line, column=item.column) for item in frame.symbols
     ]

@@ -11,7 +11,7 @@ from obelisk_runtime.core.retry import RetryPolicy
 from obelisk_runtime.ports.engine import GuestCall, GuestsExhausted
 from obelisk_runtime.service.activities.context import ActivityContext
 from obelisk_runtime.service.activities.record import AttemptRecord, LockedActivity
-from obelisk_runtime.service.components.deployment import Target
+from obelisk_runtime.service.components.deployed import Target
 from obelisk_runtime.service.guests.ending import report_host_failure
 from obelisk_runtime.service.process.node import Node
 

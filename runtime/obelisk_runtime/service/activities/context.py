@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Collection, Sequence
 
 from obelisk_runtime.core.ids import ExecutionId
-from obelisk_runtime.service.components.deployment import Target
+from obelisk_runtime.service.components.deployed import Target
 from obelisk_runtime.service.guests.real_world import RealWorld
 from obelisk_runtime.service.process.node import Node
 

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from hashlib import sha256
-from typing import Protocol
 
 from obelisk_runtime.core import interfaces
 from obelisk_runtime.core.deployment import MEBIBYTE, ComponentKind, ComponentSettings, StubSettings
@@ -13,26 +11,28 @@ from obelisk_runtime.core.events import ExecutionKind
 from obelisk_runtime.core.ids import Digest, Instant
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.secrets import Redactor
-from obelisk_runtime.core.types import FunctionType
-from obelisk_runtime.core.values import FunctionCodec, InvalidValue, function_codec
+from obelisk_runtime.core.values import function_codec
 from obelisk_runtime.core.wiring import ComponentSurface, ExportedFunction, Problem, wire
 from obelisk_runtime.ports.engine import (
     CompiledComponent,
     Engine,
     GuestLimits,
-    HostFunction,
     ImportedFunction,
-    LinkedComponent,
     MissingImport,
     NotAComponent,
-    ResourceDestructor,
     UnsupportedComponent,
 )
-from obelisk_runtime.ports.guest import GuestResources, GuestWorld
-from obelisk_runtime.ports.http import HttpRequest, Incoming
 from obelisk_runtime.ports.store import Catalog
-
-Bindings = tuple[Mapping[tuple[str, str], HostFunction], Mapping[tuple[str, str], ResourceDestructor]]
+from obelisk_runtime.service.components.deployed import (
+    BrokenBytes,
+    BrokenComponent,
+    BytesMissing,
+    DeployedComponent,
+    FunctionNotFound,
+    Target,
+    digest_of,
+)
+from obelisk_runtime.service.components.library import Bindings, GuestLibrary
 
 EXECUTION_KINDS = {
     ComponentKind.ACTIVITY: ExecutionKind.ACTIVITY,
@@ -48,56 +48,6 @@ Source = tuple[ComponentSettings, bytes]
 """A component as it is given: its section of obelisk.toml and its bytes."""
 
 
-class GuestLibrary(Protocol):
-    """Host functions that do not depend on executions: WASI."""
-
-    def bind(self, component: CompiledComponent) -> Bindings:
-        """What the component imports of it. Raises: ObeliskError naming an interface that is not known."""
-        ...
-
-    def state(self, world: GuestWorld) -> GuestResources:
-        """What one guest call keeps between host calls; the library finds it as `context.wasi`."""
-        ...
-
-    def arrive(self, state: GuestResources, request: HttpRequest) -> Incoming:
-        """An HTTP request for the guest whose state this is."""
-        ...
-
-
-class FunctionNotFound(ObeliskError):
-    def __init__(self, function: Ffqn, closest: Sequence[str]) -> None:
-        hint = f"; did you mean {' or '.join(closest)}?" if closest else ""
-        super().__init__(f"no deployed component exports {function}{hint}")
-        self.function = function
-        self.closest = tuple(closest)
-
-
-class BytesMissing(ObeliskError):
-    """An execution is pinned to a component whose bytes the store does not have."""
-
-    def __init__(self, digest: Digest) -> None:
-        super().__init__(f"the store has no component {digest}")
-
-
-class BrokenBytes(ObeliskError):
-    """This host can no longer run a component that an execution is pinned to."""
-
-    def __init__(self, digest: Digest, reason: str) -> None:
-        super().__init__(f"the component {digest} cannot be run here: {reason}")
-
-
-@dataclass(frozen=True, slots=True)
-class BrokenComponent:
-    """A component that cannot be loaded at all."""
-
-    component: str
-    location: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.component} ({self.location}): {self.reason}"
-
-
 AnyProblem = Problem | BrokenComponent | str
 Accept = Callable[[Mapping[Ffqn, ExportedFunction]], Sequence[str]]
 """What else is wrong, given the functions that would be offered."""
@@ -105,45 +55,6 @@ Accept = Callable[[Mapping[Ffqn, ExportedFunction]], Sequence[str]]
 
 def accept_all(_: Mapping[Ffqn, ExportedFunction]) -> Sequence[str]:
     return ()
-
-
-@dataclass(frozen=True, slots=True)
-class DeployedComponent:
-    settings: ComponentSettings
-    digest: Digest
-    size: int
-    compiled: CompiledComponent
-    linked: LinkedComponent
-    limits: GuestLimits
-
-    @property
-    def exports(self) -> Mapping[Ffqn, FunctionType]:
-        return self.compiled.exports
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A function that can be an execution."""
-
-    name: Ffqn
-    kind: ExecutionKind
-    code: DeployedComponent | None
-    """None for a stub."""
-    codec: FunctionCodec
-
-    @property
-    def component(self) -> DeployedComponent:
-        """Only of a function that has code."""
-        assert self.code is not None
-        return self.code
-
-    def misfit(self, params: str) -> str | None:
-        """Why the function does not take parameters that were checked against another deployment's; None if it does."""
-        try:
-            self.codec.check_params(params)
-        except InvalidValue as error:
-            return f"the function is deployed with another signature now: {error}"
-        return None
 
 
 class Deployment:
@@ -343,10 +254,6 @@ def _mismatch(imports: Sequence[ImportedFunction], target: Target) -> str | None
             case _:
                 pass
     return None
-
-
-def digest_of(wasm: bytes) -> Digest:
-    return Digest("sha256:" + sha256(wasm).hexdigest())
 
 
 def _surface(settings: ComponentSettings, compiled: CompiledComponent) -> ComponentSurface:

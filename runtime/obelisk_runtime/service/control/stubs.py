@@ -5,7 +5,7 @@ from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.core.ids import ExecutionId, parent_of
 from obelisk_runtime.ports.store import ExecutionNotFound
-from obelisk_runtime.service.components.deployment import Target
+from obelisk_runtime.service.components.deployed import Target
 from obelisk_runtime.service.executions.outside import append_outside
 from obelisk_runtime.service.executions.signatures import mismatch_with_parent
 from obelisk_runtime.service.process.node import Node

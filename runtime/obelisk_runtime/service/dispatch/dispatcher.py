@@ -16,7 +16,7 @@ from obelisk_runtime.core.poison import poisonous
 from obelisk_runtime.ports.store import Claim, Offer, StoreUnavailable
 from obelisk_runtime.service.activities.attempt import Attempt, NoAttempt
 from obelisk_runtime.service.activities.record import LockedActivity
-from obelisk_runtime.service.components.deployment import Target
+from obelisk_runtime.service.components.deployed import Target
 from obelisk_runtime.service.control.cancellation import expire
 from obelisk_runtime.service.dispatch.slots import Slots
 from obelisk_runtime.service.executions.outside import append_outside

@@ -4,7 +4,7 @@ from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.ids import Digest, ExecutionId, Instant
 from obelisk_runtime.ports.store import NewExecution
-from obelisk_runtime.service.components.deployment import Target
+from obelisk_runtime.service.components.deployed import Target
 from obelisk_runtime.service.process.node import Node
 
 

@@ -1,7 +1,7 @@
 """Whether a child still is what its caller was compiled against."""
 
 from obelisk_runtime.core.ids import ExecutionId, parent_of
-from obelisk_runtime.service.components.deployment import BrokenBytes, BytesMissing, Target
+from obelisk_runtime.service.components.deployed import BrokenBytes, BytesMissing, Target
 from obelisk_runtime.service.process.node import Node
 
 

@@ -19,7 +19,7 @@ from obelisk_runtime.core.values import InvalidValue
 from obelisk_runtime.ports.engine import CompiledComponent, GuestTrap, HostFunction, ResourceDestructor, Value
 from obelisk_runtime.ports.store import LogLevel
 from obelisk_runtime.service.activities.context import ActivityContext
-from obelisk_runtime.service.components.deployment import Bindings
+from obelisk_runtime.service.components.library import Bindings
 from obelisk_runtime.service.host_functions import calls, dynamic, webhook_support
 from obelisk_runtime.service.host_functions import workflow_support as support
 from obelisk_runtime.service.workflows.context import WorkflowContext

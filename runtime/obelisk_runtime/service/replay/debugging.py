@@ -6,27 +6,36 @@ Nothing is written anywhere. What is told is bounded, and so is the time that it
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import assert_never
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.entries import describe, unanswered
 from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.core.guest_outcomes import GuestOutcome, Trapped
-from obelisk_runtime.core.history import History, HistoryForm, SetClosed, Taken
+from obelisk_runtime.core.history import History, HistoryForm, Taken
 from obelisk_runtime.core.ids import Digest, ExecutionId, Instant, JoinSetId, join_set_of
 from obelisk_runtime.core.join_sets import JoinSet
-from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.rehearsal import Rehearsal, Waits, end_text, own_end
 from obelisk_runtime.core.values import FunctionCodec
 from obelisk_runtime.ports import engine as guest
 from obelisk_runtime.ports.store import LogRecord
-from obelisk_runtime.service.components.deployment import DeployedComponent
+from obelisk_runtime.service.components.deployed import DeployedComponent
 from obelisk_runtime.service.guests.log import GuestLog, LogPlace
 from obelisk_runtime.service.process.logs import Record
 from obelisk_runtime.service.process.node import Node
 from obelisk_runtime.service.replay.rehearsing import Differs, Rehearsing, Unfit, codec_of
+from obelisk_runtime.service.replay.scene import (
+    Got,
+    HostCall,
+    Member,
+    OpenSet,
+    Progress,
+    Scene,
+    SourceFrame,
+    Symbol,
+    Told,
+)
 from obelisk_runtime.service.replay.story import Story, read_story
 from obelisk_runtime.service.workflows.context import WorkflowContext
 
@@ -53,100 +62,6 @@ class EventNotFound(ObeliskError):
     def __init__(self, execution_id: ExecutionId, version: int, events: int) -> None:
         super().__init__(f"{execution_id} has no event {version}; its events are 0 to {events - 1}")
         self.execution_id = execution_id
-
-
-class Progress(StrEnum):
-    """What had become of a child or delay by then."""
-
-    WAITING = "waiting"
-    DELIVERED = "delivered"
-    """It had answered, and the workflow had not taken that yet."""
-    CONSUMED = "consumed"
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A child, or a delay, whose `function` is None."""
-
-    id: str
-    function: Ffqn | None
-    progress: Progress
-    position: int | None
-    """Of its response, once it was delivered."""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenSet:
-    id: JoinSetId
-    closing: bool
-    members: Sequence[Member]
-    """In order of creation; not more than the latest MEMBERS_MAX."""
-    total: int
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A call that did not wait was answered this."""
-
-    text: str
-
-
-Got = Taken | SetClosed | Waits | Told
-"""What a call was answered: a response, that its set had closed, nothing so far, or something at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class HostCall:
-    """The call that the guest stood in: the latest one that the log had recorded."""
-
-    version: int
-    asked: str
-    got: Got
-
-
-@dataclass(frozen=True, slots=True)
-class Symbol:
-    """A place in a source file; what is not known is None."""
-
-    function: str | None
-    file: str | None
-    line: int | None
-    column: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class SourceFrame:
-    """A frame of an interpreted guest, as the guest tells it."""
-
-    module: str
-    function: str
-    symbols: Sequence[Symbol]
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """The guest at one event."""
-
-    digest: Digest
-    event: ev.Recorded
-    call: HostCall | None = None
-    """None: it had made no call yet, or had ended."""
-    now: Instant | None = None
-    """The workflow's own time."""
-    join_sets: Sequence[OpenSet] = ()
-    """Not more than the latest SETS_MAX."""
-    join_sets_total: int = 0
-    records: Sequence[LogRecord] = ()
-    """What the guest had written; their times are the workflow's own."""
-    records_total: int = 0
-    backtrace: tuple[str, ...] = ()
-    """WebAssembly frames, innermost first: of the call, or of the trap that it ended with."""
-    source: Sequence[SourceFrame] = ()
-    """Where in its own source an interpreted guest said that it made the call, innermost first."""
-    end: str | None = None
-    """How it had ended by itself."""
-    difference: Differs | Unfit | None = None
-    """Why it could not be brought there."""
 
 
 async def debug(node: Node, execution_id: ExecutionId, version: int, digest: Digest | None = None) -> Scene:
@@ -422,9 +337,3 @@ class Debugger:
         """Raises: as `debug`."""
         async with self._room:
             return await debug(self._node, execution_id, version, digest)
-
-
-__all__ = [
-    "Debugger", "EventNotFound", "Got", "HostCall", "Member", "OpenSet", "Progress", "Scene", "SetClosed", "Taken",
-    "Told", "Waits", "debug",
-]  # fmt: skip

@@ -10,7 +10,7 @@ from obelisk_runtime.core.rehearsal import Asked, GuestEnd, Rehearsal, Waits, co
 from obelisk_runtime.core.values import FunctionCodec, InvalidValue, function_codec
 from obelisk_runtime.ports import engine as guest
 from obelisk_runtime.ports.store import LogLevel
-from obelisk_runtime.service.components.deployment import DeployedComponent
+from obelisk_runtime.service.components.deployed import DeployedComponent
 from obelisk_runtime.service.process.node import Node
 from obelisk_runtime.service.replay.story import Story, read_story
 from obelisk_runtime.service.workflows.context import Answer, WorkflowContext

@@ -10,7 +10,7 @@ from obelisk_runtime.core.errors import InvalidName, ObeliskError
 from obelisk_runtime.core.ids import Digest, ExecutionId
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.ports.store import ExecutionFilter, ExecutionNotFound
-from obelisk_runtime.service.components.deployment import BrokenBytes, BytesMissing, DeployedComponent
+from obelisk_runtime.service.components.deployed import BrokenBytes, BytesMissing, DeployedComponent
 from obelisk_runtime.service.executions.outside import append_outside
 from obelisk_runtime.service.process.node import Node
 from obelisk_runtime.service.replay.rehearsing import Differs, Matches, Unfit, rehearse

@@ -11,7 +11,7 @@ from obelisk_runtime.core.guest_outcomes import Dropped, GuestOutcome, HostFaile
 from obelisk_runtime.core.wiring import handler_of
 from obelisk_runtime.ports.engine import GuestsExhausted
 from obelisk_runtime.ports.http import HttpAnswer, HttpBroken, HttpRequest
-from obelisk_runtime.service.components.deployment import DeployedComponent
+from obelisk_runtime.service.components.deployed import DeployedComponent
 from obelisk_runtime.service.guests.ending import report_host_failure
 from obelisk_runtime.service.process.node import Node, logger
 from obelisk_runtime.service.webhooks.context import WebhookContext

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from obelisk_runtime.core.ids import ExecutionId, JoinSetId
 from obelisk_runtime.ports.store import LogRecord
-from obelisk_runtime.service.components.deployment import DeployedComponent
+from obelisk_runtime.service.components.deployed import DeployedComponent
 from obelisk_runtime.service.guests.real_world import RealWorld
 from obelisk_runtime.service.process.logs import LogWriter, Record
 from obelisk_runtime.service.process.node import Node, logger

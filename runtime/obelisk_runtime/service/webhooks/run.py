@@ -9,7 +9,7 @@ from obelisk_runtime.core.ids import ExecutionId
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.ports.engine import GuestCall
 from obelisk_runtime.ports.store import CreateOutcome
-from obelisk_runtime.service.components.deployment import DeployedComponent
+from obelisk_runtime.service.components.deployed import DeployedComponent
 from obelisk_runtime.service.executions.creating import begun
 from obelisk_runtime.service.process.node import Node
 from obelisk_runtime.service.workflows.run import WorkflowRun

@@ -15,7 +15,7 @@ from obelisk_runtime.core.randomness import child_seed
 from obelisk_runtime.ports.store import NewExecution
 from obelisk_runtime.service.activities.attempt import Attempt, NoAttempt
 from obelisk_runtime.service.activities.record import LockedActivity
-from obelisk_runtime.service.components.deployment import DeployedComponent
+from obelisk_runtime.service.components.deployed import DeployedComponent
 from obelisk_runtime.service.executions.creating import begun, created_by, seed_of, stillborn, waiting
 from obelisk_runtime.service.process.node import Node, Startable
 

@@ -12,7 +12,7 @@ from obelisk_runtime.core.requests import RequestMade
 from obelisk_runtime.ports.engine import Value
 from obelisk_runtime.ports.guest import GuestResources
 from obelisk_runtime.ports.store import LogLevel
-from obelisk_runtime.service.components.deployment import DeployedComponent
+from obelisk_runtime.service.components.deployed import DeployedComponent
 from obelisk_runtime.service.guests.log import GuestLog, LogPlace
 from obelisk_runtime.service.process.node import Node
 

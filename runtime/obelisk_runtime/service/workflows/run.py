@@ -19,7 +19,7 @@ from obelisk_runtime.core.values import FunctionCodec, function_codec
 from obelisk_runtime.ports import engine as guest
 from obelisk_runtime.ports.store import ExecutionNotFound, NewExecution
 from obelisk_runtime.prompt import Prompt
-from obelisk_runtime.service.components.deployment import BrokenBytes, BytesMissing, DeployedComponent
+from obelisk_runtime.service.components.deployed import BrokenBytes, BytesMissing, DeployedComponent
 from obelisk_runtime.service.executions.creating import seed_of
 from obelisk_runtime.service.executions.reading import read_log, read_responses
 from obelisk_runtime.service.guests.ending import report_host_failure
