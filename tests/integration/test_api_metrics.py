@@ -9,7 +9,8 @@ from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.ids import Instant
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.ports.store import StoreUnavailable
-from obelisk_runtime.service import INTERVAL, Measures, measures
+from obelisk_runtime.service import INTERVAL, Measures
+from obelisk_runtime.service.process import measures
 
 
 async def scraped(api: Api) -> Mapping[tuple[str, ...], float]:
