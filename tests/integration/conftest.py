@@ -1,6 +1,7 @@
 """The runtime as one object, on a store that outlives it: deploy, run, let it die, start it again."""
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -27,6 +28,7 @@ from obelisk_runtime.storage.sqlite import SqliteStore
 from obelisk_runtime.system import SystemClock, SystemIds
 from obelisk_runtime.wasi.http.client import HttpClient
 from obelisk_server.compose import Wasi
+from obelisk_server.sources import cache_folder
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEADLINE_SECONDS = 60
@@ -305,8 +307,8 @@ def text_workflow() -> Callable[[str], tuple[ComponentSettings, bytes]]:
 
 @pytest.fixture(scope="session")
 def compiled() -> Path:
-    """Kept between runs: a component in Python takes seconds to compile."""
-    return REPOSITORY / "build" / "compiled"
+    """Where servers have it too: a component in Python takes seconds to compile."""
+    return cache_folder(os.environ) / "compiled"
 
 
 @pytest.fixture(params=["memory", "sqlite"])

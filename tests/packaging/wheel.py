@@ -1,5 +1,6 @@
 """The distribution, built and installed alone: `pytest tests/packaging/wheel.py`. It needs a package index."""
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -26,13 +27,16 @@ PACKAGES = {
     for path in (*root.rglob("*.py"), *root.rglob("py.typed"))
     if not path.is_relative_to(REPOSITORY / UI / "app")
 }
+INSTALLER = "uv" if importlib.util.find_spec("uv") else "pip"
+"""uv is quicker, and not there where it does not find the index (see the Makefile)."""
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the source distribution and the wheel that was built from it."""
     folder = tmp_path_factory.mktemp("dist")
-    subprocess.run([sys.executable, "-m", "build", "--outdir", folder, REPOSITORY], check=True, capture_output=True)
+    build = [sys.executable, "-m", "build", "--installer", INSTALLER, "--outdir", folder, REPOSITORY]
+    subprocess.run(build, check=True, capture_output=True)
     return folder
 
 
@@ -41,11 +45,17 @@ def obelisk(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The command of a virtual environment that holds the wheel and what it depends on."""
     environment = tmp_path_factory.mktemp("venv")
     (wheel,) = built.glob("*.whl")
-    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-    pip = [environment / "bin" / "python", "-m", "pip", "--disable-pip-version-check"]
-    subprocess.run([*pip, "install", "--quiet", wheel], check=True)
-    subprocess.run([*pip, "check"], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    python = environment / "bin" / "python"
+    pip("install", python, "--quiet", wheel)
+    pip("check", python)
     return environment / "bin" / "obelisk"
+
+
+def pip(command: str, python: Path, *arguments: str | Path) -> None:
+    """For another Python, which need not have pip."""
+    tool = ["uv", "pip", command, "--python", python] if INSTALLER == "uv" else ["pip", "--python", python, command]
+    subprocess.run([sys.executable, "-m", *tool, *arguments], check=True, capture_output=True)
 
 
 @pytest.fixture
