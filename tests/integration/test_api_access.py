@@ -151,11 +151,47 @@ async def test_lists_tell_of_ones_own_only(api: Api) -> None:
     assert "fibo" not in str(document["paths"])
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/v1/health", "/v1/throughput", "/v1/executions/counts"])
+async def test_cursors_tell_nothing_of_what_others_have(api: Api) -> None:
+    mine = await submit(api, "sleepy", SLEEP, LONG)
+    for number in range(3):
+        await submit(api, "root", FIBO, f"[{number + 90}]")
+    await submit(api, "root", FIBOA, "[10, 2]")
+    for query in ("", "children=true", "children=true&text=91", "text=91", "oldest_first=true", "status=finished"):
+        page = (await api.get(f"/v1/executions?limit=1&{query}", **by("sleepy"))).body
+        assert ([item["id"] for item in page["items"]], page["next_cursor"]) in (([mine], None), ([], None)), query
+    dry = await api.post("/v1/bulk/pause", {"filter": {"text": "91"}, "dry_run": True}, **by("sleepy"))
+    assert dry.body["matches"] == 0
+
+
+async def test_counts_and_throughput_are_of_ones_own(api: Api) -> None:
+    limited = replace(settings("sleepy").tokens[0], functions=("testing:fibo-workflow/*",))
+    api.context.guard.replace(AccessSettings(tokens=(limited, *settings("root").tokens)))
+    parent = await submit(api, "root", FIBOA, "[10, 2]")
+    alone = await submit(api, "root", FIBO, "[1]")
+    for execution_id in (parent, alone):
+        await api.get(f"/v1/executions/{execution_id}/result?wait=20s", **by("root"))
+    assert (await api.get("/v1/executions/counts", **by("sleepy"))).body["results"] == {"ok": 1}
+    assert (await api.get("/v1/executions/counts?children=true", **by("sleepy"))).body["results"] == {"ok": 3}
+    assert (await api.get("/v1/executions/counts?children=true", **by("root"))).body["results"] == {"ok": 4}
+    ended = [(await api.get("/v1/throughput", **by(name))).body["items"] for name in ("sleepy", "root")]
+    assert [sum(item["ok"] for item in items) for items in ended] == [1, 4]
+
+
+async def test_an_id_that_is_taken_does_not_tell_by_what(api: Api) -> None:
+    theirs = await submit(api, "root", FIBO, "[1]")
+    order = {"function": SLEEP, "params": [1], "id": theirs}
+    for path, body in (("/v1/executions", order), ("/v1/executions/batch", {"items": [order]})):
+        answer = await api.post(path, body, **by("sleepy"))
+        assert (answer.status, answer.body["type"]) == (409, "urn:obelisk:problem:id-conflict")
+        assert "fibo" not in str(answer.body)
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/v1/health"])
 async def test_what_concerns_all_is_refused_to_who_is_limited(api: Api, path: str) -> None:
     answer = await api.get(path, **by("sleepy"))
     assert (answer.status, answer.body["type"]) == (403, "urn:obelisk:problem:beyond-token")
-    assert "testing:sleeper/*" in answer.body["detail"]
+    assert "limited to testing:sleeper/*" in answer.body["detail"]
+    assert "is about the whole server" in answer.body["detail"]
 
 
 async def test_other_functions_are_not_submitted_by_any_way(api: Api) -> None:

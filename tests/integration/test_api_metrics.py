@@ -84,6 +84,6 @@ def test_the_throughput_keeps_some_intervals() -> None:
     for number in range(measures.INTERVALS_MAX + 3):
         found.ended(Ffqn.parse("a:b/c.d"), ev.Ok(), Instant(number * INTERVAL + 5))
         found.ended(Ffqn.parse("a:b/c.d"), ev.Failed(ev.FailureKind.LOST, ""), Instant(number * INTERVAL + 6))
-    assert len(found.throughput) == measures.INTERVALS_MAX
-    assert {(item.ok, item.err, item.failed) for item in found.throughput} == {(1, 0, 1)}
-    assert found.throughput[0].start == 3 * INTERVAL
+    assert len(found.throughput()) == measures.INTERVALS_MAX
+    assert {(item.ok, item.err, item.failed) for item in found.throughput()} == {(1, 0, 1)}
+    assert found.throughput()[0].start == 3 * INTERVAL

@@ -18,6 +18,9 @@ from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings
 from obelisk_runtime.core.ids import ExecutionId, parent_of
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.ports.store import PAGE_MAX, ExecutionFilter
+from obelisk_server.access import LOCAL, Caller
+from obelisk_server.api import Context, Waits
+from obelisk_server.api.catalogue import visible_components
 from obelisk_server.setup import InvalidSetup
 from webhook_server import Hooks, RememberingEngine, serving
 
@@ -73,6 +76,13 @@ async def log_of(hooks: Hooks, execution_id: str) -> list[ev.Event]:
 
 async def lines_of(hooks: Hooks, execution_id: str) -> list[str]:
     return [record.message for _, record in await hooks.service.store.read_logs(ExecutionId(execution_id))]
+
+
+async def test_who_is_limited_to_functions_does_not_see_a_component_that_has_none(hooks: Hooks) -> None:
+    context = Context(hooks.service, Waits())
+    limited = Caller("limited", functions=("testing:fibo/*",))
+    assert [item.settings.name for item in visible_components(context, LOCAL)] == ["hook", "fibo"]
+    assert [item.settings.name for item in visible_components(context, limited)] == ["fibo"]
 
 
 # Requests and answers

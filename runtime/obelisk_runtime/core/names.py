@@ -1,6 +1,7 @@
 """Names of interfaces and functions: `namespace:package/interface[@version]` and `….function` (FFQN)."""
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Self
 
@@ -110,3 +111,8 @@ class Ffqn:
 
     def __hash__(self) -> int:
         return self._hash
+
+
+def is_among(function: str, given: Iterable[str]) -> bool:
+    """Whether a full name is one of these, which are full names, or beginnings of names with a `*` after them."""
+    return any(function.startswith(text[:-1]) if text.endswith("*") else function == text for text in given)

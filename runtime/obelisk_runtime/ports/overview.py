@@ -66,7 +66,9 @@ class Overview(Protocol):
     @property
     def figures(self) -> StoreFigures: ...
 
-    async def counts(self, *, top_level_only: bool) -> Counts: ...
+    async def counts(self, *, top_level_only: bool, within: tuple[str, ...] | None = None) -> Counts:
+        """`within`: as of an ExecutionFilter."""
+        ...
 
     async def versions(self, functions: Sequence[Ffqn]) -> Sequence[VersionCount]:
         """Executions of these functions, by the digest they are pinned to."""

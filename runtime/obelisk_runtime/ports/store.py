@@ -181,6 +181,8 @@ class ExecutionFilter:
     finished_before: Instant | None = None
     text: str | None = None
     """In the canonical JSON of the parameters or of the result, or in the reason of a failure (`core.search`)."""
+    within: tuple[str, ...] | None = None
+    """Of these functions (`core.names.is_among`), or below such an execution. What is not does not show in cursors."""
 
 
 class Executions(Protocol):

@@ -185,8 +185,8 @@ class MemoryStore:
 
     # The overview
 
-    async def counts(self, *, top_level_only: bool) -> Counts:
-        return memory_overview.counts(self._tables, top_level_only=top_level_only)
+    async def counts(self, *, top_level_only: bool, within: tuple[str, ...] | None = None) -> Counts:
+        return memory_overview.counts(self._tables, top_level_only=top_level_only, within=within)
 
     async def versions(self, functions: Sequence[Ffqn]) -> Sequence[VersionCount]:
         return memory_overview.versions(self._tables, functions)

@@ -13,11 +13,11 @@ from obelisk_runtime.storage.memory_tables import Tables, bounded, status_words
 WORDS = ("pending", "locked", "blocked", "finished", "paused", "cancelling")
 
 
-def counts(tables: Tables, *, top_level_only: bool) -> Counts:
+def counts(tables: Tables, *, top_level_only: bool, within: tuple[str, ...] | None) -> Counts:
     statuses: Counter[str] = Counter()
     results: Counter[str] = Counter({"ok": 0})
     for execution in tables.executions.values():
-        if top_level_only and parent_of(execution.id) is not None:
+        if (top_level_only and parent_of(execution.id) is not None) or not tables.is_within(execution, within):
             continue
         statuses.update(status_words(execution.projection))
         if isinstance(execution.projection.status, proj.Finished):

@@ -17,6 +17,7 @@ from obelisk_runtime.core.ids import (
     parent_of,
     top_of,
 )
+from obelisk_runtime.core.names import is_among
 from obelisk_runtime.core.search import mentions
 from obelisk_runtime.ports import store as port
 from obelisk_runtime.ports.trees import Grafted, OldTrees
@@ -109,7 +110,7 @@ class Tables:
         if existing is None:
             return False
         if existing.created.function != new.created.function:
-            raise port.IdConflict(new.id, f"the function {existing.created.function}")
+            raise port.IdConflict(new.id, "another function")
         if existing.created.params != new.created.params:
             raise port.IdConflict(new.id, "other parameters")
         return True
@@ -174,10 +175,18 @@ class Tables:
         place = _parse_cursor(cursor)
         sign = 1 if oldest_first else -1
         ordered = sorted(self.executions.values(), key=lambda execution: sign * execution.sequence)
-        found = [e for e in ordered if (place is None or sign * e.sequence > sign * place) and _matches(e, where)]
+        following = [e for e in ordered if place is None or sign * e.sequence > sign * place]
+        found = [e for e in following if _matches(e, where) and self.is_within(e, where.within)]
         page = found[: bounded(limit)]
         items = [port.Summary(execution.id, execution.projection) for execution in page]
         return port.Page(items, str(page[-1].sequence) if len(found) > len(page) else None)
+
+    def is_within(self, execution: StoredExecution, functions: Sequence[str] | None) -> bool:
+        """Of these functions, or below such an execution."""
+        if functions is None or is_among(execution.projection.function.text, functions):
+            return True
+        parent = parent_of(execution.id)
+        return parent is not None and self.is_within(self.find(parent), functions)
 
     # The work queue
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from obelisk_runtime.core.names import Ffqn
+from obelisk_runtime.core.names import Ffqn, is_among
 from obelisk_server.access.refusals import BeyondToken, ScopeNeeded
 from obelisk_server.endpoints import Scope
 
@@ -35,7 +35,7 @@ class Caller:
             raise ScopeNeeded(self.name, scope)
 
     def permits(self, function: Ffqn) -> bool:
-        return self.functions is None or any(_fits(function.text, given) for given in self.functions)
+        return self.functions is None or is_among(function.text, self.functions)
 
     def require_function(self, function: Ffqn) -> None:
         """Raises: BeyondToken."""
@@ -55,7 +55,3 @@ class Caller:
 LOCAL = Caller("local")
 ANONYMOUS = Caller("anonymous")
 """From other machines, where that is allowed."""
-
-
-def _fits(function: str, given: str) -> bool:
-    return function.startswith(given[:-1]) if given.endswith("*") else function == given

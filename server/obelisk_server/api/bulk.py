@@ -21,7 +21,6 @@ from obelisk_server.api import answers, render, wire
 from obelisk_server.api.filters import execution_filter
 from obelisk_server.api.operations import AnyOperation, Call, Context, Operation, Reply
 from obelisk_server.api.refusals import InvalidRequest, MoreMatch, TokenNeeded
-from obelisk_server.api.sight import seen_of
 
 MATCHES_MAX = 10_000
 """As many are counted, and done with one token."""
@@ -77,12 +76,12 @@ async def _bulk(context: Context, name: str, call: Call[wire.Nothing, wire.Bulk]
     token = _token(body.token, mark)
     where = _where(context, caller, body.filter, token.at)
     if body.cursor is None:
-        found = (await _matching(context, caller, where))[0]
+        found = (await _matching(context, where))[0]
         if found > token.matches:
             raise MoreMatch(token.matches, found)
     async with context.lists.turn():
         page = await context.service.store.list(where, cursor=body.cursor, limit=body.limit)
-        ids = [item.id for item in await seen_of(context, caller, page.items)]
+        ids = [item.id for item in page.items]
     items = await act(context, ids, caller.reason(name, body.reason))
     answer = BulkAnswer(matches=token.matches, items=items, next_cursor=page.next_cursor)
     return Reply(200, answer, executions=[item.id for item in items if item.refused is UNSET])
@@ -96,21 +95,20 @@ def _where(context: Context, caller: Caller, given: wire.Filter, at: Instant) ->
 
 async def _dry_run(context: Context, caller: Caller, given: wire.Filter, mark: str) -> BulkAnswer:
     at = Instant(context.service.now() + 1)
-    matches, samples, more = await _matching(context, caller, _where(context, caller, given, at))
+    matches, samples, more = await _matching(context, _where(context, caller, given, at))
     shown = [render.summary(item.id, item.projection) for item in samples]
     return BulkAnswer(matches=matches, more=more, samples=shown, token=str(Token(at, matches, mark)))
 
 
-async def _matching(context: Context, caller: Caller, where: ExecutionFilter) -> tuple[int, Sequence[Summary], bool]:
+async def _matching(context: Context, where: ExecutionFilter) -> tuple[int, Sequence[Summary], bool]:
     """(how many match, the first of them, whether there are more than MATCHES_MAX)."""
     matches, cursor = 0, None
     samples: list[Summary] = []
     while matches < MATCHES_MAX:
         async with context.lists.turn():
             page = await context.service.store.list(where, cursor=cursor, limit=min(PAGE_MAX, MATCHES_MAX - matches))
-            items = await seen_of(context, caller, page.items)
-        matches += len(items)
-        samples += items[: SAMPLES - len(samples)]
+        matches += len(page.items)
+        samples += page.items[: SAMPLES - len(samples)]
         cursor = page.next_cursor
         if cursor is None:
             return matches, samples, False

@@ -139,8 +139,11 @@ async def list_components(context: Context, call: Call[wire.Nothing, wire.Nothin
 
 
 def visible_components(context: Context, caller: Caller) -> Sequence[DeployedComponent]:
-    """Components all of whose functions the caller may use."""
-    return [item for item in context.service.components if all(map(caller.permits, item.exports))]
+    """Components all of whose functions the caller may use; one without functions calls those of others."""
+    components = context.service.components
+    if not caller.limited:
+        return components
+    return [item for item in components if item.exports and all(map(caller.permits, item.exports))]
 
 
 def named_component(components: Sequence[DeployedComponent], name: str) -> DeployedComponent:

@@ -41,7 +41,7 @@ class Counts(answers.Answer, frozen=True, kw_only=True):
 async def count(context: Context, call: Call[wire.Counted, wire.Nothing]) -> Reply:
     """How many executions there are, by status and by result."""
     async with context.lists.turn():
-        found = await context.service.store.counts(top_level_only=not call.query.children)
+        found = await context.service.store.counts(top_level_only=not call.query.children, within=call.caller.functions)
     return Reply(200, Counts(statuses=dict(found.statuses), results=dict(found.results)))
 
 
@@ -59,9 +59,9 @@ class Throughput(answers.Answer, frozen=True, kw_only=True):
     """Oldest first. An interval in which nothing ended is left out; what an earlier process did is not known."""
 
 
-async def throughput(context: Context, _: Call[wire.Nothing, wire.Nothing]) -> Reply:
+async def throughput(context: Context, call: Call[wire.Nothing, wire.Nothing]) -> Reply:
     """How many executions ended, children included, in each of the latest intervals."""
-    intervals = context.service.measures.throughput
+    intervals = context.service.measures.throughput(call.caller.functions)
     items = [Ended(at=render.instant(it.start), ok=it.ok, err=it.err, failed=it.failed) for it in intervals]
     now = render.instant(context.service.now())
     return Reply(200, Throughput(now=now, interval_seconds=INTERVAL / 1e6, items=items))
@@ -188,8 +188,8 @@ def _reason(outcome: ev.Outcome) -> str:
 
 OPERATIONS: tuple[AnyOperation, ...] = (
     Operation("alive", alive, wire.Nothing, wire.Nothing, answers.Health),
-    Operation("count-executions", count, wire.Counted, wire.Nothing, Counts, (StoreUnavailable,)),
-    Operation("throughput", throughput, wire.Nothing, wire.Nothing, Throughput),
+    Operation("count-executions", count, wire.Counted, wire.Nothing, Counts, (StoreUnavailable,), minds_functions=True),
+    Operation("throughput", throughput, wire.Nothing, wire.Nothing, Throughput, minds_functions=True),
     Operation("health", health, wire.Nothing, wire.Nothing, HealthReport, (StoreUnavailable,)),
     Operation("ready", ready, wire.Nothing, wire.Nothing, answers.Health, (NotReady,)),
 )

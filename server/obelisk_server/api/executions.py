@@ -16,7 +16,6 @@ from obelisk_server.api import answers, render, wire
 from obelisk_server.api.filters import execution_filter
 from obelisk_server.api.operations import AnyOperation, Call, Context, Operation, Reply
 from obelisk_server.api.problems import EXECUTION
-from obelisk_server.api.sight import seen_of
 from obelisk_server.api.waits import InvalidWait, wait_seconds
 
 
@@ -48,7 +47,7 @@ async def _page(
     async with context.lists.turn():
         read = context.service.store.list
         page = await read(where, cursor=query.cursor, limit=query.limit, oldest_first=oldest_first)
-        items = [render.summary(it.id, it.projection) for it in await seen_of(context, call.caller, page.items)]
+        items = [render.summary(item.id, item.projection) for item in page.items]
     return Reply(200, answers.Page(items=items, next_cursor=page.next_cursor))
 
 

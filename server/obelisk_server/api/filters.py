@@ -16,7 +16,7 @@ RESULTS = frozenset(answers.RESULTS)
 def execution_filter(
     context: Context, caller: Caller, query: wire.Filter, now: Instant | None = None
 ) -> ExecutionFilter:
-    """`now`: what durations are before; None: now. What the caller may not see can match (`sight.seen`).
+    """`now`: what durations are before; None: now. What the caller may not see does not match.
 
     Raises: InvalidRequest, InvalidName, AmbiguousFunction.
     """
@@ -35,18 +35,15 @@ def execution_filter(
         finished_since=past("finished_since", query.finished_since, now),
         finished_before=past("finished_before", query.finished_before, now),
         text=query.text or None,
+        within=caller.functions,
     )
 
 
 def _function(context: Context, caller: Caller, query: wire.Filter) -> str | None:
-    """A prefix as it is, if a deployed function begins so; else what a short name stands for; else as it is.
-
-    Where all that a caller sees begins alike, the store need not look at others.
-    """
+    """A prefix as it is, if a deployed function begins so; else what a short name stands for; else as it is."""
     name = query.function
     if name is None:
-        only = caller.functions if caller.functions is not None and len(caller.functions) == 1 else None
-        return None if only is None or query.children or query.parent is not None else only[0].removesuffix("*")
+        return None
     functions = caller.permitted(context.service.functions)
     if any(function.text.startswith(name) for function in functions):
         return name

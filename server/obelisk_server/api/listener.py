@@ -140,7 +140,7 @@ class Listener:
         if caller.limited and "id" in named:
             await require_sight(self._context, caller, parse_target(named["id"]))
         elif caller.limited and not operation.minds_functions:
-            raise caller.beyond(f"{operation.name} concerns all")
+            raise caller.beyond(f"{operation.name} is about the whole server")
         return caller
 
     def answered(

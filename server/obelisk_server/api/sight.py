@@ -3,7 +3,7 @@
 What they do not see is answered as if it did not exist.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import TypeVar
 
 from obelisk_runtime.core.ids import (
@@ -16,7 +16,7 @@ from obelisk_runtime.core.ids import (
     parse_delay_id,
     parse_execution_id,
 )
-from obelisk_runtime.ports.store import ExecutionNotFound, Summary
+from obelisk_runtime.ports.store import ExecutionNotFound
 from obelisk_server.access import Caller
 from obelisk_server.api.operations import Context
 
@@ -55,11 +55,3 @@ async def require_sight(context: Context, caller: Caller, response_id: ResponseI
     """Raises: ExecutionNotFound, StoreUnavailable."""
     if not await seen(context, caller, [response_id]):
         raise ExecutionNotFound(response_id)
-
-
-async def seen_of(context: Context, caller: Caller, items: Sequence[Summary]) -> Sequence[Summary]:
-    """Those of a page that the caller sees. Raises: StoreUnavailable."""
-    if not caller.limited:
-        return items
-    ids = await seen(context, caller, [item.id for item in items])
-    return [item for item in items if item.id in ids]

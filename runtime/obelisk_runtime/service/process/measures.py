@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.ids import Instant
-from obelisk_runtime.core.names import Ffqn
+from obelisk_runtime.core.names import Ffqn, is_among
 from obelisk_runtime.core.projection import result_label
 from obelisk_runtime.core.requests import RequestMade
 from obelisk_runtime.core.retry import SECOND
@@ -20,14 +20,21 @@ FUNCTIONS_MAX = 1_000
 OTHERS = "others"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Interval:
     """How many executions ended in `INTERVAL` microseconds from `start` on."""
 
     start: Instant
-    ok: int = 0
-    err: int = 0
-    failed: int = 0
+    ok: int
+    err: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    start: Instant
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    """By function and the field of an Interval."""
 
 
 @dataclass(slots=True)
@@ -42,24 +49,29 @@ class Measures:
     """Workflows that were taken up again from their logs."""
     starts: Durations = field(default_factory=Durations)
     """From the lock to the beginning of the guest."""
-    throughput: deque[Interval] = field(default_factory=lambda: deque[Interval](maxlen=INTERVALS_MAX))
-    """Without intervals in which nothing ended."""
+    _ends: deque[_Ends] = field(default_factory=lambda: deque[_Ends](maxlen=INTERVALS_MAX))
     _functions: set[str] = field(default_factory=set[str])
 
     def ended(self, function: Ffqn, outcome: ev.Outcome, now: Instant) -> None:
         """An execution's end was committed."""
-        label = result_label(outcome)
-        self.finished[self._name(function), label] += 1
-        if not self.throughput or now - self.throughput[-1].start >= INTERVAL:
-            self.throughput.append(Interval(Instant(now - now % INTERVAL)))
-        interval = self.throughput[-1]
-        match outcome:
-            case ev.Ok():
-                interval.ok += 1
-            case ev.Err():
-                interval.err += 1
-            case ev.Failed():
-                interval.failed += 1
+        name = self._name(function)
+        self.finished[name, result_label(outcome)] += 1
+        if not self._ends or now - self._ends[-1].start >= INTERVAL:
+            self._ends.append(_Ends(Instant(now - now % INTERVAL)))
+        ending = "failed" if isinstance(outcome, ev.Failed) else result_label(outcome)
+        self._ends[-1].counts[name, ending] += 1
+
+    def throughput(self, within: tuple[str, ...] | None = None) -> list[Interval]:
+        """Oldest first, without intervals in which nothing ended. `within`: of these functions (`is_among`)."""
+        found: list[Interval] = []
+        for ends in self._ends:
+            sums = Counter[str]()
+            for (name, ending), count in ends.counts.items():
+                if within is None or is_among(name, within):
+                    sums[ending] += count
+            if sums:
+                found.append(Interval(ends.start, sums["ok"], sums["err"], sums["failed"]))
+        return found
 
     def _name(self, function: Ffqn) -> str:
         if function.text not in self._functions:

@@ -1,9 +1,10 @@
 """A filter of executions as SQL."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from obelisk_runtime.core.ids import EXECUTION_PREFIX
+from obelisk_runtime.core.names import is_among
 from obelisk_runtime.ports.store import ExecutionFilter
 from obelisk_runtime.storage.codec import (
     BLOCKED,
@@ -95,10 +96,13 @@ def conditions(where: ExecutionFilter, interned: Interned) -> Condition | None:
     places = list(_places(where))
     parts: list[tuple[str, tuple[object, ...]]] = [*places, *_words(where), *_times(where)]
     if where.function_prefix is not None:
-        numbers = _numbers(where.function_prefix, interned)
+        numbers = _numbers(interned, [where.function_prefix + "*"])
         if not numbers:
             return None
-        parts.append((f"function IN ({', '.join(map(str, numbers))})", ()))
+        parts.append((f"function IN ({numbers})", ()))
+    if where.within is not None:
+        of_top_level = where.top_level_only and where.parent is None
+        parts.append((within(interned, where.within, of_top_level=of_top_level), ()))
     if where.digest is not None:
         if not interned.known(where.digest):
             return None
@@ -161,9 +165,22 @@ def _times(where: ExecutionFilter) -> Iterator[tuple[str, tuple[object, ...]]]:
             yield f"{column} < ?", (before,)
 
 
-def _numbers(prefix: str, interned: Interned) -> list[int]:
-    """Of the texts that begin so."""
-    return [number for number, text in enumerate(interned.texts) if number and text.startswith(prefix)]
+def within(interned: Interned, functions: Sequence[str], *, of_top_level: bool) -> str:
+    """`ExecutionFilter.within`; `of_top_level`: of executions that have nothing above them."""
+    own = f"function IN ({_numbers(interned, functions)})"
+    return own if of_top_level else f"({own} OR EXISTS ({_ABOVE} SELECT 1 FROM above WHERE {own}))"  # noqa: S608
+
+
+_ABOVE = """WITH RECURSIVE above (parent, function) AS (
+    SELECT up.parent, up.function FROM executions AS up WHERE up.key = executions.parent
+    UNION ALL SELECT up.parent, up.function FROM above JOIN executions AS up ON up.key = above.parent
+)"""
+
+
+def _numbers(interned: Interned, functions: Sequence[str]) -> str:
+    """Of these functions, with commas; empty if there are none."""
+    numbered = enumerate(interned.texts)
+    return ", ".join(str(number) for number, text in numbered if number and is_among(text, functions))
 
 
 def _prefix(prefix: str | None, parts: list[tuple[str, tuple[object, ...]]]) -> str | None:

@@ -9,19 +9,19 @@ from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.ports.overview import CHANGES_MAX, Added, Change, Counts, Failure, VersionCount
 from obelisk_runtime.ports.store import PAGE_MAX
 from obelisk_runtime.storage.codec import BLOCKED, CANCELLING, LOCKED, PAUSED, PENDING, joined_id, projection_of
-from obelisk_runtime.storage.sqlite import statements
+from obelisk_runtime.storage.sqlite import listing, statements
 from obelisk_runtime.storage.sqlite.listing import FAILED, KEYS, LAST_BODY, OPEN
 
 if TYPE_CHECKING:
     from obelisk_runtime.storage.sqlite.reads import Reader
 
-_COUNT = "SELECT count(*) FROM executions WHERE parent {}"
+_COUNT = "SELECT count(*) FROM executions WHERE {}"
 _COUNT_OPEN = f"""
 SELECT count(*), sum(status = {PENDING}), sum(status = {LOCKED}), sum(status = {BLOCKED}),
     sum(flags & {PAUSED} <> 0), sum(flags & {CANCELLING} <> 0)
-FROM executions INDEXED BY executions_open WHERE {OPEN} AND parent {{}}"""  # noqa: S608 - constants
+FROM executions INDEXED BY executions_open WHERE {OPEN} AND {{}}"""  # noqa: S608 - constants
 _COUNT_FAILED = f"""
-SELECT result, count(*) FROM executions INDEXED BY executions_failed WHERE {FAILED} AND parent {{}}
+SELECT result, count(*) FROM executions INDEXED BY executions_failed WHERE {FAILED} AND {{}}
 GROUP BY result"""  # noqa: S608 - constants
 _VERSIONS = """
 SELECT digest, sum(finished IS NULL), sum(finished IS NOT NULL) FROM executions
@@ -59,9 +59,10 @@ class Overview:
     def __init__(self, reader: "Reader") -> None:
         self._reader = reader
 
-    async def counts(self, *, top_level_only: bool) -> Counts:
-        which = "= 0" if top_level_only else ">= 0"
-        select = self._reader.scan
+    async def counts(self, *, top_level_only: bool, within: tuple[str, ...] | None) -> Counts:
+        select, which = self._reader.scan, "parent = 0" if top_level_only else "parent >= 0"
+        if within is not None:
+            which += f" AND {listing.within(self._reader.interned, within, of_top_level=top_level_only)}"
         ((total,),) = await select(_COUNT.format(which))
         ((unfinished, *words),) = await select(_COUNT_OPEN.format(which))
         failed = dict(await select(_COUNT_FAILED.format(which)))

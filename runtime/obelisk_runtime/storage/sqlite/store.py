@@ -218,8 +218,8 @@ class SqliteStore:
     def figures(self) -> StoreFigures:
         return self._figures
 
-    async def counts(self, *, top_level_only: bool) -> Counts:
-        return await self._reader.overview.counts(top_level_only=top_level_only)
+    async def counts(self, *, top_level_only: bool, within: tuple[str, ...] | None = None) -> Counts:
+        return await self._reader.overview.counts(top_level_only=top_level_only, within=within)
 
     async def versions(self, functions: Sequence[Ffqn]) -> Sequence[VersionCount]:
         return await self._reader.overview.versions(functions)

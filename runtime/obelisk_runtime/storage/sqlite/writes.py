@@ -55,7 +55,7 @@ def existed(ledger: Ledger, new: port.NewExecution) -> bool:
         return False
     created = existing.new.created if existing.new is not None else created_of(ledger, existing)
     if created.function != new.created.function:
-        raise port.IdConflict(new.id, f"the function {created.function}")
+        raise port.IdConflict(new.id, "another function")
     if created.params != new.created.params:
         raise port.IdConflict(new.id, "other parameters")
     return True

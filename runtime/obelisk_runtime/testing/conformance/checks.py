@@ -171,8 +171,8 @@ class CheckedStore:
     def figures(self) -> StoreFigures:
         return self._store.figures
 
-    async def counts(self, *, top_level_only: bool) -> Counts:
-        return await self._store.counts(top_level_only=top_level_only)
+    async def counts(self, *, top_level_only: bool, within: tuple[str, ...] | None = None) -> Counts:
+        return await self._store.counts(top_level_only=top_level_only, within=within)
 
     async def versions(self, functions: Sequence[Ffqn]) -> Sequence[VersionCount]:
         return await self._store.versions(functions)

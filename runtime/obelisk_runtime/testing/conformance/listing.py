@@ -1,5 +1,7 @@
 """Lists: their order, their filters, and cursors that do not move when others are created."""
 
+from dataclasses import replace
+
 import pytest
 
 from obelisk_runtime.core import events as ev
@@ -161,6 +163,21 @@ class TestFilters:
         assert await ids(store, ExecutionFilter(function_prefix=str(ACTIVITY) + "x")) == []
         for pattern in ("%", "testing_kit", "testing:kit/*", "TESTING"):
             assert await ids(store, ExecutionFilter(function_prefix=pattern)) == []
+
+    async def test_within_functions_and_below(self, store: Store) -> None:
+        parent, child = await waiting_workflow(store, 1)
+        await store.create(activity(numbered(2)))
+        await store.create(activity(numbered(3), function=OTHER_ACTIVITY))
+        of_workflow = ExecutionFilter(within=(str(WORKFLOW),))
+        assert await ids(store, of_workflow) == [parent]
+        assert await ids(store, replace(of_workflow, top_level_only=False)) == [child, parent]
+        assert await ids(store, replace(of_workflow, parent=parent)) == [child]
+        page = await store.list(replace(of_workflow, top_level_only=False), limit=2)
+        assert page.next_cursor is None, "what is not within does not show"
+        of_activity = ExecutionFilter(within=(str(ACTIVITY), "other:*"), top_level_only=False)
+        assert await ids(store, of_activity) == [numbered(2), child]
+        assert await ids(store, ExecutionFilter(within=("other:*",), top_level_only=False)) == []
+        assert await ids(store, ExecutionFilter(within=("*",))) == [numbered(3), numbered(2), parent]
 
     async def test_by_id_prefix(self, store: Store) -> None:
         parent, child = await waiting_workflow(store, 1)

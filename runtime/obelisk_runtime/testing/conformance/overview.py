@@ -52,6 +52,19 @@ class TestOverview:
         every = await store.counts(top_level_only=False)
         assert every.statuses == {**top.statuses, "pending": 2}
 
+    async def test_executions_are_counted_within_functions(self, store: Store) -> None:
+        parent, child = await waiting_workflow(store, 1)
+        await finish(store, child)
+        await store.create(activity(numbered(2)))
+        of_workflow = await store.counts(top_level_only=False, within=(WORKFLOW.text,))
+        assert (of_workflow.statuses["blocked"] + of_workflow.statuses["locked"], of_workflow.results) == (1, {"ok": 1})
+        assert of_workflow.statuses["pending"] == 0
+        of_activity = await store.counts(top_level_only=True, within=(ACTIVITY.text[:-1] + "*",))
+        assert sum(of_activity.statuses.values()) == 1
+        nothing = await store.counts(top_level_only=False, within=("other:*",))
+        assert (nothing.statuses, nothing.results) == (NONE, {"ok": 0})
+        assert parent
+
     async def test_executions_are_counted_by_the_component_they_are_pinned_to(self, store: Store) -> None:
         await store.create(workflow(numbered(1)))
         await store.create(workflow(numbered(2)))
