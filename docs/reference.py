@@ -27,7 +27,7 @@ from obelisk_runtime.service import BATCH_MAX
 from obelisk_runtime.service.guests import log, network
 from obelisk_runtime.service.replay import debugging, rehearsing
 from obelisk_runtime.service.trees import transfer
-from obelisk_runtime.storage.sqlite import listing
+from obelisk_runtime.storage.sqlite import listing, overview
 from obelisk_runtime.wasi import filesystem
 from obelisk_runtime.wasi.files import open_file, paths
 from obelisk_runtime.wasi.http import connecting
@@ -371,6 +371,10 @@ BOUNDS = (
     ("changes that a stream tells of after a pause", count(CHANGES_MAX)),
     ("a page of a list", count(PAGE_MAX)),
     ("executions that a call for a page looks at", count(listing.SCANNED_MAX)),
+    (
+        "executions in the store from which on nobody is told what changed during a pause",
+        count(overview.CHANGES_SCANNED_MAX),
+    ),
     ("executions in a batch", count(BATCH_MAX)),
     ("a batch", in_bytes(submitting.BATCH_BYTES_MAX)),
     ("executions of a bulk action; of one call of it", f"{count(bulk.MATCHES_MAX)}; {count(wire.BULK_LIMIT_MAX)}"),
