@@ -89,8 +89,22 @@ def test_source_distribution_holds_what_the_readme_speaks_of(built: Path) -> Non
     with tarfile.open(archive) as files:
         names = {name.partition("/")[2] for name in files.getnames()}
     needed = {"Makefile", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "obelisk.toml", ".ci/run"}
+    needed |= {path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "docs").glob("*.*")}
     assert needed | {"components/build.py", "components/demo.py", "tests/unit/test_tidy.py"} <= names
     assert not [name for name in names if name.startswith(("build/", ".venv/", ".obelisk/"))]
+
+
+def test_description_has_no_link_that_leads_nowhere_on_a_package_index(built: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (metadata,) = (archive.read(name).decode() for name in archive.namelist() if name.endswith("/METADATA"))
+        (licence,) = (name for name in archive.namelist() if name.endswith("/licenses/LICENSE"))
+        assert archive.read(licence) == (REPOSITORY / "LICENSE").read_bytes()
+    fields, _, description = metadata.partition("\n\n")
+    assert "\nDescription-Content-Type: text/markdown" in fields
+    assert "\nLicense-Expression: Apache-2.0" in fields
+    assert description.startswith("# Obelisk\n")
+    assert [link for link in re.findall(r"\]\(([^)]*)\)", description) if not link.startswith("https://")] == []
 
 
 def test_version_is_that_of_the_distribution(obelisk: Path, built: Path, empty: Path) -> None:

@@ -11,6 +11,7 @@ import click
 import pytest
 
 import reference
+from hatch_metadata import long_description
 from obelisk_server.api.listener import OPERATIONS
 from obelisk_server.api.operations import Routes
 from obelisk_server.cli import root
@@ -236,3 +237,21 @@ def test_configurations_are_right(block: Found, tmp_path: Path) -> None:
 def test_code_is_code() -> None:
     for block in blocks("python"):
         ast.parse(block.text)
+
+
+# The description on a package index
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (None, "See the pages or [elsewhere](https://example.org)."),
+        (
+            "https://example.org/main/",
+            "See [the pages](https://example.org/main/docs/a.md#b) or [elsewhere](https://example.org).",
+        ),
+    ],
+)
+def test_links_to_files_lead_to_the_source_or_are_only_texts(source: str | None, expected: str) -> None:
+    readme = "See [the pages](docs/a.md#b) or [elsewhere](https://example.org)."
+    assert long_description(readme, source) == expected
