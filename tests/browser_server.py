@@ -59,8 +59,22 @@ class Server(ServerProcess):
     """At the same address when it is started again."""
 
     def start(self, *, components: bool = True) -> None:
-        self.configure(SERVER + (COMPONENTS if components else ""), port=self.address.rpartition(":")[2] or "0")
+        self.write(SERVER + (COMPONENTS if components else ""))
         super().start()
+
+    def write(self, config: str) -> None:
+        self.configure(config, port=self.address.rpartition(":")[2] or "0")
+
+    def let_in(self, tokens: str, by: str = "") -> None:
+        """From now on whom these tables of obelisk.toml name; `by`: a token with the scope admin, if there are any."""
+        self.write(SERVER + COMPONENTS + tokens)
+        connection = self.connect()
+        connection.request(
+            "POST", "/v1/server/reload", "{}", {"Content-Type": "application/json", "Authorization": f"Bearer {by}"}
+        )
+        answer = connection.getresponse()
+        assert answer.status == 200, answer.read()
+        connection.close()
 
     def finish(self, function: str, *params: Any, **more: Any) -> str:
         """The id of an execution that has ended."""

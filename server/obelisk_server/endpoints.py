@@ -112,6 +112,7 @@ _LIST = (
     _get("stream-all", "/v1/stream"),
     _get("throughput", "/v1/throughput"),
     _get("health", "/v1/health"),
+    _get("get-caller", "/v1/caller"),
     _get("metrics", "/metrics"),
     _get("openapi", "/openapi.json"),
     _open("alive", "/healthz"),

@@ -86,25 +86,3 @@ def test_the_theme_is_chosen_and_kept(open_page: Open) -> None:
     page.reload()
     expect(page.get_by_role("button", name="theme: dark; change to auto")).to_be_visible()
     assert page.evaluate(background) != light
-
-
-def test_a_server_that_wants_a_token_is_given_one(server: Server, open_page: Open) -> None:
-    page = open_page("/health")
-    asked: list[str | None] = []
-
-    def answer(route: Any) -> None:
-        token = route.request.headers.get("authorization")
-        asked.append(token)
-        if token is None:
-            route.fulfill(status=401, content_type="application/problem+json", body='{"title": "A token is needed"}')
-        else:
-            route.continue_()
-
-    page.route("**/v1/**", answer)
-    page.reload()
-    page.get_by_label("Token").fill("secret")
-    page.get_by_role("dialog").get_by_role("button", name="Sign in").click()
-    expect(page.locator(".page-head")).to_contain_text("ready")
-    assert asked[-1] == "Bearer secret"
-    page.get_by_role("button", name="sign out").click()
-    expect(page.get_by_role("dialog")).to_be_visible()

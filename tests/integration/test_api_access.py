@@ -90,6 +90,19 @@ async def test_every_operation_wants_the_scope_that_the_registry_says(api: Api, 
     assert 'scope="admin"' in answer.headers["WWW-Authenticate"]
 
 
+@pytest.mark.parametrize("name", ["reader", "operator", "root", "sleepy"])
+async def test_callers_are_told_exactly_what_is_open_to_them(api: Api, name: str) -> None:
+    execution_id = await submit(api, "sleepy", SLEEP, LONG)
+    told = (await api.get("/v1/caller", **by(name))).body
+    assert told["name"] == name
+    assert told["functions"] == (None if RIGHTS[name][1] is None else list(RIGHTS[name][1] or ()))
+    for operation in OPERATIONS:
+        if operation.name not in told["operations"]:
+            assert await ask(api, operation, execution_id, **by(name)) == 403, operation.name
+        elif operation.endpoint.method == "GET" and "{function}" not in operation.endpoint.path:
+            assert await ask(api, operation, execution_id, **by(name)) != 403, operation.name
+
+
 async def test_code_that_a_request_brings_needs_the_scope_admin(api: Api) -> None:
     execution_id = await submit(api, "submitter", SLEEP, LONG)
     fork = {"version": 1, "component": "AGFzbQ=="}

@@ -26,6 +26,7 @@ from obelisk_server.api import (
     openapi,
     problems,
     refusals,
+    rights,
     streams,
     submitting,
     trees,
@@ -62,6 +63,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *condition.OPERATIONS,
     *streams.OPERATIONS,
     *metrics.OPERATIONS,
+    *rights.OPERATIONS,
     *openapi.OPERATIONS,
 )
 
@@ -79,6 +81,7 @@ class Listener:
         self._pages = pages
         self._routes = Routes(OPERATIONS)
         self._decoders = {item.body: msgspec.json.Decoder(item.body) for item in OPERATIONS}
+        context.operations = OPERATIONS
         context.document = openapi.Document(OPERATIONS, lambda: context.service.functions)
         self._body_bytes_max = payload_bytes_max + BODY_MARGIN_BYTES
         self.requests = 0

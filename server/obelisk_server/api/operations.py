@@ -22,6 +22,9 @@ JSON = "application/json"
 WIDE = "{function}"
 """The varying segment that may also be two: full names of functions have a slash."""
 
+ONE = "{id}"
+"""The varying segment that is an execution."""
+
 Query = TypeVar("Query", bound=wire.Request)
 Body = TypeVar("Body", bound=wire.Request)
 
@@ -43,6 +46,7 @@ class Context:
     audit: Audit = field(default_factory=Audit)
     document: Callable[[Caller], bytes] = lambda _: b"{}"  # the listener gives the real one
     """The OpenAPI document of what is deployed now and somebody may use."""
+    operations: "Sequence[AnyOperation]" = ()  # the listener gives all it has
 
     def __post_init__(self) -> None:
         self.followers = Followers(self.service.subscribe)
@@ -104,6 +108,13 @@ class Operation(Generic[Query, Body]):
     @property
     def endpoint(self) -> Endpoint:
         return ENDPOINTS[self.name]
+
+    def open_to(self, caller: Caller) -> bool:
+        """Whether its scope and its functions let a caller use it at all."""
+        scope = self.endpoint.scope
+        if scope is None:
+            return True
+        return scope in caller.scopes and (not caller.limited or self.minds_functions or ONE in self.endpoint.path)
 
     @property
     def summary(self) -> str:

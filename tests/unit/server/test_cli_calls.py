@@ -38,6 +38,7 @@ WITHOUT_COMMAND = {
     "submit-function": "`execution submit` does the same",
     "stream-execution": "for pages; `follow` and `logs --follow` wait for news",
     "stream-all": "for pages; `--watch` asks again",
+    "get-caller": "for pages; a command that is refused says which scope it needs",
     "metrics": "for Prometheus",
     "openapi": "for generators of clients",
     "alive": "for what restarts a server",

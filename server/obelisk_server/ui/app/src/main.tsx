@@ -11,6 +11,7 @@ import { SubmitPage } from "./pages/submit/SubmitPage.tsx";
 import { Link, type Place, here, usePlace } from "./router.tsx";
 import { Shell, applyTheme } from "./shell.tsx";
 import { askAhead, path } from "./wire/client.ts";
+import { learnRights } from "./wire/rights.ts";
 import "./style/base.css";
 import "./style/shell.css";
 import "./style/parts.css";
@@ -39,6 +40,10 @@ function CurrentPage(): JSX.Element {
 /** So long the first picture waits for what it is to show: drawing twice takes longer. */
 const FIRST_PICTURE_MS = 100;
 
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
 /** The request that the page of this address begins with. */
 function firstRequest({ path: [page = "executions", name], query }: Place): string | null {
   if (page !== "executions") return null;
@@ -47,9 +52,9 @@ function firstRequest({ path: [page = "executions", name], query }: Place): stri
 
 applyTheme();
 const first = firstRequest(here());
-if (first !== null) {
-  await Promise.race([askAhead(first), new Promise((resolve) => setTimeout(resolve, FIRST_PICTURE_MS))]);
-}
+const shown = first === null ? null : Promise.race([askAhead(first), pause(FIRST_PICTURE_MS)]);
+await learnRights();
+await shown;
 render(
   <Shell>
     <CurrentPage />

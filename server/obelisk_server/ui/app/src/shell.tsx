@@ -1,19 +1,26 @@
 /** What surrounds every page: the way to the others, the way to an id, the look, the sign-in. */
 
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { Notices, notify } from "./look/notices.tsx";
-import { Dialog } from "./look/parts.tsx";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { Notices } from "./look/notices.tsx";
 import { Link, executionPath, navigate, usePlace } from "./router.tsx";
-import { hasToken, onSignInWanted, setToken } from "./wire/client.ts";
+import { hasToken, setToken } from "./wire/client.ts";
 import type { Connection } from "./wire/feed.ts";
+import { SignIn } from "./signin.tsx";
 import { useConnection } from "./wire/hooks.ts";
+import { may } from "./wire/rights.ts";
 
+/** `operation`: the page is of no use without it. */
 const PAGES = [
-  { path: "executions", label: "Executions", icon: "M2 3.500h12M2 8h12M2 12.500h8" },
-  { path: "submit", label: "Submit", icon: "M4 2.500 13 8 4 13.500Z" },
-  { path: "components", label: "Components", icon: "M8 1.500 14 5v6l-6 3.500L2 11V5ZM2 5l6 3.500L14 5M8 8.500v6" },
-  { path: "health", label: "Health", icon: "M1.500 8.500H5l2-5.500 3 10 1.800-4.500h2.700" },
+  { path: "executions", label: "Executions", operation: "list-executions", icon: "M2 3.500h12M2 8h12M2 12.500h8" },
+  { path: "submit", label: "Submit", operation: "submit", icon: "M4 2.500 13 8 4 13.500Z" },
+  {
+    path: "components",
+    label: "Components",
+    operation: "list-components",
+    icon: "M8 1.500 14 5v6l-6 3.500L2 11V5ZM2 5l6 3.500L14 5M8 8.500v6",
+  },
+  { path: "health", label: "Health", operation: "health", icon: "M1.500 8.500H5l2-5.500 3 10 1.800-4.500h2.700" },
 ];
 
 export function Shell({ children }: { children: ComponentChildren }): JSX.Element {
@@ -38,7 +45,7 @@ export function Shell({ children }: { children: ComponentChildren }): JSX.Elemen
           <span>Obelisk</span>
         </Link>
         <nav class="pages" aria-label="Pages">
-          {PAGES.map((each) => (
+          {PAGES.filter((each) => may(each.operation)).map((each) => (
             <Link key={each.path} to={`/${each.path}`} aria-current={each.path === page ? "page" : undefined}>
               <svg viewBox="0 0 16 16" aria-hidden="true">
                 <path d={each.icon} />
@@ -157,41 +164,5 @@ function ThemeSwitch(): JSX.Element {
         {theme === "dark" && <circle cx="8" cy="8" r="6" />}
       </svg>
     </button>
-  );
-}
-
-function SignIn(): JSX.Element | null {
-  const [wanted, setWanted] = useState(false);
-  const [token, type] = useState("");
-  // before an answer that came early says so
-  useLayoutEffect(() => onSignInWanted(() => setWanted(true)), []);
-  if (!wanted) return null;
-  const signIn = (event: Event): void => {
-    event.preventDefault();
-    setToken(token.trim());
-    location.reload();
-  };
-  return (
-    <Dialog title="Sign in" onClose={() => (setWanted(false), notify("not signed in", { bad: true }))}>
-      <form onSubmit={signIn}>
-        <p>{hasToken() ? "The server does not take this token any more." : "This server wants a token."}</p>
-        <label class="field">
-          <span>Token</span>
-          <input
-            type="password"
-            autocomplete="current-password"
-            required
-            value={token}
-            onInput={(event) => type(event.currentTarget.value)}
-          />
-        </label>
-        <p class="hint">It is kept until this tab is closed.</p>
-        <footer>
-          <button type="submit" class="primary">
-            Sign in
-          </button>
-        </footer>
-      </form>
-    </Dialog>
   );
 }

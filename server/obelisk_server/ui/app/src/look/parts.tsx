@@ -128,6 +128,14 @@ export function Empty({ title, children }: { title: string; children?: Component
   );
 }
 
+export function NotPermitted({ what, scope }: { what: string; scope: string }): JSX.Element {
+  return (
+    <Empty title={`This token may not ${what}`}>
+      <p>That needs a token of obelisk.toml with the scope {scope}. Sign out to use another one.</p>
+    </Empty>
+  );
+}
+
 export function Command({ text, label }: { text: string; label: string }): JSX.Element {
   return (
     <div class="command">

@@ -34,6 +34,18 @@ export function setToken(token: string | null): void {
   else sessionStorage.setItem(TOKEN, token);
 }
 
+/** Keeps a token that the server takes. Throws Refused; then the one before is kept. */
+export async function tryToken(token: string): Promise<void> {
+  const before = sessionStorage.getItem(TOKEN);
+  setToken(token);
+  try {
+    await get("/v1/caller");
+  } catch (error) {
+    setToken(before);
+    throw error;
+  }
+}
+
 export function hasToken(): boolean {
   return sessionStorage.getItem(TOKEN) !== null;
 }

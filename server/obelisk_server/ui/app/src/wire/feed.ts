@@ -102,6 +102,7 @@ export class Feed {
 
   private async refused(answer: globalThis.Response): Promise<End> {
     const refused = refusal(answer.status, await answer.text());
+    if (refused.status === 401) return "over"; // who signs in loads the page anew
     return refused.missing ? "unknown" : "broken";
   }
 

@@ -9,6 +9,7 @@ import { type Draft, type Problem, blank, read } from "../../values/draft.ts";
 import type { JsonObject } from "../../values/json.ts";
 import type { FunctionType } from "../../values/types.ts";
 import { path, post } from "../../wire/client.ts";
+import { may } from "../../wire/rights.ts";
 import { type Execution, hasChildren, type Replayed } from "../../wire/shapes.ts";
 import { Field } from "../submit/Field.tsx";
 
@@ -18,12 +19,15 @@ type ActionsProps = { execution: Execution; type: FunctionType | undefined; onDo
 /** Names of workflows that may be cancelled end so; others can only be terminated. */
 const CANCELLABLE = "-cancellable";
 
+/** What can be done to it where it stands, and by this token. */
 function verbsOf(execution: Execution): Verb[] {
   if (execution.status === "finished") return [];
   const cancel = !hasChildren(execution.kind) || execution.function.endsWith(CANCELLABLE);
   const pause = execution.lifecycle === "paused" ? "resume" : "pause";
   const held = execution.kind === "webhook" ? [] : ([pause] as const); // who sent a request waits for its answer
-  return [...held, cancel ? "cancel" : "terminate", ...(execution.kind === "workflow" ? (["upgrade"] as const) : [])];
+  const verbs: Verb[] = [...held, cancel ? "cancel" : "terminate"];
+  if (execution.kind === "workflow") verbs.push("upgrade");
+  return verbs.filter(may);
 }
 
 export function Actions({ execution, type, onDone }: ActionsProps): JSX.Element {
@@ -43,7 +47,7 @@ export function Actions({ execution, type, onDone }: ActionsProps): JSX.Element 
     attempt(async () => setReplayed(await post<Replayed>(`${path("executions", id)}/replay`)));
   return (
     <div class="actions" role="toolbar" aria-label="Actions">
-      {kind === "stub" && status !== "finished" && (
+      {kind === "stub" && status !== "finished" && may("stub") && (
         <button type="button" class="primary" onClick={() => setAsked("stub")}>
           answer…
         </button>
@@ -57,17 +61,17 @@ export function Actions({ execution, type, onDone }: ActionsProps): JSX.Element 
           {verb === "resume" || verb === "upgrade" ? verb : `${verb}…`}
         </button>
       ))}
-      {kind === "workflow" && (
-        <>
-          <button type="button" onClick={replay}>
-            replay
-          </button>
-          <button type="button" onClick={() => setAsked("fork")}>
-            fork…
-          </button>
-        </>
+      {kind === "workflow" && may("replay") && (
+        <button type="button" onClick={replay}>
+          replay
+        </button>
       )}
-      {kind !== "webhook" && (
+      {kind === "workflow" && may("fork") && (
+        <button type="button" onClick={() => setAsked("fork")}>
+          fork…
+        </button>
+      )}
+      {kind !== "webhook" && may("submit") && (
         <Link class="button" to={submitPath(execution.function, id)}>
           submit again…
         </Link>

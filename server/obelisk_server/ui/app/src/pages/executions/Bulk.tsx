@@ -5,7 +5,7 @@ import { useState } from "preact/hooks";
 import { attempt, notify } from "../../look/notices.tsx";
 import { Dialog, FunctionName, Id } from "../../look/parts.tsx";
 import { StateMark, stateOf } from "../../look/states.tsx";
-import { type DryRun, type Tally, VERBS, type Verb, allMatching, dryRun, each, told } from "./bulk.ts";
+import { type DryRun, type Tally, type Verb, allMatching, dryRun, each, permittedVerbs, told } from "./bulk.ts";
 import { type Filters, whereOf } from "./filters.ts";
 
 type BulkProps = { chosen: string[]; filters: Filters; onDone: () => void; onClear: () => void };
@@ -15,7 +15,7 @@ export function Bulk({ chosen, filters, onDone, onClear }: BulkProps): JSX.Eleme
   return (
     <div class="bulk" role="toolbar" aria-label="Actions for the chosen executions">
       <strong>{chosen.length} chosen</strong>
-      {VERBS.map((each) => (
+      {permittedVerbs().map((each) => (
         <button key={each} type="button" onClick={() => setVerb(each)}>
           {each}…
         </button>

@@ -9,8 +9,10 @@ import { executionPath, Link, navigate, setQuery, usePlace } from "../../router.
 import type { JsonObject } from "../../values/json.ts";
 import { get } from "../../wire/client.ts";
 import { useFeed, useLoad, useThrottled } from "../../wire/hooks.ts";
+import { may } from "../../wire/rights.ts";
 import type { Summary } from "../../wire/shapes.ts";
 import { Bulk } from "./Bulk.tsx";
+import { permittedVerbs } from "./bulk.ts";
 import { type Counts, type Field, type Filters, STATES, countsOf, filtersOf, narrowed } from "./filters.ts";
 import { ITEMS_MAX, type List, useList } from "./list.ts";
 import { Spark } from "./Spark.tsx";
@@ -25,7 +27,7 @@ export function Executions(): JSX.Element {
   const list = useList(filters);
   const answered = useRef(false);
   answered.current ||= list.loaded || list.error !== undefined; // the rows first: all else would slow them down
-  const counts = useLoad(answered.current ? `counts ${filters.children}` : null, (signal) =>
+  const counts = useLoad(answered.current && may("count-executions") ? `counts ${filters.children}` : null, (signal) =>
     get<JsonObject>(`/v1/executions/counts${filters.children ? "?children=true" : ""}`, signal),
   );
   const recount = useThrottled(counts.reload, COUNTS_MS, COUNTS_MS / 2);
@@ -39,7 +41,7 @@ export function Executions(): JSX.Element {
     <div class="page page-list">
       <header class="page-head">
         <h1>Executions</h1>
-        {answered.current && <Spark />}
+        {answered.current && may("throughput") && <Spark />}
       </header>
       <StateFilter filters={filters} counts={counts.value ? countsOf(counts.value) : undefined} />
       <FieldFilters filters={filters} />
@@ -177,14 +179,11 @@ function Table({ list, filters }: { list: List; filters: Filters }): JSX.Element
       )}
       <div class="table">
         <div class="row head">
-          <label class="choose">
-            <input
-              type="checkbox"
-              aria-label="choose all that are loaded"
-              checked={all}
-              onChange={() => setChosen(all ? new Set() : new Set(list.items.map((item) => item.id)))}
-            />
-          </label>
+          <Choose
+            label="choose all that are loaded"
+            chosen={all}
+            onChoose={() => setChosen(all ? new Set() : new Set(list.items.map((item) => item.id)))}
+          />
           <span>State</span>
           <span>Function</span>
           <span>Id</span>
@@ -210,13 +209,21 @@ function Table({ list, filters }: { list: List; filters: Filters }): JSX.Element
   );
 }
 
+/** Nothing where there is nothing that could be done. */
+function Choose({ label, chosen, onChoose }: { label: string; chosen: boolean; onChoose: () => void }): JSX.Element {
+  if (permittedVerbs().length === 0) return <span />;
+  return (
+    <label class="choose">
+      <input type="checkbox" checked={chosen} onChange={onChoose} aria-label={label} />
+    </label>
+  );
+}
+
 function Row({ item, chosen, onChoose }: { item: Summary; chosen: boolean; onChoose: () => void }): JSX.Element {
   const started = item.status === "pending" && item.attempts === 0;
   return (
     <div class="row" role="listitem">
-      <label class="choose">
-        <input type="checkbox" checked={chosen} onChange={onChoose} aria-label={`choose ${item.id}`} />
-      </label>
+      <Choose label={`choose ${item.id}`} chosen={chosen} onChoose={onChoose} />
       <StateMark state={stateOf(item)} />
       <Link to={executionPath(item.id)} class="row-main">
         <FunctionName name={item.function} />

@@ -2,10 +2,16 @@
 
 import type { JsonObject } from "../../values/json.ts";
 import { type Refused, path, post } from "../../wire/client.ts";
+import { may } from "../../wire/rights.ts";
 import type { Summary } from "../../wire/shapes.ts";
 
-export const VERBS = ["cancel", "pause", "resume", "delete"] as const;
+const VERBS = ["cancel", "pause", "resume", "delete"] as const;
 export type Verb = (typeof VERBS)[number];
+
+/** Those that this token may do. */
+export function permittedVerbs(): Verb[] {
+  return VERBS.filter((verb) => may(`bulk-${verb}`));
+}
 
 /** An operation on executions, one by one, or on what a filter matches. */
 export type DryRun = { matches: number; more: boolean; samples: Summary[]; token: string };

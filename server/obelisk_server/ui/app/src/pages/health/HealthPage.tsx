@@ -2,18 +2,24 @@
 
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect } from "preact/hooks";
-import { Card, FunctionName, Id, Loading, Time, Trouble } from "../../look/parts.tsx";
+import { Card, FunctionName, Id, Loading, NotPermitted, Time, Trouble } from "../../look/parts.tsx";
 import { Shape, outcomeState } from "../../look/states.tsx";
 import { duration } from "../../look/time.ts";
 import { Link } from "../../router.tsx";
 import { get } from "../../wire/client.ts";
 import { useLoad } from "../../wire/hooks.ts";
+import { may } from "../../wire/rights.ts";
 import type { FailureGroup, Health, Latency } from "../../wire/shapes.ts";
 import { size } from "../components/size.ts";
 
 const EVERY_MS = 2_000;
 
 export function HealthPage(): JSX.Element {
+  if (!may("health")) return <NotPermitted what="see the whole server" scope="read, not limited to functions" />;
+  return <Watched />;
+}
+
+function Watched(): JSX.Element {
   const { value, error, reload } = useLoad("health", (signal) => get<Health>("/v1/health", signal));
   useEffect(() => {
     const timer = setInterval(() => !document.hidden && reload(), EVERY_MS);

@@ -3,18 +3,24 @@
 import type { JSX } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { attempt } from "../../look/notices.tsx";
-import { Card, Command, Empty, FunctionName, Id, Loading, Trouble } from "../../look/parts.tsx";
+import { Card, Command, Empty, FunctionName, Id, Loading, NotPermitted, Trouble } from "../../look/parts.tsx";
 import { executionPath, Link, navigate, submitPath, usePlace } from "../../router.tsx";
 import { type Draft, Mismatch, type Problem, blank, draftOf, read } from "../../values/draft.ts";
 import { type Json, parseJson, printJson } from "../../values/json.ts";
 import { type FunctionType, parseFunction } from "../../values/types.ts";
 import { Refused, get, hasToken, path, post } from "../../wire/client.ts";
 import { useLoad } from "../../wire/hooks.ts";
+import { may } from "../../wire/rights.ts";
 import type { Execution, FunctionItem, Page } from "../../wire/shapes.ts";
 import { type Submit, bodyOf, cli, curl, tagsOf } from "./commands.ts";
 import { Field } from "./Field.tsx";
 
 export function SubmitPage(): JSX.Element {
+  if (!may("submit")) return <NotPermitted what="submit executions" scope="submit" />;
+  return <Submitting />;
+}
+
+function Submitting(): JSX.Element {
   const { query } = usePlace();
   const name = query.get("function");
   const from = query.get("from");
