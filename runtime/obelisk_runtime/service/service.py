@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from obelisk_runtime.core import events as ev
@@ -37,6 +38,7 @@ from obelisk_runtime.service.submitting.terms import AT_ONCE, Terms
 from obelisk_runtime.service.trees.trees import Trees
 from obelisk_runtime.service.webhooks.call import WebhookCall
 from obelisk_runtime.service.workflows.residents import Residents
+from obelisk_runtime.service.workflows.run import WorkflowRun
 
 QUEUE_COUNTED_MAX = 100_000
 _FOREVER = Instant(2**62)
@@ -100,6 +102,7 @@ class Service:
         )
         self._dispatcher = self._node.scheduler = Dispatcher(self._node)
         self._node.cancel_open = self._cancel_open
+        self._node.run_workflow = partial(WorkflowRun.new, self._node)
         self._residents = Residents(self._node)
         self.trees = Trees(self._node)
         self._submissions = Submissions(self._node)

@@ -12,7 +12,7 @@ from obelisk_runtime.core.deployment import RuntimeLimits
 from obelisk_runtime.core.ids import ExecutionId, ExecutorId, Instant, parent_of
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.ports.clock import Clock, IdSource
-from obelisk_runtime.ports.store import Store, StoreUnavailable
+from obelisk_runtime.ports.store import NewExecution, Store, StoreUnavailable
 from obelisk_runtime.service.components.deployment import Deployment
 from obelisk_runtime.service.process.logs import LogWriter
 from obelisk_runtime.service.process.measures import Measures
@@ -22,6 +22,8 @@ STORE_RETRY_SECONDS = 0.5
 """How long what has happened waits before a store that could not answer is asked again."""
 
 T = TypeVar("T")
+Commit = asyncio.Future[Any]
+"""Done when what an execution begins with is durable."""
 
 logger = logging.getLogger("obelisk.service")
 
@@ -134,6 +136,8 @@ class Node:
     deployment: Deployment
     logs: LogWriter
     scheduler: Scheduler = field(init=False)
+    run_workflow: Callable[[NewExecution, Commit], Startable] = field(init=False)
+    """Makes what runs a new workflow here."""
     cancel_open: Callable[[Sequence[str]], None] = field(init=False)
     """Cancel children and delays in this order, for a join set that closes."""
     workflows: dict[ExecutionId, Resident] = field(default_factory=dict[ExecutionId, Resident])

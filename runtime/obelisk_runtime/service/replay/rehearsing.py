@@ -11,9 +11,10 @@ from obelisk_runtime.core.values import FunctionCodec, InvalidValue, function_co
 from obelisk_runtime.ports import engine as guest
 from obelisk_runtime.ports.store import LogLevel
 from obelisk_runtime.service.components.deployed import DeployedComponent
+from obelisk_runtime.service.parents.calling import Answer
 from obelisk_runtime.service.process.node import Node
 from obelisk_runtime.service.replay.story import Story, read_story
-from obelisk_runtime.service.workflows.context import Answer, WorkflowContext
+from obelisk_runtime.service.workflows.context import WorkflowContext
 
 REPLAY_SECONDS_MAX = 60.0
 """A guest that computes longer than this without coming to the end of its history is given up."""
@@ -100,7 +101,7 @@ def codec_of(story: Story, component: DeployedComponent) -> FunctionCodec | Unfi
 
 
 class Rehearsing:
-    """A run (`workflow_context.Run`) that ends where its history ends."""
+    """A run (`parents.calling.Run`) that ends where its history ends."""
 
     def __init__(
         self,

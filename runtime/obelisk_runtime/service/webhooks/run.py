@@ -5,12 +5,14 @@ from collections.abc import Mapping
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
+from obelisk_runtime.core.history import Nondeterminism
 from obelisk_runtime.core.ids import ExecutionId
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.ports.engine import GuestCall
 from obelisk_runtime.ports.store import CreateOutcome
 from obelisk_runtime.service.components.deployed import DeployedComponent
 from obelisk_runtime.service.executions.creating import begun
+from obelisk_runtime.service.parents.run import ParentRun
 from obelisk_runtime.service.process.node import Node
 from obelisk_runtime.service.workflows.run import WorkflowRun
 
@@ -19,7 +21,7 @@ HANDLE = Ffqn.parse("wasi:http/incoming-handler.handle")
 LOST = "the server ended while it handled the request"
 
 
-class WebhookRun(WorkflowRun):
+class WebhookRun(ParentRun):
     """Begun by the call of its guest, which also ends it. One that is taken up later has lost its guest, and fails."""
 
     @classmethod
@@ -67,19 +69,14 @@ class WebhookRun(WorkflowRun):
         """It could not be created, or this process holds it no more."""
         return self._leaving and not self._ended
 
-    @property
-    def evictable(self) -> bool:
-        return False
+    def nondeterministic(self, error: Nondeterminism) -> None:
+        raise AssertionError("the guest of a webhook is never replayed") from error
 
-    def _start(self) -> None:
-        if self.history.deciding:
-            self.history.run_to_end()
-            self._go_on_closing()
-        else:
-            self._begin_to_end(self._cut_short or ev.Failed(ev.FailureKind.LOST, LOST))
+    def _start_guest(self) -> None:
+        self._begin_to_end(ev.Failed(ev.FailureKind.LOST, LOST))
 
 
-def run_of(node: Node, execution_id: ExecutionId, projection: proj.Projection) -> WorkflowRun:
+def run_of(node: Node, execution_id: ExecutionId, projection: proj.Projection) -> ParentRun:
     """What runs an execution that has children."""
     form = WebhookRun if projection.kind is ev.ExecutionKind.WEBHOOK else WorkflowRun
     return form(node, execution_id, projection)

@@ -1,1 +1,1 @@
-"""Workflows in memory: their guest, the way of their events to the store, their children."""
+"""Workflows in memory: their guest, what it sees, and which of them stay."""

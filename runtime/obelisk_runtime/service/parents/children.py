@@ -1,9 +1,7 @@
-"""Children of a workflow: what is created in the store with the entry that submitted them, and how they start here."""
+"""Children: what is created in the store with the entry that submitted them, and how they start here."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
@@ -17,9 +15,7 @@ from obelisk_runtime.service.activities.attempt import Attempt, NoAttempt
 from obelisk_runtime.service.activities.record import LockedActivity
 from obelisk_runtime.service.components.deployed import DeployedComponent
 from obelisk_runtime.service.executions.creating import begun, created_by, seed_of, stillborn, waiting
-from obelisk_runtime.service.process.node import Node, Startable
-
-Commit = asyncio.Future[Any]
+from obelisk_runtime.service.process.node import Commit, Node, Startable
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +29,7 @@ class Birth:
     """Whether it may start before that."""
 
 
-def bear(
-    node: Node,
-    submission: Submission,
-    parent: ev.Created,
-    caller: DeployedComponent,
-    *,
-    settled: bool,
-    run_workflow: Callable[[NewExecution, Commit], Startable],
-) -> Birth:
+def bear(node: Node, submission: Submission, parent: ev.Created, caller: DeployedComponent, *, settled: bool) -> Birth:
     """The child execution of a submission by a guest of `caller`.
 
     `settled`: no answer its parameters may hold can change by a crash.
@@ -63,7 +51,7 @@ def bear(
     early = settled and not target.component.settings.start_after_commit
     if target.kind is ev.ExecutionKind.WORKFLOW:
         new = begun(node, created, child, submission.at, None)
-        return Birth(new, lambda commit: run_workflow(new, commit), early)
+        return Birth(new, lambda commit: node.run_workflow(new, commit), early)
     new = begun(node, created, child, submission.at, target.component.digest)
     return Birth(
         new, lambda commit: Attempt(node, target, LockedActivity(child, event.params, new.projection, commit)), early

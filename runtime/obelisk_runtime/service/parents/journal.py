@@ -24,9 +24,9 @@ from obelisk_runtime.ports.store import (
     VersionConflict,
 )
 from obelisk_runtime.prompt import when_done
+from obelisk_runtime.service.parents import children
+from obelisk_runtime.service.parents.children import Birth
 from obelisk_runtime.service.process.node import STORE_RETRY_SECONDS, Node, logger
-from obelisk_runtime.service.workflows import children
-from obelisk_runtime.service.workflows.children import Birth
 
 
 @dataclass(frozen=True, slots=True)
