@@ -9,7 +9,7 @@ from typing import assert_never
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
-from obelisk_runtime.core.ids import Digest, ExecutorId, Instant
+from obelisk_runtime.core.ids import Digest, ExecutionId, ExecutorId, Instant, parent_of
 from obelisk_runtime.core.retry import LOSSES_MAX, FailureClass, RetryPolicy
 
 LOST = "the executor was lost"
@@ -70,6 +70,16 @@ def _failures(projection: proj.Projection, latest: FailureClass) -> dict[Failure
     }
     counts[latest] += 1
     return counts
+
+
+def response_of(execution_id: ExecutionId, last: ev.Recorded) -> ev.Response | None:
+    """What this event of an execution answers its parent; None: it does not end it, or it has no parent.
+
+    The position is for the store to assign.
+    """
+    if not isinstance(last.event, ev.Finished) or parent_of(execution_id) is None:
+        return None
+    return ev.Response(position=0, at=last.at, id=execution_id, result=ev.ChildFinished(last.event.outcome))
 
 
 def lost_for_good(projection: proj.Projection, policy: RetryPolicy) -> ev.Finished | None:

@@ -48,9 +48,10 @@ class StoredExecution:
         assert projection.responses == len(self.responses)
         self.projection = projection
 
-    def record(self, event: ev.LifeEvent, now: Instant) -> None:
+    def record(self, event: ev.LifeEvent, now: Instant) -> ev.Recorded:
         entry = ev.Recorded(version=self.projection.version, at=now, event=event)
         self.append([entry], proj.apply(self.projection, event, now))
+        return entry
 
 
 class Tables:
@@ -279,12 +280,11 @@ class Tables:
                 continue
             event = decide(execution.projection, now)
             assert event is not None
-            execution.record(event, now)
+            response = decisions.response_of(execution.id, execution.record(event, now))
             self.touched.add(execution.id)
             freed.append(execution.id)
-            if isinstance(event, ev.Finished) and parent_of(execution.id) is not None:
-                result = ev.ChildFinished(outcome=event.outcome)
-                self._respond(ev.Response(position=0, at=now, id=execution.id, result=result))
+            if response is not None:
+                self._respond(response)
         return freed
 
     # Trees

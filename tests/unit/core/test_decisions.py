@@ -5,11 +5,12 @@ from obelisk_runtime.core import decisions
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.decisions import AttemptEnd, AttemptTimeout
-from obelisk_runtime.core.ids import Digest, ExecutorId, Instant, JoinSetId
+from obelisk_runtime.core.ids import Digest, ExecutionId, ExecutorId, Instant, JoinSetId, child_id
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.retry import LOSSES_MAX, RetryPolicy
 
 DIGEST = Digest("sha256:" + "0a" * 32)
+ID = ExecutionId("E_01J00000000000000000000000")
 ONE = ExecutorId("executor-one")
 NOW = Instant(1_000_000)
 LOCKED = proj.Locked(ONE)
@@ -155,3 +156,11 @@ class TestCancel:
     )
     def test_what_has_ended_or_is_ending_is_not_cancelled_again(self, projection: proj.Projection) -> None:
         assert decisions.cancel(projection, "a person") == ()
+
+
+def test_only_the_end_of_a_child_answers_its_parent() -> None:
+    end = ev.Recorded(2, NOW, ev.Finished(ev.Ok("1")))
+    child = child_id(ID, JoinSetId("g:1"), 1)
+    assert decisions.response_of(child, end) == ev.Response(0, NOW, child, ev.ChildFinished(ev.Ok("1")))
+    assert decisions.response_of(ID, end) is None
+    assert decisions.response_of(child, ev.Recorded(2, NOW, ev.Paused("tea"))) is None

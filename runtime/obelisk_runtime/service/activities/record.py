@@ -6,6 +6,7 @@ from typing import Any
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
+from obelisk_runtime.core.decisions import response_of
 from obelisk_runtime.core.ids import ExecutionId, Instant, owner_of, parent_of
 from obelisk_runtime.ports.store import Append, ExecutionNotFound, StoreUnavailable, VersionConflict
 from obelisk_runtime.prompt import when_done
@@ -38,15 +39,13 @@ class AttemptRecord:
     def append(self, event: ev.LifeEvent, now: Instant) -> None:
         """Returns at once. An attempt that was cancelled or taken over meanwhile no longer counts."""
         node, projection = self._node, self._activity.projection
-        response = None
-        if isinstance(event, ev.Finished) and parent_of(self._activity.id) is not None:
-            response = ev.Response(0, now, self._activity.id, ev.ChildFinished(event.outcome))
+        entry = ev.Recorded(projection.version, now, event)
         append = Append(
             id=self._activity.id,
             expected_version=projection.version,
-            events=(ev.Recorded(projection.version, now, event),),
+            events=(entry,),
             projection=proj.apply(projection, event, now),
-            response=response,
+            response=response_of(self._activity.id, entry),
         )
         if self._parent is not None:
             self._parent.inbound += 1

@@ -8,18 +8,21 @@ from obelisk_runtime.service.components.deployed import Target
 from obelisk_runtime.service.process.node import Node
 
 
+def new_execution(execution_id: ExecutionId, created: ev.Created, now: Instant, *events: ev.LifeEvent) -> NewExecution:
+    """Created, and what happens to it at once. Without that, nobody holds it yet."""
+    projection = proj.begin(created, now)
+    entries = [ev.Recorded(0, now, created)]
+    for event in events:
+        entries.append(ev.Recorded(projection.version, now, event))
+        projection = proj.apply(projection, event, now)
+    return NewExecution(execution_id, entries, projection)
+
+
 def begun(
     node: Node, created: ev.Created, execution_id: ExecutionId, now: Instant, digest: Digest | None
 ) -> NewExecution:
     """A new execution that this process holds from the start."""
-    locked = ev.Locked(node.executor, 1, digest)
-    projection = proj.apply(proj.begin(created, now), locked, now)
-    return NewExecution(execution_id, (ev.Recorded(0, now, created), ev.Recorded(1, now, locked)), projection)
-
-
-def waiting(created: ev.Created, execution_id: ExecutionId, now: Instant) -> NewExecution:
-    """A new execution that nobody holds yet."""
-    return NewExecution(execution_id, (ev.Recorded(0, now, created),), proj.begin(created, now))
+    return new_execution(execution_id, created, now, ev.Locked(node.executor, 1, digest))
 
 
 def seed_of(created: ev.Created) -> bytes:
@@ -37,10 +40,3 @@ def created_by(target: Target, params: str, seed: bytes | None, *, deadline: Ins
         seed=seed if pinned else None,
         deadline=deadline,
     )
-
-
-def stillborn(created: ev.Created, execution_id: ExecutionId, now: Instant, outcome: ev.Failed) -> NewExecution:
-    """A new execution that has ended already."""
-    finished = ev.Finished(outcome)
-    projection = proj.apply(proj.begin(created, now), finished, now)
-    return NewExecution(execution_id, (ev.Recorded(0, now, created), ev.Recorded(1, now, finished)), projection)

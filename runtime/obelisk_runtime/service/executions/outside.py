@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
-from obelisk_runtime.core.ids import ExecutionId, parent_of
+from obelisk_runtime.core.decisions import response_of
+from obelisk_runtime.core.ids import ExecutionId
 from obelisk_runtime.ports.store import Append, ResponsesMoved, VersionConflict
 from obelisk_runtime.service.process.node import Node
 
@@ -22,15 +23,13 @@ async def append_outside(
     for event in events:
         entries.append(ev.Recorded(after.version, now, event))
         after = proj.apply(after, event, now)
-    last = entries[-1].event
-    response = None
-    if isinstance(last, ev.Finished) and parent_of(execution_id) is not None:
-        response = ev.Response(0, now, execution_id, ev.ChildFinished(last.outcome))
+    response = response_of(execution_id, entries[-1])
     append = Append(execution_id, projection.version, entries, after, projection.responses, response=response)
     try:
         delivered = await node.store.append(append)
     except (VersionConflict, ResponsesMoved):
         return False
+    last = entries[-1].event
     if isinstance(last, ev.Finished):
         attempt = node.attempts.get(execution_id)
         if attempt is not None:

@@ -14,7 +14,7 @@ from obelisk_runtime.ports.store import NewExecution
 from obelisk_runtime.service.activities.attempt import Attempt, NoAttempt
 from obelisk_runtime.service.activities.record import LockedActivity
 from obelisk_runtime.service.components.deployed import DeployedComponent
-from obelisk_runtime.service.executions.creating import begun, created_by, seed_of, stillborn, waiting
+from obelisk_runtime.service.executions.creating import begun, created_by, new_execution, seed_of
 from obelisk_runtime.service.process.node import Commit, Node, Startable
 
 
@@ -45,9 +45,9 @@ def bear(node: Node, submission: Submission, parent: ev.Created, caller: Deploye
         return _rejected(node, event, child, submission.at, mismatch)
     created = created_by(target, event.params, child_seed(seed_of(parent), child), deadline=parent.deadline)
     if target.kind is ev.ExecutionKind.STUB:
-        return Birth(waiting(created, child, submission.at), None, early=False)
+        return Birth(new_execution(child, created, submission.at), None, early=False)
     if not node.scheduler.reserve(target.kind, child, event.function):
-        return Birth(waiting(created, child, submission.at), None, early=False)
+        return Birth(new_execution(child, created, submission.at), None, early=False)
     early = settled and not target.component.settings.start_after_commit
     if target.kind is ev.ExecutionKind.WORKFLOW:
         new = begun(node, created, child, submission.at, None)
@@ -75,9 +75,8 @@ def scheduled(node: Node, submission: Submission) -> NewExecution:
         created = created_by(target, event.params, seed)
     created = msgspec.structs.replace(created, due=event.due)
     misfit = target.misfit(event.params) if target is not None and target.kind is ev.ExecutionKind.WORKFLOW else None
-    if misfit is None:
-        return waiting(created, event.id, submission.at)
-    return stillborn(created, event.id, submission.at, ev.Failed(ev.FailureKind.REJECTED, misfit))
+    ended = () if misfit is None else (ev.Finished(ev.Failed(ev.FailureKind.REJECTED, misfit)),)
+    return new_execution(event.id, created, submission.at, *ended)
 
 
 def _rejected(node: Node, event: ev.ChildSubmitted, child: ExecutionId, now: Instant, reason: str) -> Birth:

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from obelisk_runtime.core import events as ev
+from obelisk_runtime.core.decisions import response_of
 from obelisk_runtime.core.entries import is_control, moved_up
 from obelisk_runtime.core.history import History, Submission
-from obelisk_runtime.core.ids import DelayId, parent_of
+from obelisk_runtime.core.ids import DelayId
 from obelisk_runtime.ports.store import (
     Append,
     ExecutionNotFound,
@@ -129,10 +130,6 @@ class Journal:
 
     def _send(self, batch: _Batch) -> None:
         history = self._history
-        response = None
-        last = batch.events[-1]
-        if isinstance(last.event, ev.Finished) and parent_of(history.id) is not None:
-            response = ev.Response(0, last.at, history.id, ev.ChildFinished(last.event.outcome))
         append = Append(
             id=history.id,
             expected_version=batch.events[0].version,
@@ -142,7 +139,7 @@ class Journal:
             children=[birth.new for birth in batch.births],
             delays=batch.delays,
             scheduled=batch.scheduled,
-            response=response,
+            response=response_of(history.id, batch.events[-1]),
         )
         self._flying.append(batch)
         self._node.logs.flush(history.id)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import msgspec
 
 from obelisk_runtime.core import events as ev
-from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.history import Schedule
 from obelisk_runtime.core.ids import ExecutionId, Instant
 from obelisk_runtime.ports.store import NewExecution
+from obelisk_runtime.service.executions.creating import new_execution
 
 SUBMITTED_PAUSED = "submitted paused"
 
@@ -35,13 +35,8 @@ class Terms:
 
     def waiting(self, created: ev.Created, execution_id: ExecutionId, now: Instant) -> NewExecution:
         """A new execution that nobody holds yet."""
-        entries = [ev.Recorded(0, now, created)]
-        projection = proj.begin(created, now)
-        if self.paused:
-            paused = ev.Paused(SUBMITTED_PAUSED)
-            entries.append(ev.Recorded(1, now, paused))
-            projection = proj.apply(projection, paused, now)
-        return NewExecution(execution_id, entries, projection)
+        paused = (ev.Paused(SUBMITTED_PAUSED),) if self.paused else ()
+        return new_execution(execution_id, created, now, *paused)
 
 
 AT_ONCE = Terms()

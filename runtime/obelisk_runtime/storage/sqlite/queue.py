@@ -147,7 +147,7 @@ def _free(ledger: Ledger, keys: Sequence[int], now: Instant, decide: decisions.F
         assert event is not None
         entry = _record(ledger, held, event, now)
         freed.append(held.id)
-        if isinstance(event, ev.Finished) and held.parent:
-            response = ev.Response(position=0, at=now, id=held.id, result=ev.ChildFinished(outcome=event.outcome))
+        response = decisions.response_of(held.id, entry)
+        if response is not None and held.parent:
             respond(ledger, held, ledger.by_key(held.parent), response, entry)
     return freed
