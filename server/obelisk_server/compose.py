@@ -5,6 +5,7 @@ import errno
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -72,6 +73,7 @@ def run(config_file: Path, environ: Mapping[str, str], pulling: Pulling = Pullin
     setup = Setup(config_file, environ, pulling)
     config = setup.load()
     configure_log(config.log)
+    _take_descriptors()
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     asyncio.run(_run(setup, config))
 
@@ -95,6 +97,12 @@ async def _run(setup: Setup, config: ServerConfig) -> None:
             await asyncio.Event().wait()
     except asyncio.CancelledError:
         _log.info("the server has stopped")
+
+
+def _take_descriptors() -> None:
+    """All that the process may have: each connection needs one, and the usual soft limit is meant for `select`."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _stop_on_signals() -> None:

@@ -1,7 +1,7 @@
 """Who asks, and what they may."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from obelisk_runtime.core.names import Ffqn, is_among
@@ -18,6 +18,8 @@ class Caller:
     scopes: frozenset[Scope] = frozenset(Scope)
     functions: tuple[str, ...] | None = None
     """Names, or beginnings with a `*`, that it is limited to; None: all."""
+    token: bytes = field(default=b"", repr=False)
+    """The hash of what was shown: another token of the same name is another caller."""
 
     @property
     def limited(self) -> bool:

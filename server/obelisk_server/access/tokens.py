@@ -28,7 +28,7 @@ class Keyring:
     """The tokens of a configuration."""
 
     def __init__(self, tokens: Sequence[TokenSettings]) -> None:
-        self._tokens = [(token, Caller(token.name, token.scopes, token.functions)) for token in tokens]
+        self._tokens = [(token, Caller(token.name, token.scopes, token.functions, token.hash)) for token in tokens]
 
     def __len__(self) -> int:
         return len(self._tokens)
@@ -46,7 +46,7 @@ class Keyring:
         return found
 
     def has(self, caller: Caller, now: int) -> bool:
-        """Whether this one, with the same rights, is let in still."""
+        """Whether this one, by the same token and with the same rights, is let in still."""
         return any(known == caller and not _expired(token, now) for token, known in self._tokens)
 
 

@@ -36,7 +36,7 @@ from obelisk_server.api import (
 from obelisk_server.api.operations import JSON, AnyOperation, Call, Context, Reply, Routes, Stream, answer_bytes
 from obelisk_server.api.sight import parse_target, require_sight
 from obelisk_server.endpoints import ENDPOINTS, Repeat, Scope
-from obelisk_server.serving import OPERATION, REQUEST_ID, HttpListener, Problem, read_body
+from obelisk_server.serving import OPERATION, REQUEST_ID, HttpListener, Problem, read_body, read_in_time
 from obelisk_server.serving.headers import SAFE
 from obelisk_server.serving.problems import SERVER
 
@@ -46,8 +46,6 @@ REQUESTS_MAX = 10_000
 """Requests that are answered at once, waiting ones included."""
 BODY_SECONDS_MAX = 60.0
 """How long a client may take to send a body."""
-WRITE_SECONDS_MAX = 60.0
-"""How long a client of a stream may take to read a part of it."""
 CLOSE_SECONDS = 5.0
 """How long a stopping listener lets requests end."""
 
@@ -182,6 +180,8 @@ class Listener:
     async def _body(self, request: web.BaseRequest, operation: AnyOperation) -> Any:
         if request.content_type != JSON:
             raise refusals.UnsupportedMediaType(request.headers.get("Content-Type", ""))
+        if hdrs.CONTENT_ENCODING in request.headers:
+            raise refusals.CompressedBody(request.headers[hdrs.CONTENT_ENCODING])
         try:
             async with asyncio.timeout(BODY_SECONDS_MAX):
                 raw = await read_body(request, operation.body_bytes_max or self._body_bytes_max)
@@ -234,9 +234,9 @@ async def _streamed(request: web.BaseRequest, stream: Stream, holds: Callable[[]
             async for part in parts:
                 if not holds():
                     break
-                async with asyncio.timeout(WRITE_SECONDS_MAX):
+                async with read_in_time():
                     await response.write(part)
-        except (ConnectionError, TimeoutError):
+        except ConnectionError:
             response.force_close()
         except ObeliskError as error:  # the answer has begun: the client sees its end, and connects again
             _log.warning("a stream ended early", extra={"path": request.path, "reason": str(error)})

@@ -54,6 +54,7 @@ PROBLEMS: dict[type[ObeliskError], ProblemType] = {
     ),
     BodyTooLarge: ProblemType(413, "body-too-large", "The body is too large", lambda e: {"limit": e.limit}),
     refusals.UnsupportedMediaType: ProblemType(415, "unsupported-media-type", "The body must be JSON"),
+    refusals.CompressedBody: ProblemType(415, "compressed-body", "The body must not be compressed"),
     refusals.TooManyRequests: ProblemType(429, "too-many-requests", "Too many requests", headers=retry_soon),
     refusals.NotReady: ProblemType(503, "not-ready", "The server is not ready", headers=retry_soon),
     waits.InvalidWait: ProblemType(400, "invalid-wait", "The wait is not valid"),
@@ -136,7 +137,14 @@ GUARDED = (
     access.TooManyFailures,
 )
 """Of any request but for those that anybody may make."""
-BODY = (refusals.MalformedBody, BodyCutOff, BodyTooLarge, refusals.TooSlow, refusals.UnsupportedMediaType)
+BODY = (
+    refusals.MalformedBody,
+    BodyCutOff,
+    BodyTooLarge,
+    refusals.TooSlow,
+    refusals.UnsupportedMediaType,
+    refusals.CompressedBody,
+)
 """Of any request with a body."""
 
 

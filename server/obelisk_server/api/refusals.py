@@ -18,6 +18,11 @@ class UnsupportedMediaType(ObeliskError):
         super().__init__(f"the content type is {found or 'not given'!r}; send JSON with Content-Type: application/json")
 
 
+class CompressedBody(ObeliskError):
+    def __init__(self, found: str) -> None:
+        super().__init__(f"the Content-Encoding is {found!r}; send the body as it is, without one")
+
+
 class PathNotFound(ObeliskError):
     def __init__(self, path: str) -> None:
         super().__init__(f"there is nothing at {path}; the API is under /v1")

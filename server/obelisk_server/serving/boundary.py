@@ -1,9 +1,11 @@
 """What every request goes through, whatever listens: any error becomes a problem, and no exception gets out."""
 
+import asyncio
 import logging
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 from aiohttp import web
@@ -15,6 +17,8 @@ from obelisk_server.serving.problems import INTERNAL, Problem, problem_response
 REQUEST_ID_HEADER = "X-Request-Id"
 REQUEST_ID = web.RequestKey("request_id", str)
 """The client's own, if it is one that can be written down; else a new one. Answers and lines of logs have it."""
+WRITE_SECONDS_MAX = 60.0
+"""How long a client may take to read an answer, or a part of a stream."""
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _log = logging.getLogger(__name__)
 
@@ -45,24 +49,30 @@ class Boundary:
         self._new_id = new_id
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Raises nothing but what ends the task."""
+        """Answer it. Raises nothing but what ends the task."""
         request[REQUEST_ID] = self._request_id(request.headers)
-        response, refused = None, None
         try:
-            try:
-                response = await self._site.answer(request)
-            except ObeliskError as error:
-                refused = error
-                response = self._refusal(request, error)
-            except Exception:  # noqa: BLE001 - logged with its traceback, answered without
-                _log.exception("a request failed", extra=_place(request))
-                response = problem_response(Problem(INTERNAL, "this is a bug of the server; its log has the traceback"))
-            if not response.prepared:
-                secure(response)
-                response.headers[REQUEST_ID_HEADER] = request[REQUEST_ID]
-            return response
-        finally:
-            self._site.answered(request, response, refused)
+            response, refused = await self._answer(request)
+        except asyncio.CancelledError:
+            self._site.answered(request, None, None)
+            raise
+        self._site.answered(request, response, refused)
+        if not response.prepared:
+            secure(response)
+            response.headers[REQUEST_ID_HEADER] = request[REQUEST_ID]
+            await _send(request, response)
+        return response
+
+    async def _answer(self, request: web.BaseRequest) -> tuple[web.StreamResponse, ObeliskError | None]:
+        """And the error, if the answer is its problem."""
+        try:
+            return await self._site.answer(request), None
+        except ObeliskError as error:
+            return self._refusal(request, error), error
+        except Exception:  # noqa: BLE001 - logged with its traceback, answered without
+            _log.exception("a request failed", extra=_place(request))
+            problem = Problem(INTERNAL, "this is a bug of the server; its log has the traceback")
+            return problem_response(problem), None
 
     def _request_id(self, headers: Mapping[str, str]) -> str:
         given = headers.get(REQUEST_ID_HEADER, "")
@@ -73,6 +83,31 @@ class Boundary:
         if problem.type is INTERNAL:
             _log.error("a request met an error without a status", exc_info=error, extra=_place(request))
         return problem_response(problem)
+
+
+class SlowReader(ConnectionError):
+    """As good as gone: the client does not take what it asked for."""
+
+
+@asynccontextmanager
+async def read_in_time() -> AsyncGenerator[None]:
+    """Raises: SlowReader."""
+    try:
+        async with asyncio.timeout(WRITE_SECONDS_MAX):
+            yield
+    except TimeoutError:
+        raise SlowReader(f"the client has read nothing for {WRITE_SECONDS_MAX:.0f} s") from None
+
+
+async def _send(request: web.BaseRequest, response: web.StreamResponse) -> None:
+    """All of it; aiohttp, which would wait for the client without end, finds it sent."""
+    try:
+        async with read_in_time():
+            await response.prepare(request)
+            await response.write_eof()
+    except ConnectionError:
+        if request.transport is not None:
+            request.transport.abort()
 
 
 def _place(request: web.BaseRequest) -> dict[str, str]:

@@ -4,38 +4,81 @@
 """
 
 import asyncio
-import logging
+import resource
 import socket
 import ssl
+from collections.abc import Awaitable, Callable
 from time import perf_counter
+from typing import Any
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
 from obelisk_server.serving.boundary import Boundary, Site
 from obelisk_server.serving.figures import HttpFigures
+from obelisk_server.serving.headers import secure
+from obelisk_server.serving.problems import NO_HTTP, TOO_MANY_CONNECTIONS, Problem, problem_response
 
 GONE = 499
 """Counted, never sent: the client went away before it was answered."""
 HEAD_SECONDS_MAX = 30.0
-"""How long a new connection may take for the head of its first request; later ones are closed when they idle."""
-_http_log = logging.getLogger(__name__)
+"""How long a connection may take for the head of a request, the pause before it included; then it is closed."""
+CONNECTIONS_MAX = 10_000
+"""Of one listener; beyond it new ones are answered with a 503 and closed."""
+DESCRIPTORS_SHARE = 4
+"""At most one in so many of the descriptors that the process may have: the store needs some, and guests."""
+
+
+def connections_max() -> int:
+    return min(CONNECTIONS_MAX, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // DESCRIPTORS_SHARE)
 
 
 class _Server(web.Server):
-    """Connections that send no request in time are closed: they would be kept for ever."""
+    def __init__(
+        self,
+        handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+        *,
+        connections_max: int,
+        cancel_when_left: bool,
+        **more: Any,
+    ) -> None:
+        """`more`: for each connection."""
+        super().__init__(handler, handler_cancellation=cancel_when_left)
+        self.connections_max = connections_max
+        self._more = more
 
     def __call__(self) -> RequestHandler:
-        connection = super().__call__()
-        asyncio.get_running_loop().call_later(HEAD_SECONDS_MAX, _close_unused, connection)
-        return connection
+        return _Connection(self, asyncio.get_running_loop(), **self._more)
 
 
-def _close_unused(connection: RequestHandler) -> None:
-    """aiohttp counts requests, and tells nobody."""
-    if not connection._request_count:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-        connection.force_close()
+class _Connection(RequestHandler):
+    """What aiohttp would answer in its own words, this server answers as anything else."""
+
+    def __init__(self, server: _Server, loop: asyncio.AbstractEventLoop, **more: Any) -> None:
+        super().__init__(server, loop=loop, **more)
+        self._server = server
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if len(self._server.connections) > self._server.connections_max:
+            assert isinstance(transport, asyncio.Transport)
+            transport.write(TOO_MANY_CONNECTIONS)
+            self.force_close()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Of what is no HTTP. It is no line of the log, as anybody can send it, and is not repeated."""
+        if status != NO_HTTP.status:
+            return super().handle_error(request, status, exc, message)
+        response = problem_response(Problem(NO_HTTP, "this is no HTTP/1.1, or a part of it is larger than allowed"))
+        secure(response)
+        response.force_close()
+        return response
 
 
 class HttpListener:
@@ -46,11 +89,9 @@ class HttpListener:
         site: Site,
         *,
         cancel_when_left: bool = False,
-        as_sent: bool = False,
         figures: HttpFigures | None = None,
     ) -> None:
-        """`cancel_when_left`: an answer whose client went away is cancelled. `as_sent`: bodies stay compressed."""
-        self._as_sent = as_sent
+        """`cancel_when_left`: an answer whose client went away is cancelled."""
         self._handle = Boundary(site).handle
         self._figures = HttpFigures() if figures is None else figures
         self._cancel_when_left = cancel_when_left
@@ -58,13 +99,13 @@ class HttpListener:
 
     async def start(self, bound: socket.socket, *, drain_seconds: float, tls: ssl.SSLContext | None = None) -> None:
         """Serve on a bound socket, which is closed by `stop`. `drain_seconds`: how long `stop` lets requests end."""
-        _http_log.addFilter(_own_faults)
         server = _Server(
             self._measured,
+            connections_max=connections_max(),
+            cancel_when_left=self._cancel_when_left,
             access_log=None,
-            logger=_http_log,
-            handler_cancellation=self._cancel_when_left,
-            auto_decompress=not self._as_sent,
+            keepalive_timeout=HEAD_SECONDS_MAX,
+            auto_decompress=False,  # a small body may become a very large one, on the loop
         )
         self._runner = web.ServerRunner(server, shutdown_timeout=drain_seconds)
         await self._runner.setup()
@@ -84,8 +125,3 @@ class HttpListener:
         """Take no more connections, let requests end, cancel those that do not, and close."""
         if self._runner is not None:
             await self._runner.cleanup()
-
-
-def _own_faults(record: logging.LogRecord) -> bool:
-    """Whether a record of aiohttp is worth a line: it logs requests that are no HTTP as if they were its own errors."""
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))

@@ -41,6 +41,10 @@ class ProblemType:
 
 INTERNAL = ProblemType(500, "internal-error", "The server failed; its log has the reason")
 
+NO_HTTP = ProblemType(400, "no-http", "This is no HTTP")
+TOO_MANY_CONNECTIONS = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
+"""Before anything was read; the connection is closed then."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:

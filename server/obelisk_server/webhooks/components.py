@@ -13,7 +13,7 @@ from obelisk_runtime.ports.http import HttpAnswer, HttpBroken, HttpRequest
 from obelisk_runtime.service import NoAnswer, Service, WebhookCall
 from obelisk_server.config.route_patterns import REST
 from obelisk_server.config.webhooks import ComponentWebhook
-from obelisk_server.serving import BodyTooLarge, invite_body
+from obelisk_server.serving import BodyTooLarge, invite_body, read_in_time
 from obelisk_server.webhooks.refusals import HandlerEnded, HandlerFailed, HandlerTooSlow
 from obelisk_server.webhooks.routes import Match
 
@@ -67,7 +67,8 @@ async def _exchange(request: web.BaseRequest, call: WebhookCall) -> web.StreamRe
         empty = request.method == hdrs.METH_HEAD or answer.status in _BODILESS
         async for chunk in answer.chunks():
             if not empty:
-                await response.write(chunk)
+                async with read_in_time():
+                    await response.write(chunk)
         await call.durable()
         await response.write_eof()
     except (HttpBroken, NoAnswer, ConnectionError) as error:

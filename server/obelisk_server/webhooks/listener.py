@@ -19,7 +19,7 @@ class WebhookListener:
 
     def __init__(self, mounts: Mounts, figures: HttpFigures | None = None) -> None:
         self._mounts = mounts
-        self._http = HttpListener(self, cancel_when_left=True, as_sent=True, figures=figures)
+        self._http = HttpListener(self, cancel_when_left=True, figures=figures)
 
     async def start(self, bound: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Serve on a bound socket, which is closed by `stop`."""

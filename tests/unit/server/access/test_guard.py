@@ -1,6 +1,8 @@
 """Who is let in: tokens, scopes, names of the server, and addresses that guess."""
 
 import hashlib
+import hmac
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -99,15 +101,35 @@ def test_a_token_that_has_expired_is_refused() -> None:
         guard.admit(bearer("secret"), HERE)
 
 
-def test_a_replaced_configuration_counts_at_once() -> None:
+def test_a_replaced_configuration_counts_at_once_also_for_what_is_open() -> None:
     guard = Guard(settings(Scope.READ), Now())
     caller = guard.admit(bearer("secret"), HERE)
-    guard.replace(settings(Scope.READ, shown="other"))
-    assert guard.holds(caller)  # the same name with the same rights: what is open may go on
+    guard.replace(replace(settings(Scope.READ), hosts=frozenset({"new.example"})))
+    assert guard.holds(caller)
+    for other in (settings(Scope.READ, shown="new"), settings(Scope.READ, name="other"), settings(Scope.SUBMIT)):
+        guard.replace(other)
+        assert not guard.holds(caller)
     with pytest.raises(TokenRefused):
-        guard.admit(bearer("secret"), HERE)
-    guard.replace(settings(Scope.READ, name="another", shown="other"))
-    assert not guard.holds(caller)
+        Guard(settings(Scope.READ, shown="new"), Now()).admit(bearer("secret"), HERE)
+
+
+def test_every_hash_is_compared_in_constant_time_whoever_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[tuple[bytes, bytes]] = []
+    genuine = hmac.compare_digest
+
+    def counting(one: bytes, other: bytes) -> bool:
+        compared.append((one, other))
+        return genuine(one, other)
+
+    monkeypatch.setattr(hmac, "compare_digest", counting)
+    names = ("first", "second", "third")
+    tokens = tuple(settings(Scope.READ, name=name, shown=name).tokens[0] for name in names)
+    guard = Guard(AccessSettings(tokens=tokens), Now())
+    for shown in (*names, "guess"):
+        compared.clear()
+        with suppress(TokenRefused):
+            guard.admit(bearer(shown), HERE)
+        assert [one for one, _ in compared] == [token.hash for token in tokens]
 
 
 def fail(guard: Guard, address: str, times: int) -> None:
