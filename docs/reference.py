@@ -31,7 +31,7 @@ from obelisk_runtime.storage.sqlite import listing, overview
 from obelisk_runtime.wasi import filesystem
 from obelisk_runtime.wasi.files import open_file, paths
 from obelisk_runtime.wasi.http import connecting
-from obelisk_server.access import audit_file, failures
+from obelisk_server.access import audit, audit_file, failures
 from obelisk_server.api import bulk, followers, metrics, submitting, versions, waits, wire
 from obelisk_server.api import listener as api
 from obelisk_server.api.descriptions import texts_of_fields
@@ -41,6 +41,7 @@ from obelisk_server.api.problems import PROBLEMS
 from obelisk_server.cli import root
 from obelisk_server.config import json_schema, load, secrets
 from obelisk_server.endpoints import Scope
+from obelisk_server.serving import boundary, listening
 from obelisk_server.serving.problems import INTERNAL
 
 FOLDER = Path(__file__).parent
@@ -363,7 +364,15 @@ BOUNDS = (
     ("a component that is sent to the API, for replay or fork", in_bytes(versions.COMPONENT_BYTES_MAX)),
     ("requests to the API at once; one more gets a 429", count(api.REQUESTS_MAX)),
     ("how long the body of a request may take to arrive", seconds(api.BODY_SECONDS_MAX)),
-    ("how long a client may take to read what it is sent", seconds(api.WRITE_SECONDS_MAX)),
+    (
+        "how long the head of a request may take to arrive, the pause before it included",
+        seconds(listening.HEAD_SECONDS_MAX),
+    ),
+    (
+        "connections to a listener; one more gets a 503",
+        f"{count(listening.CONNECTIONS_MAX)}, or a quarter of the descriptors that the process may have",
+    ),
+    ("how long a client may take to read what it is sent", seconds(boundary.WRITE_SECONDS_MAX)),
     ("the body of a request, beyond `payload_bytes_max`", in_bytes(api.BODY_MARGIN_BYTES)),
     ("`wait` of a request", seconds(waits.WAIT_SECONDS_MAX)),
     ("streams at once; one more gets a 429", count(followers.FOLLOWERS_MAX)),
@@ -386,6 +395,7 @@ BOUNDS = (
         "a file of the audit log; older files that are kept",
         f"{in_bytes(audit_file.FILE_BYTES_MAX)}; {audit_file.FILES_KEPT}",
     ),
+    ("its lines in a minute about requests of nobody known", count(audit.STRANGERS_MAX)),
     ("a line that a guest writes", in_bytes(log.LINE_BYTES_MAX)),
     ("HTTP requests that the record of an attempt has, and one that failed", count(network.REQUESTS_MAX)),
     ("HTTP connections of all guests together", count(connecting.CONNECTIONS_MAX)),

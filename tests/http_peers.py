@@ -11,7 +11,7 @@ from pathlib import Path
 from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 KIB, MIB = 1024, 1024 * 1024
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -136,9 +136,11 @@ class Authority:
         self.file = folder / "ca.pem"
         self.file.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
 
-    def server(self, *names: str) -> ssl.SSLContext:
+    def server(
+        self, *names: str, key: "ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None" = None
+    ) -> ssl.SSLContext:
         """Of a server that is called so."""
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = key or ec.generate_private_key(ec.SECP256R1())
         subjects = x509.SubjectAlternativeName([_subject(name) for name in names])
         certificate = self._sign(x509.Name([]), key, [(subjects, True)])
         file = self._folder / "server.pem"
@@ -150,7 +152,10 @@ class Authority:
         return context
 
     def _sign(
-        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, extensions: list[tuple[x509.ExtensionType, bool]]
+        self,
+        subject: x509.Name,
+        key: "ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey",
+        extensions: list[tuple[x509.ExtensionType, bool]],
     ) -> x509.Certificate:
         now = dt.datetime.now(dt.UTC)
         builder = x509.CertificateBuilder().subject_name(subject).issuer_name(self._name).public_key(key.public_key())

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from obelisk_server.config import LogFormat
+from obelisk_server.printable import visible
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -29,8 +30,8 @@ def _at(record: logging.LogRecord) -> str:
 
 class TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        fields = "".join(f" {name}={value}" for name, value in _fields(record).items())
-        line = f"{_at(record)} {record.levelname:7} {record.getMessage()}{fields}"
+        fields = "".join(f" {name}={visible(str(value), kept='')}" for name, value in _fields(record).items())
+        line = f"{_at(record)} {record.levelname:7} {visible(record.getMessage(), kept='')}{fields}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 

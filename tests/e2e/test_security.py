@@ -6,12 +6,14 @@ import os
 import signal
 import ssl
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from http_peers import Authority
 from obelisk_server.access.tokens import new_token
@@ -32,6 +34,11 @@ certificate = "server.pem"
 key = "server.pem"
 [limits]
 shutdown = "0s"
+"""
+STUB = """
+[[stub]]
+function = "shop:approval/manager.decide"
+params = "func(order: u64) -> result<bool, string>"
 """
 TOKEN = """
 [[token]]
@@ -55,17 +62,29 @@ class Machine:
     folder: Path
     url: str = ""
     hooks: str = ""
+    pid: int = 0
+
+    def hang_up(self) -> str:
+        """Send SIGHUP, after moving the audit log away, and wait for what the new one says came of it."""
+        log = self.folder / "audit.log"
+        log.rename(self.folder / "moved.log")
+        os.kill(self.pid, signal.SIGHUP)
+        while not (log.exists() and log.read_text(encoding="utf-8").endswith("\n")):
+            time.sleep(0.005)
+        (line,) = map(json.loads, log.read_text(encoding="utf-8").splitlines())
+        assert (line["who"], line["operation"]) == ("SIGHUP", "reload")
+        return line["outcome"]
 
     def write(self, *tokens: tuple[str, str, tuple[str, str]], server: str = SERVER) -> None:
         given = [TOKEN.format(name=name, scope=scope, hash=hash_) for name, scope, (_, hash_) in tokens]
         (self.folder / "obelisk.toml").write_text(server + "".join(given), encoding="utf-8")
 
-    def certificate(self, authority: str) -> Authority:
-        """A new one, of an authority of its own."""
+    def certificate(self, authority: str, key: rsa.RSAPrivateKey | None = None) -> Authority:
+        """A new one, of an authority of its own; with a key on an elliptic curve if none is given."""
         folder = self.folder / authority
         folder.mkdir()
         made = Authority(folder)
-        made.server("127.0.0.1")
+        made.server("127.0.0.1", key=key)
         (folder / "server.pem").replace(self.folder / "server.pem")
         return made
 
@@ -96,6 +115,7 @@ def served(machine: Machine) -> Iterator[tuple[Machine, Authority]]:
     machine.url = process.stdout.readline().removeprefix("serving on ").strip()
     machine.hooks = process.stdout.readline().removeprefix("webhooks on ").strip()
     assert machine.url.startswith("https://"), process.communicate()
+    machine.pid = process.pid
     yield machine, authority
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
@@ -157,6 +177,63 @@ def test_tokens_and_certificates_are_replaced_under_open_connections(served: tup
             assert status(fresh, NEW[0], path) in (200, 404)
         with closing(connected(url, first)) as distrusted, pytest.raises(ssl.SSLCertVerificationError):
             distrusted.connect()
+
+
+def test_sighup_replaces_tokens_certificates_and_a_moved_audit_log_or_nothing(
+    served: tuple[Machine, Authority],
+) -> None:
+    machine, first = served
+    trusted = {"SSL_CERT_FILE": str(first.file), "OBELISK_TOKEN": ROOT[0]}
+    machine.write(("root", "admin", ROOT), ("ci", "read", OLD), server=SERVER + STUB)
+    assert machine.hang_up() == "reloaded"
+    with closing(connected(machine.url, first)) as open_before, closing(connected(machine.url, first)) as streaming:
+        assert status(open_before, OLD[0]) == 200
+        streaming.request("GET", "/v1/stream", headers={"Authorization": f"Bearer {OLD[0]}"})
+        stream = streaming.getresponse()
+        assert stream.readline().startswith(b"retry:")
+
+        second = machine.certificate("second", rsa.generate_private_key(65537, 2048))
+        machine.write(("root", "admin", ROOT), ("ci", "read", NEW), server=SERVER + STUB)
+        assert machine.hang_up() == "reloaded"
+        same = open_before.sock
+        assert (status(open_before, OLD[0]), status(open_before, NEW[0])) == (401, 200)
+        assert open_before.sock is same
+        trusted["SSL_CERT_FILE"] = str(second.file)
+        told = machine.run("execution", "submit", "decide", "[1]", **trusted).out.strip()
+        assert told.startswith("E_")
+        assert told.encode() not in stream.read()  # which ends
+
+        machine.certificate("third")
+        (machine.folder / "server.pem").rename(machine.folder / "other.pem")
+        machine.certificate("fourth")
+        wrong = SERVER.replace('key = "server.pem"', 'key = "other.pem"') + STUB
+        machine.write(("root", "admin", OLD), server=wrong)
+        assert machine.hang_up() == "nothing was reloaded"
+        assert (status(open_before, OLD[0]), status(open_before, NEW[0])) == (401, 200)
+    for url, path in ((machine.url, "/v1/executions"), (machine.hooks, "/")):
+        with closing(connected(url, second)) as fresh:
+            assert status(fresh, NEW[0], path) in (200, 404)
+
+
+def test_pages_mind_under_which_name_they_are_asked_and_say_what_they_may_load(
+    served: tuple[Machine, Authority],
+) -> None:
+    machine, authority = served
+    with closing(connected(machine.url, authority)) as connection:
+        for path in ("/", "/executions/E_1", "/favicon.svg", "/nothing", "/healthz"):
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.headers["Content-Security-Policy"].startswith(("default-src 'self'", "default-src 'none'"))
+            assert "unsafe" not in answer.headers["Content-Security-Policy"]
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            connection.request("GET", path, headers={"Host": "evil.example"})
+            refused = connection.getresponse()
+            refused.read()
+            assert refused.status == (200 if path == "/healthz" else 403)
+    with closing(connected(machine.hooks, authority)) as connection:
+        connection.request("GET", "/")
+        assert connection.getresponse().headers["Content-Security-Policy"].startswith("default-src 'none'")
 
 
 def test_a_certificate_that_is_broken_changes_nothing(served: tuple[Machine, Authority]) -> None:

@@ -1,6 +1,7 @@
 """The HTTP API over the real service, engine and tiny components; the store is in memory."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -184,16 +185,12 @@ async def test_a_body_that_is_cut_off_creates_nothing(api: Api) -> None:
     assert await api.count() == 0
 
 
-@pytest.mark.parametrize("raw", ["nonsense\r\n\r\n", "GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"])
-async def test_what_is_no_http_is_refused_without_a_word_in_the_log(
-    api: Api, caplog: pytest.LogCaptureFixture, raw: str
-) -> None:
-    host, _, port = api.url.removeprefix("http://").partition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(raw.encode())
-    assert (await reader.read()).startswith(b"HTTP/1.0 400 ")
-    writer.close()
-    assert caplog.records == []
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "identity", "unheard-of"])
+async def test_a_compressed_body_is_refused_and_not_unpacked(api: Api, encoding: str) -> None:
+    bomb = gzip.compress(bytes(1_000_000))
+    answer = await api.post("/v1/executions", bomb, **{"Content-Encoding": encoding})
+    assert (answer.status, answer.body["type"]) == (415, "urn:obelisk:problem:compressed-body")
+    assert encoding in answer.body["detail"]
 
 
 async def test_more_requests_than_the_limit_are_turned_away(api: Api) -> None:

@@ -354,6 +354,38 @@ async def test_a_request_id_that_cannot_be_written_down_is_replaced(api: Api, gi
     assert answer.headers["X-Request-Id"] not in ("", given)
 
 
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        {"Host": "evil.example"},
+        {"Host": "127.0.0.1.evil.example"},
+        {"Host": "localhost:1:2"},
+        {"Host": "localhost."},
+        {"Host": "evil@localhost"},
+        {"Host": "2130706433"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": ""},
+    ],
+)
+async def test_every_operation_but_the_probes_minds_under_which_name_and_from_which_page_it_is_asked(
+    api: Api, foreign: dict[str, str]
+) -> None:
+    execution_id = await submit(api, "root", CANCELLABLE, LONG)
+    for operation in OPERATIONS:
+        status = await ask(api, operation, execution_id, **by("root"), **foreign)
+        assert status == (200 if operation.endpoint.scope is None else 403), operation.name
+    assert (await api.get(f"/v1/executions/{execution_id}", **by("root"))).body["lifecycle"] == "active"
+
+
+async def test_a_page_elsewhere_is_not_told_that_it_may(api: Api) -> None:
+    for origin, status in (("http://evil.example", 403), (api.url, 405)):
+        asked = {"Origin": origin, "Access-Control-Request-Method": "POST", **by("root")}
+        async with api.session.options(api.url + "/v1/executions", headers=asked) as answer:
+            assert answer.status == status
+            assert not [name for name in answer.headers if name.lower().startswith("access-control")]
+
+
 async def test_no_answer_can_be_taken_for_a_page_or_kept(api: Api) -> None:
     for path in ("/healthz", "/v1/functions", "/nothing", "/openapi.json", "/metrics"):
         for headers in ({}, by("root")):

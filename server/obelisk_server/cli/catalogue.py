@@ -10,6 +10,7 @@ from obelisk_server.cli.client import Client, Json
 from obelisk_server.cli.completion import complete_component, complete_function
 from obelisk_server.cli.output import client_command, print_fields, print_json, print_lines, terminal_width
 from obelisk_server.cli.watch import show, watch_option
+from obelisk_server.printable import visible
 
 
 @click.group(help="Functions that can be called.")
@@ -81,7 +82,7 @@ def get_component(client: Client, *, name: str, as_json: bool) -> None:
         print_json(found)
         return
     print_fields((name, found[name]) for name in ("name", "kind", "location", "digest", "size"))
-    print_lines(layout.visible(line) for line in _component_parts(found))
+    print_lines(visible(line) for line in _component_parts(found))
 
 
 def _component_parts(found: Json) -> Iterator[str]:

@@ -13,7 +13,6 @@ from obelisk_runtime.registry.artifact import digest_of
 from obelisk_runtime.registry.oci import OciComponents
 from obelisk_server import components
 from obelisk_server.cli.failure import Exit, Failure
-from obelisk_server.cli.layout import visible
 from obelisk_server.cli.output import json_option, print_fields, print_json
 from obelisk_server.cli.progress import Bars
 from obelisk_server.cli.registries import Registries, registry_command, say_offline
@@ -21,6 +20,7 @@ from obelisk_server.components import Inspection, Read
 from obelisk_server.config import read_config
 from obelisk_server.config.edit import locations
 from obelisk_server.files import replace_file
+from obelisk_server.printable import visible
 
 
 @click.command("inspect")

@@ -10,12 +10,12 @@ from obelisk_runtime.registry.oci import OciComponents
 from obelisk_runtime.registry.pulling import Described
 from obelisk_server import components
 from obelisk_server.cli.failure import Exit, Failure
-from obelisk_server.cli.layout import visible
 from obelisk_server.cli.output import json_option, print_json
 from obelisk_server.cli.registries import Registries, registry_command, say_offline
 from obelisk_server.config import InvalidConfig, parse_config, read_config
 from obelisk_server.config.edit import NewSection, locations, with_locations, with_section
 from obelisk_server.files import replace_file
+from obelisk_server.printable import visible
 
 _KINDS = ("activity", "workflow", "webhook")
 

@@ -7,9 +7,9 @@ import click
 from obelisk_server.cli.client import Client, Json
 from obelisk_server.cli.completion import complete_id
 from obelisk_server.cli.failure import Exit
-from obelisk_server.cli.layout import visible
 from obelisk_server.cli.output import client_command, compact, print_json
 from obelisk_server.cli.versions import difference_text
+from obelisk_server.printable import visible
 
 
 @click.command("debug")

@@ -13,10 +13,10 @@ from obelisk_server.cli.completion import complete_function, complete_id
 from obelisk_server.cli.debug import debug
 from obelisk_server.cli.failure import Exit
 from obelisk_server.cli.follow import Follow
-from obelisk_server.cli.layout import visible
 from obelisk_server.cli.output import client_command, compact, print_json
 from obelisk_server.cli.params import params_text, tags_of
 from obelisk_server.cli.versions import replay, upgrade
+from obelisk_server.printable import visible
 
 PAGE_MAX = 1_000
 FOLLOW_WAIT = "10s"

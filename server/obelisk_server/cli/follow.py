@@ -7,7 +7,7 @@ import click
 
 from obelisk_server.cli.client import Client, Json
 from obelisk_server.cli.failure import Exit, Failure
-from obelisk_server.cli.layout import visible
+from obelisk_server.printable import visible
 
 TICK_SECONDS = 0.1
 """How often a terminal's live line is drawn at most."""

@@ -10,6 +10,7 @@ from obelisk_server.cli.client import Client, Json
 from obelisk_server.cli.layout import seconds_text
 from obelisk_server.cli.output import client_command, terminal_width
 from obelisk_server.cli.watch import show, watch_option
+from obelisk_server.printable import visible
 
 
 @click.command("health")
@@ -24,7 +25,7 @@ def _lines(found: Json) -> Iterator[str]:
     queue, memory = found["queue"], found["memory"]
     yield f"state       {'ready' if found['ready'] else 'not ready'}"
     if found["trouble"]:
-        yield f"store       {layout.visible(found['trouble'])}"
+        yield f"store       {visible(found['trouble'])}"
     due = f"{queue['due']}{' or more' if queue['more'] else ''} due"
     oldest = f", the oldest for {seconds_text(queue['oldest_seconds'])}" if queue["due"] else ""
     yield f"queue       {due}{oldest}"

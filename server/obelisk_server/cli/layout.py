@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import click
 
+from obelisk_server.printable import visible
+
 GAP = 2
 COLUMN_MIN = 8
 """A column is not made narrower than this."""
@@ -82,8 +84,3 @@ def seconds_text(seconds: float) -> str:
     if whole < 86_400:
         return f"{whole // 3600} h {whole % 3600 // 60:02} m"
     return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
-
-
-def visible(text: str) -> str:
-    """Text from elsewhere without what could steer a terminal."""
-    return "".join(c if c.isprintable() or c in "\t\n" else c.encode("unicode_escape").decode() for c in text)

@@ -10,8 +10,8 @@ import click
 from obelisk_server.cli.client import Client, Json
 from obelisk_server.cli.completion import complete_component, complete_id
 from obelisk_server.cli.failure import Exit
-from obelisk_server.cli.layout import visible
 from obelisk_server.cli.output import client_command, print_json
+from obelisk_server.printable import visible
 
 UPGRADES_PER_REQUEST = 10
 _STAYED = frozenset({"stays"})

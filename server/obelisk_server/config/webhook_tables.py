@@ -153,7 +153,7 @@ class FunctionWebhookTable(BoundsTable):
         BeforeValidator(_respond),
         WithJsonSchema(
             {
-                "description": "When it answers: at once, which is the default, or with the result if it is there in time",
+                "description": "When it answers: at once, the default, or with the result if it is there in time",
                 "anyOf": [
                     {"const": "accepted"},
                     {

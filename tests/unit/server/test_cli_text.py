@@ -4,9 +4,9 @@ import pytest
 
 from obelisk_server.cli.failure import Failure
 from obelisk_server.cli.follow import children_text, state_text
-from obelisk_server.cli.layout import visible
 from obelisk_server.cli.output import print_fields, print_table
 from obelisk_server.cli.params import params_text, tags_of
+from obelisk_server.printable import visible
 
 
 def test_text_of_a_guest_cannot_steer_the_terminal() -> None:

@@ -26,6 +26,15 @@ def test_a_line_of_json_has_each_field_by_its_name() -> None:
     }
 
 
+def test_nobody_writes_a_line_of_their_own_or_steers_a_terminal() -> None:
+    for form in (TextLines(), JsonLines()):
+        line = form.format(record(path="/x\n1970 ERROR forged\r\x1b[2J"))
+        assert "\n" not in line
+        assert "\r" not in line
+        assert "\x1b" not in line
+        assert "forged" in line
+
+
 def test_an_exception_is_shown_with_its_traceback() -> None:
     try:
         int("why")
