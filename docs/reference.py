@@ -25,7 +25,7 @@ from obelisk_runtime.ports.store import PAGE_MAX
 from obelisk_runtime.registry import files
 from obelisk_runtime.service import BATCH_MAX
 from obelisk_runtime.service.guests import log, network
-from obelisk_runtime.service.replay import debugging, rehearsing
+from obelisk_runtime.service.replay import debugging, rehearsing, room
 from obelisk_runtime.service.trees import transfer
 from obelisk_runtime.storage.sqlite import listing, overview
 from obelisk_runtime.wasi import filesystem
@@ -406,7 +406,11 @@ BOUNDS = (
     ("a secret", f"{SECRET_BYTES_MIN} bytes to {in_bytes(secrets.SECRET_BYTES_MAX)}"),
     ("nesting of a value; items of a list", f"{DEFAULT_LIMITS.nesting_depth}; {count(DEFAULT_LIMITS.list_length)}"),
     ("how long a replay may take", seconds(rehearsing.REPLAY_SECONDS_MAX)),
-    ("how long the debugger may take; at once", f"{seconds(debugging.DEBUG_SECONDS_MAX)}; {debugging.DEBUGS_MAX}"),
+    ("how long the debugger may take", seconds(debugging.DEBUG_SECONDS_MAX)),
+    (
+        "replays and looks of the debugger at once; that wait, and one more gets a 429",
+        f"{room.AT_ONCE_MAX}; {room.WAITING_MAX}",
+    ),
 )
 
 

@@ -16,7 +16,7 @@ class Scope(StrEnum):
     SUBMIT = "submit"
     """Start executions, also by forking."""
     OPERATE = "operate"
-    """Steer executions that are there: cancel, pause, resume, stub, upgrade, hold, replay."""
+    """Steer executions that are there: cancel, pause, resume, stub, upgrade, hold, replay, debug."""
     ADMIN = "admin"
     """Everything: also reload, import, export, prune, bulk deletes, and forks with code of one's own."""
 
@@ -83,7 +83,7 @@ _LIST = (
     _get("list-logs", _EXECUTION + "/logs"),
     _get("list-requests", _EXECUTION + "/requests"),
     _get("why", _EXECUTION + "/why"),
-    _get("debug", _EXECUTION + "/debug"),
+    Endpoint("debug", "GET", _EXECUTION + "/debug", Scope.OPERATE, Repeat.READS),
     _post("cancel", _EXECUTION + "/cancel", Scope.OPERATE, Repeat.SAME),
     _post("terminate", _EXECUTION + "/terminate", Scope.OPERATE, Repeat.SAME),
     _post("pause", _EXECUTION + "/pause", Scope.OPERATE, Repeat.SAME),

@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from api_server import CANCELLABLE, FIBOA, LIMITS, LONG, SLEEP, Api, tiny
 from obelisk_runtime.core.deployment import ComponentKind
+from obelisk_runtime.service.replay import room
 from obelisk_server.api import listener
 from obelisk_server.api.listener import REQUESTS_MAX
 
@@ -585,6 +586,15 @@ async def test_a_component_that_does_not_repeat_the_history_is_shown_with_the_di
     assert (answer.status, answer.body["digest"], answer.body["call"]) == (200, digest, None)
     assert answer.body["difference"]["version"] == 2
     assert answer.body["backtrace"] == answer.body["difference"]["position"] != []
+
+
+async def test_more_replays_than_the_server_takes_on_are_put_off(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    execution_id = await api.submit(SLEEP, LONG)
+    monkeypatch.setattr(room, "WAITING_MAX", -room.AT_ONCE_MAX)
+    path = f"/v1/executions/{execution_id}"
+    for answer in (await api.get(f"{path}/debug?version=0"), await api.post(f"{path}/replay", {})):
+        assert (answer.status, answer.body["type"]) == (429, "urn:obelisk:problem:too-many-replays")
+        assert answer.headers["Retry-After"]
 
 
 @pytest.mark.parametrize(

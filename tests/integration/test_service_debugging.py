@@ -19,7 +19,8 @@ from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.rehearsal import Waits
 from obelisk_runtime.core.wit_text import parse_function
 from obelisk_runtime.ports.store import ExecutionNotFound
-from obelisk_runtime.service import BytesMissing, Differs, EventNotFound, NotAWorkflow, Unfit
+from obelisk_runtime.service import BytesMissing, Differs, EventNotFound, NotAWorkflow, TooManyReplays, Unfit
+from obelisk_runtime.service.replay import room
 from obelisk_runtime.service.replay.rehearsing import read_story
 from obelisk_runtime.service.replay.scene import Progress, SourceFrame, Symbol, Told
 from obelisk_runtime.testing.clock import SECOND, VirtualClock
@@ -259,6 +260,27 @@ async def test_what_is_told_is_bounded(
     assert ([member.id[-1] for member in scene.join_sets[1].members], scene.join_sets[1].total) == (["3", "4", "5"], 5)
     assert ([record.message for record in scene.records], scene.records_total) == (["line 8"], 9)
     assert scene.call.asked.endswith(" … (cut)")
+
+
+async def test_few_look_at_once_and_not_many_wait(eventually: Any) -> None:
+    place = room.Room()
+    inside: list[int] = []
+    leave = asyncio.Event()
+
+    async def look(number: int) -> None:
+        async with place.place():
+            inside.append(number)
+            await leave.wait()
+
+    async with asyncio.TaskGroup() as looking:
+        for number in range(room.AT_ONCE_MAX + room.WAITING_MAX):
+            looking.create_task(look(number))
+        await eventually(lambda: len(inside) == room.AT_ONCE_MAX)
+        with pytest.raises(TooManyReplays, match="2 replays and looks of the debugger are under way and 16 wait"):
+            await look(-1)
+        leave.set()
+    assert sorted(inside) == list(range(room.AT_ONCE_MAX + room.WAITING_MAX))
+    await look(-1)
 
 
 async def test_what_cannot_be_looked_at_is_refused(site: Any, asleep: Any, activity: Any) -> None:

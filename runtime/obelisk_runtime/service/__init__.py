@@ -15,6 +15,7 @@ from obelisk_runtime.service.dispatch.why import Why
 from obelisk_runtime.service.process.measures import INTERVAL, Interval, Measures
 from obelisk_runtime.service.replay.debugging import EventNotFound
 from obelisk_runtime.service.replay.rehearsing import Differs, Matches, Replayed, Unfit
+from obelisk_runtime.service.replay.room import TooManyReplays
 from obelisk_runtime.service.replay.scene import Scene
 from obelisk_runtime.service.replay.story import NotAWorkflow
 from obelisk_runtime.service.replay.upgrading import ComponentNotFound, NotDeployed, Upgrade, UpgradePage, UpgradeResult
@@ -69,6 +70,7 @@ __all__ = [
     "StubNotFound",
     "Submitted",
     "Terms",
+    "TooManyReplays",
     "Unfit",
     "Upgrade",
     "UpgradePage",

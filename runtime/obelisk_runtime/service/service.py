@@ -29,8 +29,9 @@ from obelisk_runtime.service.process.measures import Measures
 from obelisk_runtime.service.process.node import Node, logger
 from obelisk_runtime.service.replay import rehearsing as replay
 from obelisk_runtime.service.replay import upgrading
-from obelisk_runtime.service.replay.debugging import Debugger
+from obelisk_runtime.service.replay.debugging import debug
 from obelisk_runtime.service.replay.rehearsing import Replayed
+from obelisk_runtime.service.replay.room import Room
 from obelisk_runtime.service.replay.scene import Scene
 from obelisk_runtime.service.submitting.batch import Order
 from obelisk_runtime.service.submitting.submissions import Submissions, Submitted
@@ -106,7 +107,7 @@ class Service:
         self._residents = Residents(self._node)
         self.trees = Trees(self._node)
         self._submissions = Submissions(self._node)
-        self._debugger = Debugger(self._node)
+        self._room = Room()
         self._sole_executor = sole_executor
         self._running: list[asyncio.Task[None]] = []
         self._unsubscribe: Callable[[], None] = lambda: None
@@ -330,18 +331,21 @@ class Service:
     # Versions
 
     async def replay(self, id: ExecutionId, wasm: bytes | None = None) -> Replayed:  # noqa: A002 - the product's word
-        """Run the history of a workflow against its component, or another one; write nothing.
+        """Run the history of a workflow against its component, or another one; write nothing. Few at once.
 
-        Raises: ExecutionNotFound, NotAWorkflow, StoreUnavailable, BytesMissing, BrokenBytes.
+        Raises: TooManyReplays, ExecutionNotFound, NotAWorkflow, StoreUnavailable, BytesMissing, BrokenBytes.
         """
-        return await replay.replay(self._node, id, wasm)
+        async with self._room.place():
+            return await replay.replay(self._node, id, wasm)
 
     async def debug(self, id: ExecutionId, version: int, digest: Digest | None = None) -> Scene:  # noqa: A002
         """Where a workflow stood at this event of its log, by replaying to it; write nothing. Few at once.
 
-        Raises: ExecutionNotFound, NotAWorkflow, EventNotFound, StoreUnavailable, BytesMissing, BrokenBytes.
+        Raises: TooManyReplays, ExecutionNotFound, NotAWorkflow, EventNotFound, StoreUnavailable, BytesMissing,
+        BrokenBytes.
         """
-        return await self._debugger.look(id, version, digest)
+        async with self._room.place():
+            return await debug(self._node, id, version, digest)
 
     async def upgrade(self, id: ExecutionId) -> upgrading.Upgrade:  # noqa: A002 - the product's word
         """Move a workflow to the deployed component, if its history replays on that.

@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 from obelisk_runtime.core.history import SetClosed, Taken
 from obelisk_runtime.core.ids import Digest, parse_execution_id
 from obelisk_runtime.core.rehearsal import Waits
-from obelisk_runtime.service import EventNotFound, NotAWorkflow, Scene
+from obelisk_runtime.service import EventNotFound, NotAWorkflow, Scene, TooManyReplays
 from obelisk_runtime.service.replay import scene as scenes
 from obelisk_runtime.service.replay.scene import Got, HostCall, OpenSet, Progress, Told
 from obelisk_server.api import answers, render, wire
@@ -179,5 +179,12 @@ def _open_set(found: OpenSet) -> OpenJoinSet:
 
 
 OPERATIONS: tuple[AnyOperation, ...] = (
-    Operation("debug", debug, Debug, wire.Nothing, Debugged, (*EXECUTION, *COMPONENT, NotAWorkflow, EventNotFound)),
+    Operation(
+        "debug",
+        debug,
+        Debug,
+        wire.Nothing,
+        Debugged,
+        (*EXECUTION, *COMPONENT, NotAWorkflow, EventNotFound, TooManyReplays),
+    ),
 )

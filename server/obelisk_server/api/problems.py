@@ -23,6 +23,7 @@ from obelisk_runtime.service import (
     Overloaded,
     StubConflict,
     StubNotFound,
+    TooManyReplays,
 )
 from obelisk_runtime.service.trees.transfer import TreeBusy, TreeTooLarge
 from obelisk_server import access
@@ -107,6 +108,7 @@ PROBLEMS: dict[type[ObeliskError], ProblemType] = {
         422, "invalid-setup", "obelisk.toml or a component is wrong", lambda e: {"problems": list(e.problems)}
     ),
     followers.TooManyStreams: ProblemType(429, "too-many-streams", "Too many streams", headers=retry_soon),
+    TooManyReplays: ProblemType(429, "too-many-replays", "Too many replays", headers=retry_soon),
     Overloaded: ProblemType(429, "overloaded", "The server is at its limit", headers=retry_soon),
     store.StoreUnavailable: ProblemType(503, "store-unavailable", "The store does not work now", headers=retry_soon),
 }

@@ -33,10 +33,10 @@ def test_every_endpoint_has_an_operation() -> None:
 
 
 def test_what_only_reads_needs_no_more_than_the_scope_to_read() -> None:
-    """But for what anybody may ask, and exports: with the seeds of workflows they are as secret as the store."""
+    """But for what anybody may ask; exports, which are as secret as the store; and the debugger, which runs guests."""
     reading = {endpoint.name for endpoint in ENDPOINTS.values() if endpoint.method == "GET"}
     assert {name for name, endpoint in ENDPOINTS.items() if endpoint.scope is None} == {"alive", "ready"}
-    special = {"alive", "ready", "export"}
+    special = {"alive", "ready", "export", "debug"}
     assert {name for name, endpoint in ENDPOINTS.items() if endpoint.scope is Scope.READ} == reading - special
     assert all(ENDPOINTS[name].repeat is Repeat.READS for name in reading)
 

@@ -3,7 +3,6 @@
 Nothing is written anywhere. What is told is bounded, and so is the time that it takes.
 """
 
-import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -41,8 +40,6 @@ from obelisk_runtime.service.workflows.context import WorkflowContext
 
 DEBUG_SECONDS_MAX = 10.0
 """A guest that has not come to the event by then is given up."""
-DEBUGS_MAX = 2
-"""Guests that are run for this at once; further requests wait."""
 SETS_MAX = 100
 MEMBERS_MAX = 200
 """Of each join set, the latest."""
@@ -324,16 +321,3 @@ def _error(error: str, message: str) -> str:
 
 def _shortened(text: str) -> str:
     return text if len(text) <= ASKED_CHARACTERS_MAX else text[:ASKED_CHARACTERS_MAX] + CUT
-
-
-class Debugger:
-    """`debug`, for few at once."""
-
-    def __init__(self, node: Node) -> None:
-        self._node = node
-        self._room = asyncio.Semaphore(DEBUGS_MAX)
-
-    async def look(self, execution_id: ExecutionId, version: int, digest: Digest | None) -> Scene:
-        """Raises: as `debug`."""
-        async with self._room:
-            return await debug(self._node, execution_id, version, digest)
