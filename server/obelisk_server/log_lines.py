@@ -1,5 +1,6 @@
 """The server's own log on standard error: a constant message and fields, as text for people or JSON for machines."""
 
+import io
 import json
 import logging
 import sys
@@ -14,9 +15,23 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 
 def configure_log(form: LogFormat) -> None:
     """Once a process."""
-    handler = logging.StreamHandler(sys.stderr)
+    unbuffered = io.FileIO(sys.stderr.fileno(), "w", closefd=False)
+    handler = UnfailingHandler(
+        io.TextIOWrapper(unbuffered, encoding="utf-8", errors="backslashreplace", write_through=True)
+    )
     handler.setFormatter(JsonLines() if form is LogFormat.JSON else TextLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+class UnfailingHandler(logging.StreamHandler[io.TextIOWrapper]):
+    """A line that cannot be written, on a full disk or to a reader that is gone, is lost and stops nothing.
+
+    Its stream keeps no bytes for later: Python ends with 120 if what a standard stream kept cannot be written.
+    """
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name that logging calls
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:

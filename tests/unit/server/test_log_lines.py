@@ -1,6 +1,8 @@
 import json
 import logging
+import subprocess
 import sys
+from pathlib import Path
 
 from obelisk_server.log_lines import JsonLines, TextLines
 
@@ -42,3 +44,32 @@ def test_an_exception_is_shown_with_its_traceback() -> None:
         failed = record(exc_info=sys.exc_info())
     assert TextLines().format(failed).endswith("'why'")
     assert json.loads(JsonLines().format(failed))["exception"].endswith("'why'")
+
+
+ON_A_FULL_DISK = r"""
+import logging, resource
+from obelisk_server.config import LogFormat
+from obelisk_server.log_lines import configure_log
+configure_log(LogFormat.TEXT)
+logging.warning("there is room")
+_, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, most))
+logging.warning("there is none")
+resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+logging.warning("there is room again: \ud800")
+"""
+
+
+def test_a_line_that_cannot_be_written_is_lost_and_changes_nothing_else(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("wb") as file:
+        ended = subprocess.run([sys.executable, "-c", ON_A_FULL_DISK], stderr=file, check=False)
+    assert ended.returncode == 0
+    lines = log.read_text(encoding="utf-8").splitlines()
+    assert [line.split("WARNING ")[1] for line in lines] == ["there is room", "there is room again: \\ud800"]
+
+
+def test_a_log_that_ends_on_a_full_disk_does_not_change_the_exit_code() -> None:
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run([sys.executable, "-c", ON_A_FULL_DISK], stderr=full, check=False)
+    assert ended.returncode == 0
