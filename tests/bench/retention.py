@@ -17,7 +17,7 @@ from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.history import fold
 from obelisk_runtime.core.ids import ExecutionId, ExecutorId, Instant, top_level_id
 from obelisk_runtime.core.names import Ffqn
-from obelisk_runtime.ports.trees import Grafted
+from obelisk_runtime.ports.store import Grafted
 from obelisk_runtime.storage.sqlite import SqliteStore
 
 OLD = Instant(1_600_000_000_000_000)

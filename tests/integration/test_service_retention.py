@@ -11,8 +11,7 @@ from obelisk_runtime.core.deployment import RuntimeLimits
 from obelisk_runtime.core.history import fold
 from obelisk_runtime.core.ids import ExecutionId, Instant, parent_of, top_level_id
 from obelisk_runtime.core.names import Ffqn
-from obelisk_runtime.ports.store import ExecutionFilter, ExecutionNotFound
-from obelisk_runtime.ports.trees import Grafted
+from obelisk_runtime.ports.store import ExecutionFilter, ExecutionNotFound, Grafted
 from obelisk_runtime.service.trees.retention import ROWS_PER_WRITE_MAX, TREES_PER_WRITE_MAX
 from obelisk_runtime.storage.sqlite import SqliteStore
 

@@ -23,8 +23,7 @@ from obelisk_runtime.core.ids import (
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.ports import store as port
 from obelisk_runtime.ports.figures import StoreFigures
-from obelisk_runtime.ports.overview import Added, Change, Counts, Failure, VersionCount
-from obelisk_runtime.ports.trees import Grafted, OldTrees
+from obelisk_runtime.ports.store import Added, Change, Counts, Failure, Grafted, OldTrees, VersionCount
 from obelisk_runtime.storage import memory_overview
 from obelisk_runtime.storage.memory_tables import Tables, bounded
 

@@ -7,7 +7,7 @@ from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.ids import Digest, ExecutionId, parent_of
 from obelisk_runtime.core.names import Ffqn
-from obelisk_runtime.ports.overview import CHANGES_MAX, Added, Change, Counts, Failure, VersionCount
+from obelisk_runtime.ports.store import CHANGES_MAX, Added, Change, Counts, Failure, VersionCount
 from obelisk_runtime.storage.memory_tables import Tables, bounded, status_words
 
 WORDS = ("pending", "locked", "blocked", "finished", "paused", "cancelling")

@@ -20,7 +20,7 @@ from obelisk_runtime.core.ids import (
 from obelisk_runtime.core.names import is_among
 from obelisk_runtime.core.search import mentions
 from obelisk_runtime.ports import store as port
-from obelisk_runtime.ports.trees import Grafted, OldTrees
+from obelisk_runtime.ports.store import Grafted, OldTrees
 
 
 @dataclass(slots=True)

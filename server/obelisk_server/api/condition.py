@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.projection import result_label
 from obelisk_runtime.ports.figures import Durations
-from obelisk_runtime.ports.overview import Failure
-from obelisk_runtime.ports.store import StoreUnavailable
+from obelisk_runtime.ports.store import Failure, StoreUnavailable
 from obelisk_runtime.service import INTERVAL, QUEUE_COUNTED_MAX
 from obelisk_server.api import answers, render, wire
 from obelisk_server.api.operations import AnyOperation, Call, Context, Operation, Reply

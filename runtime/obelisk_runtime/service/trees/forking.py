@@ -8,7 +8,7 @@ from obelisk_runtime.core.forking import CannotFork, Fork, ForkAt, afresh, fork
 from obelisk_runtime.core.history import fold
 from obelisk_runtime.core.ids import Digest, ExecutionId
 from obelisk_runtime.core.names import Ffqn
-from obelisk_runtime.ports.trees import Grafted, GraftedDelay
+from obelisk_runtime.ports.store import Grafted, GraftedDelay
 from obelisk_runtime.service.components.deployed import DeployedComponent
 from obelisk_runtime.service.process.node import Node
 from obelisk_runtime.service.replay.story import read_story

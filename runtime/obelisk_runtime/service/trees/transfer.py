@@ -21,13 +21,14 @@ from obelisk_runtime.ports.store import (
     PAGE_MAX,
     ExecutionFilter,
     ExecutionNotFound,
+    Grafted,
+    GraftedDelay,
     IdConflict,
     LogLevel,
     LogRecord,
     RequestRecord,
     Store,
 )
-from obelisk_runtime.ports.trees import Grafted, GraftedDelay
 from obelisk_runtime.service.executions.reading import read_log, read_responses
 from obelisk_runtime.service.process.node import Node
 

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.ids import ExecutionId, Instant
 from obelisk_runtime.core.names import Ffqn
-from obelisk_runtime.ports.overview import CHANGES_MAX, Added, Change, Counts, Failure, VersionCount
-from obelisk_runtime.ports.store import PAGE_MAX
+from obelisk_runtime.ports.store import CHANGES_MAX, PAGE_MAX, Added, Change, Counts, Failure, VersionCount
 from obelisk_runtime.storage.codec import BLOCKED, CANCELLING, LOCKED, PAUSED, PENDING, joined_id, projection_of
 from obelisk_runtime.storage.sqlite import listing, statements
 from obelisk_runtime.storage.sqlite.listing import FAILED, KEYS, LAST_BODY, OPEN

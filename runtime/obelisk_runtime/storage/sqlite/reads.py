@@ -18,7 +18,7 @@ from obelisk_runtime.core.requests import RequestMade
 from obelisk_runtime.core.search import mentions
 from obelisk_runtime.ports import store as port
 from obelisk_runtime.ports.figures import StoreFigures
-from obelisk_runtime.ports.trees import OldTrees
+from obelisk_runtime.ports.store import OldTrees
 from obelisk_runtime.storage.codec import (
     FINISHED,
     PROJECTION_COLUMNS,

@@ -14,8 +14,7 @@ from obelisk_runtime.core.ids import DelayId, Digest, ExecutionId, ExecutorId, I
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.ports import store as port
 from obelisk_runtime.ports.figures import StoreFigures
-from obelisk_runtime.ports.overview import Added, Change, Counts, Failure, VersionCount
-from obelisk_runtime.ports.trees import Grafted, OldTrees
+from obelisk_runtime.ports.store import Added, Change, Counts, Failure, Grafted, OldTrees, VersionCount
 from obelisk_runtime.storage.codec import EventCodec, Interned
 from obelisk_runtime.storage.sqlite import queue, writes
 from obelisk_runtime.storage.sqlite import trees as whole_trees

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.ids import ExecutionId, Instant, parent_of
-from obelisk_runtime.ports.store import ExecutionNotFound, IdConflict, NewExecution
-from obelisk_runtime.ports.trees import Grafted
+from obelisk_runtime.ports.store import ExecutionNotFound, Grafted, IdConflict, NewExecution
 from obelisk_runtime.storage.codec import FINISHED, EventCodec, Segment, body, packed_segment
 from obelisk_runtime.storage.sqlite import writes
 from obelisk_runtime.storage.sqlite.ledger import Held, Ledger

@@ -13,8 +13,7 @@ from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.projection import Projection
 from obelisk_runtime.ports import store as port
 from obelisk_runtime.ports.figures import StoreFigures
-from obelisk_runtime.ports.overview import Added, Change, Counts, Failure, VersionCount
-from obelisk_runtime.ports.trees import Grafted, OldTrees
+from obelisk_runtime.ports.store import Added, Change, Counts, Failure, Grafted, OldTrees, VersionCount
 from obelisk_runtime.testing.conformance.scenes import all_responses, whole_log
 
 T = TypeVar("T")

@@ -6,8 +6,16 @@ import pytest
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.ids import ExecutionId
-from obelisk_runtime.ports.overview import CHANGES_MAX, Added, Failure, VersionCount
-from obelisk_runtime.ports.store import PAGE_MAX, Changed, ExecutionNotFound, Store
+from obelisk_runtime.ports.store import (
+    CHANGES_MAX,
+    PAGE_MAX,
+    Added,
+    Changed,
+    ExecutionNotFound,
+    Failure,
+    Store,
+    VersionCount,
+)
 from obelisk_runtime.testing.clock import START
 from obelisk_runtime.testing.conformance.catalog import Listener
 from obelisk_runtime.testing.conformance.fixtures import Reopen

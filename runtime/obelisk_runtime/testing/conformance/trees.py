@@ -9,8 +9,15 @@ import pytest
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.history import fold
 from obelisk_runtime.core.ids import DelayId, ExecutionId, Instant, is_delay, parent_of, path_of
-from obelisk_runtime.ports.store import CreateOutcome, ExecutionFilter, ExecutionNotFound, IdConflict, Store
-from obelisk_runtime.ports.trees import Grafted, GraftedDelay
+from obelisk_runtime.ports.store import (
+    CreateOutcome,
+    ExecutionFilter,
+    ExecutionNotFound,
+    Grafted,
+    GraftedDelay,
+    IdConflict,
+    Store,
+)
 from obelisk_runtime.testing.backends import Backend
 from obelisk_runtime.testing.clock import SECOND, START
 from obelisk_runtime.testing.conformance.catalog import read, read_requests, record, request

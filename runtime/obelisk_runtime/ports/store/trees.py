@@ -6,14 +6,12 @@ A tree is a top-level execution with everything below it. The rules on top of `p
 import math
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from obelisk_runtime.core.events import Created, Recorded, Response
 from obelisk_runtime.core.ids import DelayId, ExecutionId, Instant
 from obelisk_runtime.core.projection import Projection
-
-if TYPE_CHECKING:
-    from obelisk_runtime.ports.store import LogRecord, RequestRecord
+from obelisk_runtime.ports.store.catalog import LogRecord, RequestRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +34,8 @@ class Grafted:
     projection: Projection
     """`core.history.fold` of the two."""
     delays: Sequence[GraftedDelay] = ()
-    logs: Sequence["LogRecord"] = ()
-    requests: Sequence["RequestRecord"] = ()
+    logs: Sequence[LogRecord] = ()
+    requests: Sequence[RequestRecord] = ()
 
     @property
     def created(self) -> Created:
