@@ -84,6 +84,20 @@ def test_a_line_that_is_too_long_is_cut_with_a_mark_and_the_next_one_is_whole(wr
     assert second == "next"
 
 
+def test_a_secret_across_the_cut_of_a_line_is_taken_out(writer: Records) -> None:
+    secret = "a secret of many characters"
+    writer.redact = lambda text: text.replace(secret, "[secret]")
+    for before in range(LINE_BYTES_MAX - len(secret), LINE_BYTES_MAX + 2):
+        log = log_of(writer)
+        log.output(HERE, "stdout", b"." * before + secret[:9].encode())
+        log.output(HERE, "stdout", secret[9:].encode() + b"." * 40_000)
+        log.end(HERE)
+        (line,) = writer.lines
+        assert set(line.removesuffix(CUT)) <= {".", *"[secret]"}
+        assert "a s" not in line
+        writer.records.clear()
+
+
 def test_a_message_is_cut_between_characters(writer: Records) -> None:
     log = log_of(writer)
     log.message(HERE, LogLevel.INFO, "ä" * LINE_BYTES_MAX)

@@ -4,7 +4,7 @@ import json
 import re
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from obelisk_runtime.core.errors import ObeliskError
@@ -131,7 +131,8 @@ class Filling:
 
 
 class Redactor:
-    """Takes known secrets out of text, also where they are percent-encoded, in base64 or in JSON."""
+    """Takes known secrets out of text, also where they are percent-encoded, in base64 (of more than the secret, too) or
+    in JSON, and the lines of one that has several."""
 
     def __init__(self, secrets: Mapping[str, Secret]) -> None:
         self._names = {form: name for name, secret in secrets.items() for form in _forms(secret.value)}
@@ -148,4 +149,14 @@ class Redactor:
 def _forms(value: bytes) -> set[str]:
     text, encoded = value.decode(errors="replace"), b64encode(value).decode()
     quoted = (percent_encode(value), percent_encode(value, safe=b"/"))
-    return {text, *quoted, json.dumps(text)[1:-1], encoded, encoded.rstrip("=")}
+    lines = (line for line in text.splitlines() if len(line) >= SECRET_BYTES_MIN)
+    return {text, *lines, *quoted, json.dumps(text)[1:-1], encoded, encoded.rstrip("="), *_within_base64(value)}
+
+
+def _within_base64(value: bytes) -> Iterator[str]:
+    """What is always the same of a longer text's base64, wherever the value is in it; also with the other alphabet."""
+    for before in range(3):
+        encoded = b64encode(bytes(before) + value).decode()
+        first, end = -(-before * 8 // 6), (before + len(value)) * 8 // 6
+        yield encoded[first:end]
+        yield encoded[first:end].replace("+", "-").replace("/", "_")

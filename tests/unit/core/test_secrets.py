@@ -125,6 +125,25 @@ def test_known_values_leave_records_in_whatever_form(text: str) -> None:
     assert "czN" not in redacted
 
 
+@pytest.mark.parametrize("before", ["", "u:", "user", "user:"])
+@pytest.mark.parametrize("after", ["", "!", "!!"])
+def test_known_values_leave_base64_of_more_than_them(before: str, after: str) -> None:
+    value = "s3cret\xff\xfe?>value"
+    text = f"{before}{value}{after}".encode("latin-1")
+    redactor = Redactor({"TOKEN": Secret(value.encode("latin-1"))})
+    for encoded in (base64.b64encode(text), base64.urlsafe_b64encode(text)):
+        redacted = redactor.redact(f"Basic {encoded.decode()}")
+        assert "[secret TOKEN]" in redacted
+        assert "M2NyZXT" not in redacted
+        assert len(redacted.replace("[secret TOKEN]", "")) <= len("Basic ") + 4 * (len(before + after) // 3 + 2)
+
+
+def test_each_line_of_a_secret_that_has_several_is_taken_out() -> None:
+    redactor = Redactor({"KEY": Secret(b"-----BEGIN KEY-----\nMIIEvQIBADAN\nab\n-----END KEY-----")})
+    assert redactor.redact("> MIIEvQIBADAN") == "> [secret KEY]"
+    assert redactor.redact("absent") == "absent"
+
+
 def test_the_longest_secret_is_taken_out_first() -> None:
     redactor = Redactor({"SHORT": Secret(b"12345678"), "LONG": Secret(b"1234567890")})
     assert redactor.redact("1234567890 12345678") == "[secret LONG] [secret SHORT]"

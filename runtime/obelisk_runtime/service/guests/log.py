@@ -11,6 +11,8 @@ from obelisk_runtime.service.process.logs import Record
 
 LINE_BYTES_MAX = 16 * 1024
 """A longer message is cut there, with a mark."""
+LOOKAHEAD_BYTES = 16 * 1024
+"""What is read beyond the cut, so that a secret that lies across it is seen whole, and taken out."""
 CUT = " … (cut)"
 """At the end of what was longer."""
 FULL = "the log of this attempt is full; what follows is not kept"
@@ -103,7 +105,7 @@ class _Line:
             yield from self.end()
             self._cut = False
         self._written += rest
-        if len(self._written) > LINE_BYTES_MAX:
+        if len(self._written) > LINE_BYTES_MAX + LOOKAHEAD_BYTES:
             yield from self.end()
             self._cut = True
 
