@@ -70,5 +70,16 @@ async def _compare(node: Node, execution_id: ExecutionId, projection: proj.Proje
     (last,) = await node.store.log(execution_id, start=projection.version - 1, limit=1)
     assert isinstance(last.event, ev.Finished)
     if last.event.outcome != outcome:
-        raise StubConflict(execution_id, str(last.event.outcome))
+        raise StubConflict(execution_id, _shown(last.event.outcome))
     return False
+
+
+def _shown(outcome: ev.Outcome) -> str:
+    """As results are supplied."""
+    match outcome:
+        case ev.Ok(value):
+            return f'{{"ok": {value or "null"}}}'
+        case ev.Err(value):
+            return f'{{"err": {value or "null"}}}'
+        case ev.Failed(kind, reason):
+            return f"{kind.label}: {reason}"
