@@ -20,8 +20,8 @@ import msgspec
 from obelisk_runtime.core import events
 from obelisk_runtime.core.secrets import SECRET_BYTES_MIN
 from obelisk_runtime.core.values.text import DEFAULT_LIMITS
-from obelisk_runtime.ports.overview import CHANGES_MAX
 from obelisk_runtime.ports.store import PAGE_MAX
+from obelisk_runtime.ports.store.overview import CHANGES_MAX
 from obelisk_runtime.registry import files
 from obelisk_runtime.service import BATCH_MAX
 from obelisk_runtime.service.guests import log, network
@@ -321,23 +321,32 @@ def problems() -> str:
     )
 
 
-SUFFIXES = {"CounterMetricFamily": "_total", "_counter": "_total", "InfoMetricFamily": "_info"}
+KINDS_OF_METRICS = {
+    "CounterMetricFamily": ("counter", "_total"),
+    "_counter": ("counter", "_total"),
+    "GaugeMetricFamily": ("gauge", ""),
+    "HistogramMetricFamily": ("histogram", ""),
+    "_histogram": ("histogram", ""),
+    "InfoMetricFamily": ("info", "_info"),
+}
+"""By what makes one: its kind, and what Prometheus adds to its name."""
 
 
-def metric_rows() -> Iterator[tuple[str, str, str]]:
-    """(name, labels, meaning), as they are built in the code: whether a label has values depends on what happened."""
+def metric_rows() -> Iterator[tuple[str, str, str, str]]:
+    """(name, kind, labels, meaning), as they are built in the code: whether a label has values depends on what happened."""
     for node in ast.walk(ast.parse(inspect.getsource(metrics))):
         match node:
             case ast.Call(func=ast.Name(id=maker), args=[ast.Constant(str(name)), ast.Constant(str(text)), *more]):
                 labels = [str(item.value) for item in more if isinstance(item, ast.Constant)]
                 labels += chain.from_iterable(ast.literal_eval(item.value) for item in node.keywords)
-                yield name + SUFFIXES.get(maker, ""), ", ".join(map(code, labels)), sentence(text)
+                made, suffix = KINDS_OF_METRICS[maker]
+                yield name + suffix, made, ", ".join(map(code, labels)), sentence(text)
             case _:
                 pass
 
 
 def metric_table() -> str:
-    return table(("metric", "labels", "meaning"), ((code(name), *rest) for name, *rest in metric_rows()))
+    return table(("metric", "kind", "labels", "meaning"), ((code(name), *rest) for name, *rest in metric_rows()))
 
 
 # Bounds that no key changes
