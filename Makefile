@@ -15,13 +15,17 @@ UI_SOURCES := $(shell find $(UI)/app -name node_modules -prune -o -type f -print
 # What runs each phase of `make check`: nothing, or a program that takes a name and a command.
 PHASE :=
 
+# Tests start hundreds of processes, which should not compile all of this again.
+unexport PYTHONDONTWRITEBYTECODE
+
 # The machine's certificates, as pip and npm take them from the environment.
 export UV_SYSTEM_CERTS := 1
 
 export ONLY
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check installed checked measured tested lint types pages wheel format components docs ui bench clean
+.PHONY: help demo test check format components docs ui bench clean
+.PHONY: installed checked measured tested lint types pages wheel collected
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -43,7 +47,7 @@ check: ## All that CI runs: format, lint, types, layers, the wheel, a short benc
 installed: $(VENV)/dev
 
 checked:
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target components ui types lint pages wheel
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target components ui types lint pages wheel collected
 
 measured: components ui
 	$(BIN)/python tests/bench --short --json build/bench-short.json
@@ -64,6 +68,10 @@ pages: $(VENV)/dev ui
 
 wheel: $(VENV)/dev ui
 	$(BIN)/pytest --quiet tests/packaging/wheel.py
+
+# The workers of pytest would each rewrite and compile what they all import.
+collected: $(VENV)/dev
+	$(BIN)/pytest --collect-only -qq tests | tail -1
 
 format: $(VENV)/dev ## Format and fix what can be fixed
 	$(BIN)/ruff format $(SOURCES)

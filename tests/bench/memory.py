@@ -2,14 +2,21 @@
 
 import time
 
-from client import SLEEP, Connection, ask_all, get, submit
+from client import SLEEP, Connection, ask_all, get, post, submit
 from measuring import Scale
 from report import Figure
 from serving import PRODUCTS, TINY, Server, Servers
 
-ASLEEP_MILLISECONDS = 24 * 3_600 * 1_000
 POLL_SECONDS = 0.2
-SLEEPER_PY = {"workflow": (PRODUCTS / "sleeper_py.wasm",)}
+NAP = submit(SLEEP, 24 * 3_600 * 1_000, wait=False)
+WELCOME = {"workflow": (PRODUCTS / "welcome.wasm",)}
+GREETING = """
+[[stub]]
+function = "app:greeting/greeting.greet"
+params = "func(name: string) -> result<string, string>"
+"""
+"""What the workflow in Python awaits after a second, and nobody answers."""
+WAIT = post("/v1/executions", {"function": "app:welcome/welcome.welcome", "params": ["Ann"]})
 QUICKLY_EVICTED = {"resident_seconds": 1}
 
 
@@ -17,8 +24,8 @@ def asleep(servers: Servers, scale: Scale) -> list[Figure]:
     n = scale.count(2_000)
     with servers.run(TINY) as server:
         tiny = _growth(server, n)
-    with servers.run(SLEEPER_PY) as server:
-        python = _growth(server, scale.count(200))
+    with servers.run(WELCOME, more=GREETING) as server:
+        python = _growth(server, scale.count(200), WAIT)
     with servers.run(TINY, QUICKLY_EVICTED) as server:
         first = _growth(server, n, evicted=True)
         evicted = _growth(server, n, evicted=True)
@@ -29,18 +36,18 @@ def asleep(servers: Servers, scale: Scale) -> list[Figure]:
     ]
 
 
-def _growth(server: Server, n: int, *, evicted: bool = False) -> float:
+def _growth(server: Server, n: int, rest: bytes = NAP, *, evicted: bool = False) -> float:
     """Kilobytes for each of n more workflows that sleep. What the first few need is not theirs."""
     connection = server.connect()
-    _sleep(server, connection, 20, evicted=evicted)
+    _sleep(server, connection, [rest] * 20, evicted=evicted)
     before = server.memory_bytes()
-    _sleep(server, connection, n, evicted=evicted)
+    _sleep(server, connection, [rest] * n, evicted=evicted)
     return (server.memory_bytes() - before) / n / 1_000
 
 
-def _sleep(server: Server, connection: Connection, n: int, *, evicted: bool) -> None:
+def _sleep(server: Server, connection: Connection, requests: list[bytes], *, evicted: bool) -> None:
     """Returns when all of them rest."""
-    ask_all(server.port, [submit(SLEEP, ASLEEP_MILLISECONDS, wait=False)] * n)
+    ask_all(server.port, requests)
     busy = get("/v1/executions?status=pending&status=locked&limit=1")
     while connection.ask(busy)["items"]:
         time.sleep(POLL_SECONDS)

@@ -46,8 +46,8 @@ def deleted(servers: Servers, scale: Scale) -> list[Figure]:
             alone += commits.take()[:-1]
         load.close()
     return [
-        Figure("RET longest pause of commits", 1e3 * max(deleting), "ms", 50),
-        Figure("RET longest pause of commits, W3 alone", 1e3 * max(alone), "ms"),
+        Figure("RET longest pause of commits", 1e3 * max(deleting, default=0.0), "ms", 50),
+        Figure("RET longest pause of commits, W3 alone", 1e3 * max(alone, default=0.0), "ms"),
         Figure("RET pause p99.9", 1e3 * _per_mille(deleting), "ms"),
         Figure("RET pause p99.9, W3 alone", 1e3 * _per_mille(alone), "ms"),
         Figure("RET answer p99", 1e3 * percentile(during.latencies, 99), "ms"),
@@ -58,7 +58,7 @@ def deleted(servers: Servers, scale: Scale) -> list[Figure]:
 
 
 def _per_mille(pauses: list[float]) -> float:
-    return sorted(pauses)[len(pauses) * 999 // 1_000]
+    return sorted(pauses)[len(pauses) * 999 // 1_000] if pauses else 0.0
 
 
 def _prune(server: Server) -> None:
