@@ -37,6 +37,12 @@ retries = {{ max = 0 }}
 [[activity]]
 name = "shapes"
 location = "{components}/shapes.wasm"
+[webhooks]
+listen = "127.0.0.1:0"
+[[webhook]]
+name = "hook"
+location = "{components}/hook_python.wasm"
+routes = [{{ path = "/*" }}]
 [[workflow]]
 name = "fibo-workflow"
 location = "{components}/fibo_workflow_tiny.wasm"
@@ -56,11 +62,17 @@ params = "func(order: u64) -> result<bool, string>"
 
 
 class Server(ServerProcess):
-    """At the same address when it is started again."""
+    """At the same address when it is started again; that of its webhooks changes."""
+
+    webhooks: str = ""
 
     def start(self, *, components: bool = True) -> None:
         self.write(SERVER + (COMPONENTS if components else ""))
         super().start()
+        if components:
+            assert self.process is not None
+            assert self.process.stdout is not None
+            self.webhooks = self.process.stdout.readline().strip().removeprefix("webhooks on http://")
 
     def write(self, config: str) -> None:
         self.configure(config, port=self.address.rpartition(":")[2] or "0")

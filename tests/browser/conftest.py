@@ -23,8 +23,8 @@ FLAGS = [
     "--disable-quic",
 ]
 COMPONENTS = (
-    "fetcher", "fibo_tiny", "fibo_workflow_tiny", "flaky", "racer", "recovering", "script_workflow", "shapes",
-    "sleeper",
+    "fetcher", "fibo_tiny", "fibo_workflow_tiny", "flaky", "hook_python", "racer", "recovering", "script_workflow",
+    "shapes", "sleeper",
 )  # fmt: skip
 WAIT_MS = 20_000
 expect.set_options(timeout=WAIT_MS)

@@ -1,5 +1,7 @@
 """The page of one execution: every view of it and every action."""
 
+import http.client
+import json
 import re
 from typing import Any
 
@@ -46,6 +48,17 @@ def at(execution_id: str, view: str = "") -> str:
 
 def title(page: Page) -> Any:
     return page.locator(".execution-title")
+
+
+def answer(page: Page, case: str, value: str = "") -> None:
+    """A stub, through the form."""
+    page.get_by_role("button", name="answer…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("case of result").select_option(case)
+    if value:
+        dialog.get_by_label(re.compile(f"^{case}")).fill(value)
+    dialog.get_by_role("button", name="answer").click()
+    expect(dialog).to_have_count(0)
 
 
 # What is shown
@@ -168,6 +181,28 @@ def test_requests_of_attempts_are_listed_with_what_came_of_them(server: Server, 
     expect(page.get_by_role("heading", name="No HTTP requests")).to_be_visible()
 
 
+def test_a_request_to_a_webhook_is_an_execution_that_cannot_be_paused(server: Server, open_page: Open) -> None:
+    client = http.client.HTTPConnection(server.webhooks, timeout=60)
+    client.request("GET", f"/call-json?{DECIDE}")
+    page = open_page("/executions?tag=webhook%3Dhook")
+    page.locator(".row").get_by_role("link").click()
+    expect(page.locator(".facts")).to_contain_text("webhook")
+    actions = page.get_by_role("toolbar", name="Actions").locator("button, a")
+    expect(actions).to_have_text(["terminate…"])
+    page.get_by_role("link", name="Requests").click()
+    expect(page.get_by_role("heading", name="No HTTP requests")).to_be_visible()
+    page.get_by_role("link", name="Tree").click()
+    expect(page.get_by_role("treeitem")).to_have_count(2)
+    page.get_by_role("treeitem", name=re.compile("decide")).get_by_role("link").click()
+    answer(page, "ok")
+    page.go_back()
+    expect(page.get_by_role("treeitem", name=re.compile("decide"))).to_contain_text("ok")
+    expect(title(page)).to_contain_text("ok")
+    response = client.getresponse()
+    assert (response.status, json.loads(response.read())) == (200, {"Ok": "false"})
+    client.close()
+
+
 # What can be done
 
 
@@ -195,11 +230,7 @@ def test_cancel_or_terminate_ends_it(server: Server, open_page: Open, function: 
 def test_a_stub_is_answered_through_a_form(server: Server, open_page: Open) -> None:
     execution_id = server.submit(DECIDE, 7)
     page = open_page(at(execution_id))
-    page.get_by_role("button", name="answer…").click()
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_label("case of result").select_option("err")
-    dialog.get_by_label(re.compile("^err")).fill("no")
-    dialog.get_by_role("button", name="answer").click()
+    answer(page, "err", "no")
     expect(title(page)).to_contain_text("err")
     assert server.get(execution_id)["result"] == {"err": "no"}
 
