@@ -11,6 +11,28 @@ from browser_server import DESKTOP, PHONE, UI, Open, Server
 AXE = UI / "app" / "node_modules" / "axe-core" / "axe.min.js"
 STORY = "log.info('hello')\nfibo.fibo(1)\ndesk_ext.decide_submit(support.join_set_create_named('approvals'), 1)\n"
 SERIOUS = ("serious", "critical")
+SIZES = {"desktop": DESKTOP, "phone": PHONE}
+RULES: dict[Any, str] = {
+    "light": "axe.run({ resultTypes: ['violations'] })",
+    "dark": "axe.run({ runOnly: ['color-contrast'], resultTypes: ['violations'] })",
+}
+"""By colour scheme, which nothing but the contrast depends on."""
+WALK = """
+() => {
+  const used = "a[href], button, input, select, textarea, summary, [tabindex='0']";
+  window.walked = [...document.querySelectorAll(used)].filter(
+    (each) => each.tabIndex >= 0 && !each.disabled && each.checkVisibility({ visibilityProperty: true })
+  );
+  document.activeElement.blur();
+  return window.walked.map((each, place) => `${place} ${each.outerHTML.slice(0, 90)}`);
+}
+"""
+REACHED = """
+() => {
+  const at = document.activeElement;
+  return [window.walked.indexOf(at), getComputedStyle(at).outlineStyle !== "none"];
+}
+"""
 VIEWS = ("", "timeline", "tree", "events", "logs", "debug")
 
 
@@ -40,9 +62,8 @@ def settled(page: Page) -> None:
     expect(page.locator("h1").first).to_be_visible()
 
 
-def serious(page: Page) -> list[Any]:
-    page.evaluate(AXE.read_text())
-    found = page.evaluate("axe.run({ resultTypes: ['violations'] })")
+def serious(page: Page, run: str) -> list[Any]:
+    found = page.evaluate(run)
     return [
         (each["id"], [node["html"][:200] for node in each["nodes"]])
         for each in found["violations"]
@@ -50,30 +71,56 @@ def serious(page: Page) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize(
-    ("size", "scheme", "examined"),
-    [("desktop", "light", True), ("desktop", "dark", True), ("phone", "light", False), ("phone", "dark", False)],
-)
+@pytest.mark.parametrize("size", SIZES)
 def test_pages_are_fit_for_everybody_and_no_wider_than_the_screen(
-    paths: dict[str, str],
-    open_page: Open,
-    shoot: Callable[[Page, str], None],
-    size: str,
-    scheme: str,
-    examined: bool,
+    paths: dict[str, str], open_page: Open, shoot: Callable[[Page, str], None], size: str
 ) -> None:
-    page = open_page("/executions", scheme=scheme, size=PHONE if size == "phone" else DESKTOP)
+    page = open_page("/executions", size=SIZES[size])
     origin = page.url.removesuffix("/executions")
     found: dict[str, Any] = {}
     for name, path in paths.items():
         page.goto(origin + path)
         settled(page)
-        shoot(page, f"{size}-{scheme}-{name}")
+        page.evaluate(AXE.read_text())
         wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        problems = [*(serious(page) if examined else []), *([("wider than the screen", wider)] if wider > 0 else [])]
+        problems = [("wider than the screen", wider)] if wider > 0 else []
+        for scheme, run in RULES.items():
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            shoot(page, f"{size}-{scheme}-{name}")
+            problems += [(scheme, problem) for problem in serious(page, run)]
         if problems:
             found[name] = problems
     assert found == {}
+
+
+@pytest.mark.parametrize(
+    "name", ["executions", "execution-overview", "execution-debug", "submit-form", "components", "health"]
+)
+def test_every_page_is_walked_by_keyboard_alone(paths: dict[str, str], open_page: Open, name: str) -> None:
+    """All that can be used is reached in the order in which it is read, can be seen to be, and lets go again."""
+    page = open_page(paths[name])
+    settled(page)
+    labels = page.evaluate(WALK)
+    reached: list[str] = []
+    for _ in labels:
+        page.keyboard.press("Tab")
+        place, outline = page.evaluate(REACHED)
+        assert outline, labels[place]
+        reached.append(labels[place])
+    assert reached == labels
+    page.keyboard.press("Tab")
+    assert page.evaluate(REACHED)[0] in (-1, 0)
+
+
+def test_escape_closes_a_dialog_and_the_focus_goes_back(paths: dict[str, str], open_page: Open) -> None:
+    page = open_page(paths["execution-overview"])
+    for name in ("pause…", "terminate…", "fork…"):
+        page.get_by_role("button", name=name).focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("dialog").locator("input")).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(page.get_by_role("button", name=name)).to_be_focused()
 
 
 def test_the_theme_is_chosen_and_kept(open_page: Open) -> None:
