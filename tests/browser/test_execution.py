@@ -92,6 +92,7 @@ def test_timeline_has_a_row_for_everything_that_was_started(story: str, open_pag
     expect(page.locator(".lane:not(.axis)")).to_have_count(6)
     expect(page.locator(".lane", has_text="delay 300 ms").locator(".phase-delay")).to_be_visible()
     expect(page.locator(".lane", has_text="decide").locator(".phase-queued")).to_be_visible()
+    expect(page.locator(".lane", has_text="this execution").locator(".phase-waiting").last).to_be_visible()
     before = page.locator(".toolbar .number").inner_text()
     page.get_by_role("button", name="zoom in").click()
     page.get_by_role("button", name="zoom in").click()

@@ -4,7 +4,8 @@ import { Heights } from "../src/look/windowing.ts";
 import { graphOf } from "../src/pages/components/graph.ts";
 import { piecesOf } from "../src/pages/components/wit.ts";
 import { eventText, historyOf, joinSetOf } from "../src/pages/execution/history.ts";
-import { moved, phasesOf, placed, ticks, zoomed } from "../src/pages/execution/timeline.ts";
+import { type Phase, moved, phasesOf, placed, spent, ticks, visible, zoomed } from "../src/pages/execution/timeline.ts";
+import { Told } from "../src/pages/execution/store.ts";
 import { countsOf, filtersOf, narrowed, whereOf } from "../src/pages/executions/filters.ts";
 import { cli, curl, quoted, tagsOf } from "../src/pages/submit/commands.ts";
 import type { ComponentItem, LogEvent, Response } from "../src/wire/shapes.ts";
@@ -97,6 +98,16 @@ describe("history", () => {
   });
 });
 
+describe("what a stream told", () => {
+  test("an event is about its execution alone, a reload about all", () => {
+    const told = new Told();
+    told.about({ name: "event", data: { execution: `${ID}.o:1_1` } });
+    expect([told.of(ID), told.of(`${ID}.o:1_1`)]).toEqual([0, 1]);
+    told.about({ name: "reload", data: {} });
+    expect([told.of(ID), told.of(`${ID}.o:1_1`)]).toEqual([1, 2]);
+  });
+});
+
 describe("timeline", () => {
   const zero = micros(at(0));
   const phases = (events: LogEvent[], now: number): unknown[] =>
@@ -117,6 +128,33 @@ describe("timeline", () => {
       ["queued", 4, 5],
       ["running", 5, 6],
     ]);
+  });
+
+  test("a workflow that asked for something waits until its next event", () => {
+    const events = log(
+      [0, "created"],
+      [0, "locked", { attempt: 1 }],
+      [1, "child-submitted", { join_set: "o:1", function: "a:b/c.d" }],
+      [3, "delay-submitted", { join_set: "o:2", wakes: at(4) }],
+      [4, "join-set-created", { join_set: "n:some" }],
+      [5, "child-submitted", { join_set: "n:some", function: "a:b/c.d" }],
+      [6, "awaited-next", { join_set: "n:some" }],
+    );
+    expect(phases(events, 9)).toEqual([
+      ["running", 0, 1],
+      ["waiting", 1, 4],
+      ["running", 4, 6],
+      ["waiting", 6, 9],
+    ]);
+    expect([...spent(phasesOf(events, zero + 9e6)).values()]).toEqual([3e6, 6e6]);
+  });
+
+  test("a bar has few parts, however many phases there are", () => {
+    const many = Array.from({ length: 20_000 }, (_, index): Phase => {
+      return { kind: index % 2 ? "running" : "waiting", from: index, to: index + 1, note: "" };
+    });
+    expect(visible(many, { from: 0, to: 20_000 }).length).toBeLessThanOrEqual(501);
+    expect(visible(many, { from: 100, to: 110 })).toHaveLength(12);
   });
 
   test("what is open lasts until now", () => {

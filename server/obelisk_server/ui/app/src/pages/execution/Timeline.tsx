@@ -11,7 +11,18 @@ import { get, path, withQuery } from "../../wire/client.ts";
 import type { LogEvent, TailPage } from "../../wire/shapes.ts";
 import { type Asked, historyOf, hueOf, responseText } from "./history.ts";
 import type { Loaded } from "./store.ts";
-import { type Phase, type PhaseKind, type Span, moved, phasesOf, placed, ticks, zoomed } from "./timeline.ts";
+import {
+  type Phase,
+  type PhaseKind,
+  type Span,
+  moved,
+  phasesOf,
+  placed,
+  spent,
+  ticks,
+  visible,
+  zoomed,
+} from "./timeline.ts";
 
 const ROW_PX = 28;
 const TICKS = 8;
@@ -21,6 +32,7 @@ const ZOOM = 1.6;
 const WORDS: Record<PhaseKind, string> = {
   queued: "queued",
   running: "running",
+  waiting: "waiting",
   backoff: "backing off",
   parked: "waiting, not in memory",
   paused: "paused",
@@ -57,7 +69,7 @@ export function Timeline({ loaded }: { loaded: Loaded }): JSX.Element {
         now={end}
         ticks={tick}
         zero={all.from}
-        changes={loaded.changes}
+        changes={loaded.changesOf(history.asked[index - 1]!.id)}
       />
     );
   return (
@@ -139,7 +151,7 @@ type BarProps = { line: Line; window: Span; ticks: number[]; zero: number };
 function Bar({ line, window, ticks, zero }: BarProps): JSX.Element {
   const last = line.phases.at(-1);
   const whole = last ? duration(last.to - line.phases[0]!.from) : "";
-  const described = line.phases.map((phase) => `${WORDS[phase.kind]} ${duration(phase.to - phase.from)}`).join(", ");
+  const described = [...spent(line.phases)].map(([kind, time]) => `${WORDS[kind]} ${duration(time)}`).join(", ");
   return (
     <div class="lane" role="listitem" title={described}>
       <span class="lane-label">
@@ -154,13 +166,13 @@ function Bar({ line, window, ticks, zero }: BarProps): JSX.Element {
         {ticks.map((offset) => (
           <i key={offset} class="grid" style={{ left: percent((zero + offset - window.from) / length(window)) }} />
         ))}
-        {line.phases.map((phase, index) => {
+        {visible(line.phases, window).map((phase, index, seen) => {
           const place = placed(window, phase.from, phase.to);
           return (
             place && (
               <i
                 key={index}
-                class={`phase phase-${phase.kind} ${index === line.phases.length - 1 ? `end-${line.state?.tone}` : ""}`}
+                class={`phase phase-${phase.kind} ${index === seen.length - 1 ? `end-${line.state?.tone}` : ""}`}
                 style={{ left: percent(place.left), width: percent(place.width) }}
               />
             )
@@ -203,6 +215,7 @@ function ChildBar({ asked, window, now, ticks, zero, changes }: ChildProps): JSX
 const OPEN: Record<PhaseKind, Tone> = {
   queued: "idle",
   running: "run",
+  waiting: "wait",
   backoff: "err",
   parked: "wait",
   paused: "hold",

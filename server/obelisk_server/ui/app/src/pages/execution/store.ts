@@ -2,6 +2,7 @@
 
 import { useEffect, useReducer, useRef } from "preact/hooks";
 import { Refused, get, path, withQuery } from "../../wire/client.ts";
+import type { Change } from "../../wire/feed.ts";
 import { useFeed, useThrottled } from "../../wire/hooks.ts";
 import type { Execution, LogEvent, Response, TailPage } from "../../wire/shapes.ts";
 
@@ -40,7 +41,25 @@ export type Loaded = {
   refresh: () => void;
   /** Grows with each change in the tree of the execution. */
   changes: number;
+  /** Grows when this execution of the tree may have changed. */
+  changesOf: (id: string) => number;
 };
+
+/** What the stream of a tree told, by the execution it was about; `reload` may be about any. */
+export class Told {
+  private all = 0;
+  private readonly by = new Map<string, number>();
+
+  about({ name, data }: Change): void {
+    const id = name === "event" ? data["execution"] : name === "execution" ? data["id"] : undefined;
+    if (typeof id === "string") this.by.set(id, (this.by.get(id) ?? 0) + 1);
+    else this.all += 1;
+  }
+
+  of(id: string): number {
+    return this.all + (this.by.get(id) ?? 0);
+  }
+}
 
 type Reading = {
   id: string;
@@ -49,6 +68,7 @@ type Reading = {
   responses: Tail<Response>;
   error?: Refused;
   changes: number;
+  told: Told;
   busy: boolean;
   again: boolean;
   stop: AbortController;
@@ -61,6 +81,7 @@ function begin(id: string): Reading {
     events: new Tail(`${at}/events`),
     responses: new Tail(`${at}/responses`),
     changes: 0,
+    told: new Told(),
     busy: false,
     again: false,
     stop: new AbortController(),
@@ -103,7 +124,10 @@ export function useExecution(id: string): Loaded {
     void read(state, () => show(undefined));
     return () => state.stop.abort();
   }, [id]);
-  useFeed(withQuery(`${path("executions", id)}/stream`, { tree: "true" }), refresh);
+  useFeed(withQuery(`${path("executions", id)}/stream`, { tree: "true" }), (change) => {
+    current.current.told.about(change);
+    refresh();
+  });
   return {
     id,
     execution: state.execution,
@@ -112,5 +136,6 @@ export function useExecution(id: string): Loaded {
     error: state.error,
     refresh,
     changes: state.changes,
+    changesOf: (below) => state.told.of(below),
   };
 }

@@ -3,13 +3,13 @@
 import { micros } from "../../look/time.ts";
 import type { LogEvent } from "../../wire/shapes.ts";
 
-export type PhaseKind = "queued" | "running" | "backoff" | "parked" | "paused" | "delay" | "later";
+export type PhaseKind = "queued" | "running" | "waiting" | "backoff" | "parked" | "paused" | "delay" | "later";
 export type Phase = { kind: PhaseKind; from: number; to: number; note: string };
 
 /** What an execution did from its creation until it finished, or until now. */
 export function phasesOf(events: LogEvent[], now: number): Phase[] {
   const phases: Phase[] = [];
-  let open: Omit<Phase, "to"> | null = null;
+  let open = null as Omit<Phase, "to"> | null;
   const turn = (kind: PhaseKind | null, at: number, note = ""): void => {
     if (open && at > open.from) phases.push({ ...open, to: at });
     open = kind && { kind, from: at, note };
@@ -21,6 +21,9 @@ export function phasesOf(events: LogEvent[], now: number): Phase[] {
   };
   for (const event of events) {
     const at = micros(event.at);
+    // what answered it is in another list; the next event says that it went on
+    if (open?.kind === "waiting" && !waits(event)) turn("running", at);
+    if (open?.kind === "running" && waits(event)) turn("waiting", at, event.event);
     switch (event.event) {
       case "created": {
         const due = event["due"] === undefined ? at : micros(String(event["due"]));
@@ -57,9 +60,38 @@ export function phasesOf(events: LogEvent[], now: number): Phase[] {
   return phases;
 }
 
+/** How long of each kind, in the order of their first. */
+export function spent(phases: Phase[]): Map<PhaseKind, number> {
+  const times = new Map<PhaseKind, number>();
+  for (const { kind, from, to } of phases) times.set(kind, (times.get(kind) ?? 0) + to - from);
+  return times;
+}
+
+/** Whether a workflow goes on only after an answer to this. */
+function waits(event: LogEvent): boolean {
+  if (event.event === "awaited-next") return true;
+  const submits = event.event === "child-submitted" || event.event === "delay-submitted";
+  return submits && String(event["join_set"]).startsWith("o:");
+}
+
+/** Those that can be seen in a window; what is too short to be told apart there is part of what comes before. */
+export function visible(phases: Phase[], window: Span): Phase[] {
+  const shortest = (window.to - window.from) / PARTS_SEEN;
+  const seen: Phase[] = [];
+  for (const phase of phases) {
+    const last = seen.at(-1);
+    if (phase.to < window.from || phase.from > window.to) continue;
+    if (last && phase.to - last.to < shortest) last.to = phase.to;
+    else seen.push({ ...phase });
+  }
+  return seen;
+}
+
 export type Span = { from: number; to: number };
 
 const SPAN_MIN = 20;
+/** A bar has no more parts than these. */
+const PARTS_SEEN = 500;
 
 /** In parts of the window, 0 to 1, cut at its edges; null: outside. */
 export function placed(window: Span, from: number, to: number): { left: number; width: number } | null {
