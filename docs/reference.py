@@ -20,8 +20,7 @@ import msgspec
 from obelisk_runtime.core import events
 from obelisk_runtime.core.secrets import SECRET_BYTES_MIN
 from obelisk_runtime.core.values.text import DEFAULT_LIMITS
-from obelisk_runtime.ports.store import PAGE_MAX
-from obelisk_runtime.ports.store.overview import CHANGES_MAX
+from obelisk_runtime.ports.store import CHANGES_MAX, PAGE_MAX
 from obelisk_runtime.registry import files
 from obelisk_runtime.service import BATCH_MAX
 from obelisk_runtime.service.guests import log, network
@@ -333,7 +332,7 @@ KINDS_OF_METRICS = {
 
 
 def metric_rows() -> Iterator[tuple[str, str, str, str]]:
-    """(name, kind, labels, meaning), as they are built in the code: whether a label has values depends on what happened."""
+    """(name, kind, labels, meaning), as they are built in the code: values depend on what happened."""
     for node in ast.walk(ast.parse(inspect.getsource(metrics))):
         match node:
             case ast.Call(func=ast.Name(id=maker), args=[ast.Constant(str(name)), ast.Constant(str(text)), *more]):
