@@ -159,6 +159,22 @@ async def test_an_error_is_its_problem_and_any_other_exception_stays_inside(capl
         assert isinstance(place.told[0][1], Bad)
 
 
+async def test_a_client_that_is_gone_before_its_answer_is_no_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def late(request: web.BaseRequest) -> web.StreamResponse:
+        while request.transport is not None:  # noqa: ASYNC110 - each turn of the loop brings it nearer
+            await asyncio.sleep(0)
+        return web.Response(text="late")
+
+    async with serving(late) as place, asyncio.timeout(20):
+        _, writer = await place.connect()
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await writer.drain()
+        writer.close()
+        while not place.told:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0)
+    assert caplog.records == []
+
+
 async def test_a_request_that_is_ended_is_told_of_as_unanswered() -> None:
     begun = asyncio.Event()
 

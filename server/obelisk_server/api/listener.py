@@ -36,7 +36,7 @@ from obelisk_server.api import (
 from obelisk_server.api.operations import JSON, AnyOperation, Call, Context, Reply, Routes, Stream, answer_bytes
 from obelisk_server.api.sight import parse_target, require_sight
 from obelisk_server.endpoints import ENDPOINTS, Repeat, Scope
-from obelisk_server.serving import OPERATION, REQUEST_ID, HttpListener, Problem, read_body, read_in_time
+from obelisk_server.serving import OPERATION, REQUEST_ID, HttpListener, Problem, leave, read_body, read_in_time
 from obelisk_server.serving.headers import SAFE
 from obelisk_server.serving.problems import SERVER
 
@@ -229,15 +229,15 @@ async def _streamed(request: web.BaseRequest, stream: Stream, holds: Callable[[]
         return web.Response(headers=headers)
     response = web.StreamResponse(headers=headers)
     async with aclosing(stream.parts) as parts:
-        await response.prepare(request)
         try:
+            await response.prepare(request)
             async for part in parts:
                 if not holds():
                     break
                 async with read_in_time():
                     await response.write(part)
         except ConnectionError:
-            response.force_close()
+            leave(request)
         except ObeliskError as error:  # the answer has begun: the client sees its end, and connects again
             _log.warning("a stream ended early", extra={"path": request.path, "reason": str(error)})
     return response

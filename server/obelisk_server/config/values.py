@@ -132,12 +132,13 @@ def _function_type(text: Any) -> FunctionType:
 
 
 def _storage_url(text: str, info: ValidationInfo) -> str:
+    """The file's own text is what errors show: the value of a variable may have a password."""
     url = _interpolated(text, info)
     scheme, colon, rest = url.partition(":")
     if scheme.startswith("postgres"):
-        raise ValueError(f'found {url!r}, expected "sqlite:PATH": PostgreSQL is not supported yet')
+        raise ValueError(f'found {text!r}, expected "sqlite:PATH": PostgreSQL is not supported yet')
     if scheme != "sqlite" or not colon or not rest:
-        raise ValueError(f'found {url!r}, expected "sqlite:PATH", for example "sqlite:.obelisk/obelisk.db"')
+        raise ValueError(f'found {text!r}, expected "sqlite:PATH", for example "sqlite:.obelisk/obelisk.db"')
     return url
 
 

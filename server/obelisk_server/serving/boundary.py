@@ -60,7 +60,7 @@ class Boundary:
         if not response.prepared:
             secure(response)
             response.headers[REQUEST_ID_HEADER] = request[REQUEST_ID]
-            await _send(request, response)
+        await _send(request, response)
         return response
 
     async def _answer(self, request: web.BaseRequest) -> tuple[web.StreamResponse, ObeliskError | None]:
@@ -99,6 +99,12 @@ async def read_in_time() -> AsyncGenerator[None]:
         raise SlowReader(f"the client has read nothing for {WRITE_SECONDS_MAX:.0f} s") from None
 
 
+def leave(request: web.BaseRequest) -> None:
+    """Close the connection at once: the client is gone, does not read, or is to see that this is not all."""
+    if request.transport is not None:
+        request.transport.abort()
+
+
 async def _send(request: web.BaseRequest, response: web.StreamResponse) -> None:
     """All of it; aiohttp, which would wait for the client without end, finds it sent."""
     try:
@@ -106,8 +112,7 @@ async def _send(request: web.BaseRequest, response: web.StreamResponse) -> None:
             await response.prepare(request)
             await response.write_eof()
     except ConnectionError:
-        if request.transport is not None:
-            request.transport.abort()
+        leave(request)
 
 
 def _place(request: web.BaseRequest) -> dict[str, str]:

@@ -13,7 +13,7 @@ from obelisk_runtime.ports.http import HttpAnswer, HttpBroken, HttpRequest
 from obelisk_runtime.service import NoAnswer, Service, WebhookCall
 from obelisk_server.config.route_patterns import REST
 from obelisk_server.config.webhooks import ComponentWebhook
-from obelisk_server.serving import BodyTooLarge, invite_body, read_in_time
+from obelisk_server.serving import BodyTooLarge, invite_body, leave, read_in_time
 from obelisk_server.webhooks.refusals import HandlerEnded, HandlerFailed, HandlerTooSlow
 from obelisk_server.webhooks.routes import Match
 
@@ -75,8 +75,7 @@ async def _exchange(request: web.BaseRequest, call: WebhookCall) -> web.StreamRe
         # The head is sent: only an end in the middle tells the client that this is not all.
         _log.warning("an answer was cut off", extra={"path": request.path, "reason": str(error)})
         call.leave()
-        if request.transport is not None:
-            request.transport.abort()
+        leave(request)
     return response
 
 

@@ -443,3 +443,10 @@ def test_a_workflow_sees_nothing_that_could_change_between_replays(folder: Path,
     text = f'[[workflow]]\nname = "w"\nlocation = "a.wasm"\n{key} = {value}'
     (problem,) = problems(folder, text)
     assert problem.startswith(f":4: workflow[0].{key}: a workflow has no '{key}': each replay must see the same")
+
+
+def test_a_variable_with_a_password_is_not_repeated() -> None:
+    with pytest.raises(InvalidConfig) as refused:
+        parse_config('[storage]\nurl = "postgresql://u:${PW}@db/x"', Path("/x/obelisk.toml"), {"PW": "verysecret"})
+    assert "${PW}" in str(refused.value)
+    assert "verysecret" not in str(refused.value)
