@@ -39,7 +39,7 @@ from obelisk_server.api.operations import AnyOperation
 from obelisk_server.api.problems import PROBLEMS
 from obelisk_server.cli import root
 from obelisk_server.config import json_schema, load, secrets
-from obelisk_server.endpoints import Scope
+from obelisk_server.endpoints import ENDPOINTS, Scope
 from obelisk_server.serving import boundary, listening
 from obelisk_server.serving.problems import INTERNAL
 
@@ -268,9 +268,10 @@ def exit_codes() -> str:
 
 
 def operations() -> str:
+    by_name = {item.name: item for item in OPERATIONS}
     rows = (
-        (code(item.name), code(f"{item.endpoint.method} {item.endpoint.path}"), *of_operation(item))
-        for item in OPERATIONS
+        (code(name), code(f"{endpoint.method} {endpoint.path}"), *of_operation(by_name[name]))
+        for name, endpoint in ENDPOINTS.items()
     )
     return table(("operation", "request", "scope", "limited tokens", "takes", "what it does"), rows)
 
@@ -278,7 +279,8 @@ def operations() -> str:
 def of_operation(item: AnyOperation) -> tuple[str, ...]:
     endpoint = item.endpoint
     names = [field.encode_name for struct in (item.query, item.body) for field in msgspec.structs.fields(struct)]
-    limited = endpoint.scope is None or item.minds_functions or "{id}" in endpoint.path
+    minds = endpoint.scope is None or item.minds_functions or "{id}" in endpoint.path
+    limited = minds and endpoint.scope is not Scope.ADMIN
     scope = "anybody" if endpoint.scope is None else code(endpoint.scope)
     return scope, "yes" if limited else "no", ", ".join(map(code, names)), sentence(item.summary)
 

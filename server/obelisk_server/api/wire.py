@@ -96,10 +96,13 @@ class Filter(Request, frozen=True):
     digest: Digest | None = None
     """Workflows that are pinned to this component."""
     created_since: Text | None = None
-    """An RFC 3339 time, or a duration: so long ago. So are the next ones."""
+    """Created then or later: an RFC 3339 time, or a duration, for so long ago."""
     created_before: Text | None = None
+    """Created earlier than that: likewise."""
     finished_since: Text | None = None
+    """Ended then or later: likewise."""
     finished_before: Text | None = None
+    """Ended earlier than that: likewise."""
     text: Text | None = None
     """In the JSON of the parameters or of the result, or in the reason of a failure."""
     children: bool = False
