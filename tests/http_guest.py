@@ -12,7 +12,6 @@ from obelisk_runtime.wasi.http import (
     Field,
     HttpFailed,
     IncomingRequest,
-    Inform,
     RequestHead,
     ResponseOutparam,
 )
@@ -62,9 +61,7 @@ class Script:
         self.closed = True
 
 
-def incoming(
-    state: WasiState, head: RequestHead, source: BodySource, inform: Inform | None = None
-) -> tuple[int, int, "asyncio.Future[Answer]"]:
+def incoming(state: WasiState, head: RequestHead, source: BodySource) -> tuple[int, int, "asyncio.Future[Answer]"]:
     """The arguments of `handle`, and what the guest will answer, of any head and source."""
-    outparam = ResponseOutparam(inform)
+    outparam = ResponseOutparam()
     return state.add(IncomingRequest(head, source)), state.add(outparam), outparam.answer

@@ -1,14 +1,10 @@
 """The real clock and the real source of ids and randomness."""
 
-import asyncio
 import random  # noqa: TID251 - this is the adapter of IdSource
 import secrets
 import time
 
 from obelisk_runtime.core.ids import ExecutionId, Instant, top_level_id
-
-SLEEP_SECONDS_MAX = 10.0
-"""The wall clock may be set while something sleeps: it is looked at again after this long."""
 
 
 class SystemClock:
@@ -17,10 +13,6 @@ class SystemClock:
 
     def monotonic(self) -> int:
         return time.monotonic_ns()
-
-    async def sleep_until(self, instant: Instant) -> None:
-        while (left := instant - self.now()) > 0:  # noqa: ASYNC110 - waits for time, no other event comes
-            await asyncio.sleep(min(left / 1_000_000, SLEEP_SECONDS_MAX))
 
 
 class SystemIds:

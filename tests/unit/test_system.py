@@ -1,19 +1,5 @@
 from obelisk_runtime.core.ids import Instant, parse_execution_id
-from obelisk_runtime.system import SystemClock, SystemIds
-
-
-async def test_sleeping_until_an_instant_that_is_past_returns_at_once() -> None:
-    clock = SystemClock()
-    before = clock.monotonic()
-    await clock.sleep_until(Instant(0))
-    assert clock.monotonic() >= before
-
-
-async def test_sleeping_ends_at_or_after_the_instant() -> None:
-    clock = SystemClock()
-    wakes = Instant(clock.now() + 2_000)
-    await clock.sleep_until(wakes)
-    assert clock.now() >= wakes
+from obelisk_runtime.system import SystemIds
 
 
 def test_ids_are_well_formed_new_and_begin_with_their_time() -> None:

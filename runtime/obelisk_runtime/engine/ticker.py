@@ -41,10 +41,6 @@ class Ticker:
         """A slice has ended."""
         self._running -= 1
 
-    @property
-    def resting(self) -> bool:
-        return self._resting
-
     def close(self) -> None:
         self._closed = True
         self._wake.set()

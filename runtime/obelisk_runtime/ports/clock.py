@@ -14,10 +14,6 @@ class Clock(Protocol):
         """Nanoseconds since some fixed instant, never going back."""
         ...
 
-    async def sleep_until(self, instant: Instant) -> None:
-        """Return at or soon after `instant`; at once if it is past."""
-        ...
-
 
 class IdSource(Protocol):
     def execution_id(self, now: Instant) -> ExecutionId:

@@ -446,7 +446,7 @@ async def test_a_result_of_the_wrong_type_is_a_bug_of_the_host(start: Any) -> No
 async def test_an_idle_engine_does_not_tick(start: Any, engine: WasmtimeEngine) -> None:
     assert await (await start("run", 1)).wait() == Returned(0)
     ticker = engine._fibers.ticker
-    await eventually(lambda: ticker.resting)
+    await eventually(lambda: ticker._resting)
     call = await start("forever", limits=ON_LOOP)
     assert call.poll() is None
     call.drop()

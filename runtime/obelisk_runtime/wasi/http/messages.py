@@ -1,7 +1,7 @@
 """Requests and responses as a guest holds them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import dataclass
 
 from obelisk_runtime.wasi.http.bodies import BodySource, IncomingBody, OutgoingBody
@@ -183,27 +183,14 @@ class Answer:
         return () if trailers is None else trailers.entries()
 
 
-Inform = Callable[[int, Sequence[Field]], None]
-"""Send an informational response (1xx) with this status. Raises: HttpFailed."""
-
-
 class ResponseOutparam(Resource):
-    """Takes the guest's answer, once. `inform` is None where no informational responses can be sent."""
+    """Takes the guest's answer, once."""
 
-    __slots__ = ("_inform", "answer")
+    __slots__ = ("answer",)
 
-    def __init__(self, inform: Inform | None = None) -> None:
+    def __init__(self) -> None:
         self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         """Fails with HttpFailed, if the guest says so or answers nothing."""
-        self._inform = inform
-
-    def inform(self, status: int, headers: Fields) -> None:
-        """Raises: HttpFailed."""
-        if not 100 <= status < 200 or status == 101:
-            raise failed(ErrorCase.INTERNAL_ERROR, _NOT_INFORMATIONAL, _NOT_INFORMATIONAL)
-        if self._inform is None:
-            raise failed(ErrorCase.INTERNAL_ERROR, _NO_INFORMATIONAL, _NO_INFORMATIONAL)
-        self._inform(status, headers.entries())
 
     def set(self, response: OutgoingResponse) -> None:
         if not self.answer.done():
@@ -219,6 +206,4 @@ class ResponseOutparam(Resource):
         self.fail(failed(ErrorCase.INTERNAL_ERROR, _NO_ANSWER, _NO_ANSWER))
 
 
-_NOT_INFORMATIONAL = "an informational response has a status from 100 to 199, and not 101"
-_NO_INFORMATIONAL = "informational responses are not sent here"
 _NO_ANSWER = "the guest did not answer"

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from obelisk_runtime.ports.engine import Value
 from obelisk_runtime.wasi.http import error_code
 from obelisk_runtime.wasi.http.bodies import FutureTrailers, IncomingBody, OutgoingBody
-from obelisk_runtime.wasi.http.error_code import ErrorCode, HttpFailed
+from obelisk_runtime.wasi.http.error_code import ErrorCase, ErrorCode, HttpFailed, failed
 from obelisk_runtime.wasi.http.fields import Fields, HeaderError
 from obelisk_runtime.wasi.http.messages import (
     FieldsResource,
@@ -285,13 +285,14 @@ def set_response(state: WasiState, param: int, response: Value) -> None:
         outparam.fail(HttpFailed(ErrorCode.from_value(response["err"])))
 
 
-def send_informational(state: WasiState, param: int, status: int, headers: int) -> Value:
-    fields = state.take(headers, FieldsResource).fields
-    try:
-        state.get(param, ResponseOutparam).inform(status, fields)
-    except HttpFailed as failure:
-        return {"err": failure.code.value}
-    return _OK
+def send_informational(state: WasiState, param: int, status: int, headers: int) -> Value:  # noqa: ARG001 - of WASI
+    """Never: the server below cannot."""
+    state.take(headers, FieldsResource)
+    state.get(param, ResponseOutparam)
+    return {"err": failed(ErrorCase.INTERNAL_ERROR, _NO_INFORMATIONAL, _NO_INFORMATIONAL).code.value}
+
+
+_NO_INFORMATIONAL = "informational responses are not sent here"
 
 
 _ERROR = error_code.WIT_TYPE
