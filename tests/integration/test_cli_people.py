@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from wasmtime import wat2wasm
 
+from obelisk_server.cli import get, root
 from server_process import OBELISK
 
 COMPONENTS = Path(__file__).parents[2] / "components"
@@ -135,7 +137,7 @@ def test_a_picture_of_what_is_below_follows_the_fields_of_an_execution(served: C
     shown = served.run("execution", "get", execution_id).stdout
     fields, picture = shown.split("\n\n")
     assert 'result      {"ok": 8}' in fields.splitlines()[-1].replace("result       ", "result      ")
-    head, *rows = picture.splitlines()
+    head, *rows = [line for line in picture.splitlines() if line != "░ queued"]
     assert head.split()[:4] == ["EXECUTION", "STATUS", "TRIED", "DURATION"]
     assert [row.split()[:3] for row in rows[1:]] == [["├", "o:1_1", "fibo.fibo"], ["└", "o:2_1", "fibo.fibo"]]
     assert all("█" in row for row in rows)
@@ -144,7 +146,27 @@ def test_a_picture_of_what_is_below_follows_the_fields_of_an_execution(served: C
 def test_a_sleep_is_in_the_picture(served: Cli) -> None:
     execution_id = served.id("sleeper.sleep", "[1]")
     served.run("execution", "follow", execution_id)
-    assert " delay " in served.run("execution", "get", execution_id).stdout.splitlines()[-1]
+    assert "└ o:1 delay " in served.run("execution", "get", execution_id).stdout
+
+
+def test_all_pages_are_drawn_up_to_a_bound_that_is_said(served: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    execution_id = served.id("fiboa", "[5, 6]")
+    served.run("execution", "follow", execution_id)
+
+    def shown() -> list[str]:
+        return (
+            CliRunner().invoke(root, ["execution", "get", execution_id, "--server", served.server]).output.splitlines()
+        )
+
+    monkeypatch.setattr(get, "PAGE", "2")
+    assert shown() == (everything := served.run("execution", "get", execution_id).stdout.splitlines())
+    assert sum("fibo.fibo" in line for line in everything) == 6
+    monkeypatch.setattr(get, "BELOW_MAX", 4)
+    monkeypatch.setattr(get, "EVENTS_MAX", 4)
+    *drawn, cut_off, more = shown()
+    assert sum("fibo.fibo" in line for line in drawn) == 4
+    assert cut_off.startswith(f"{execution_id} is drawn from the first 4 of its ")
+    assert more == f"below it are more than 4; see `obelisk execution list --parent {execution_id}`"
 
 
 def test_many_are_paused_resumed_and_deleted_after_a_dry_run(served: Cli) -> None:
@@ -273,6 +295,20 @@ def test_a_watched_list_in_a_pipe_is_printed_when_it_changes(served: Cli) -> Non
         assert json.loads(watch.stdout.readline())["items"][0]["id"] == execution_id
         watch.send_signal(signal.SIGINT)
         assert (watch.stdout.read(), watch.wait()) == ("", 0)
+
+
+@pytest.mark.parametrize(("what", "last"), [("events", "finished"), ("responses", "delay-")])
+def test_a_log_is_shown_as_it_grows_until_the_execution_ends(served: Cli, what: str, last: str) -> None:
+    execution_id = served.id("sleeper.sleep", "[3600000]")
+    command = [*OBELISK, "execution", what, execution_id, "--follow"]
+    with subprocess.Popen(command, env=served.environ, stdout=subprocess.PIPE, text=True) as follow:
+        assert follow.stdout is not None
+        first = follow.stdout.readline() if what == "events" else ""
+        assert ("created" in first) == (what == "events")
+        assert follow.poll() is None
+        served.run("execution", "terminate", execution_id)
+        lines = follow.stdout.read().splitlines()
+        assert (last in lines[-1], follow.wait()) == (True, 0), lines
 
 
 def test_a_pipe_gets_rows_and_standard_error_where_to_go_on(served: Cli) -> None:

@@ -47,6 +47,9 @@ class Client:
             )
         )
 
+    def close(self) -> None:
+        self._connection.close()
+
     def call(
         self,
         name: str,

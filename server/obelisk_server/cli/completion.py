@@ -1,5 +1,6 @@
 """`obelisk completion SHELL`, and what a shell completes from the server."""
 
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -7,7 +8,7 @@ from click.shell_completion import CompletionItem, get_completion_class
 
 from obelisk_server.cli.client import DEFAULT_SERVER, Json
 from obelisk_server.cli.failure import Failure
-from obelisk_server.cli.output import client_of
+from obelisk_server.cli.output import client_of, json_option, print_json
 
 ANSWER_SECONDS_MAX = 1.0
 """A shell that waits for its server longer than this annoys."""
@@ -17,7 +18,8 @@ SHELLS = ("bash", "zsh", "fish")
 
 @click.command("completion")
 @click.argument("shell", type=click.Choice(SHELLS))
-def completion(shell: str) -> None:
+@json_option
+def completion(shell: str, *, as_json: bool) -> None:
     """Print what completes commands, options, ids and functions in SHELL.
 
     Put into ~/.bashrc: eval "$(obelisk completion bash)"; likewise for zsh. For fish:
@@ -27,7 +29,11 @@ def completion(shell: str) -> None:
     assert complete is not None, shell
     root = click.get_current_context().find_root().command
     script = complete(root, {}, "obelisk", "_OBELISK_COMPLETE")
-    click.echo(script.source_template % script.source_vars())
+    text = script.source_template % script.source_vars()
+    if as_json:
+        print_json({"shell": shell, "script": text})
+    else:
+        click.echo(text)
 
 
 def complete_id(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -61,7 +67,7 @@ def _asked(ctx: click.Context, operation: str, query: dict[str, str | None]) -> 
     try:
         token_file: str | None = ctx.params.get("token_file")
         server = ctx.params.get("server") or DEFAULT_SERVER
-        client = client_of(server, Path(token_file) if token_file else None, ctx.params.get("ca_file"))
-        return client.call(operation, query=query, seconds=ANSWER_SECONDS_MAX)["items"]
+        with closing(client_of(server, Path(token_file) if token_file else None, ctx.params.get("ca_file"))) as client:
+            return client.call(operation, query=query, seconds=ANSWER_SECONDS_MAX)["items"]
     except Failure:
         return []

@@ -78,11 +78,15 @@ def _print_list(title: str, lines: "tuple[str, ...] | list[str]") -> None:
 @click.command("wit")
 @click.argument("location")
 @registry_command
-def wit(registries: Registries, *, location: str) -> None:
+@json_option
+def wit(registries: Registries, *, location: str, as_json: bool) -> None:
     """Print the world of the component at LOCATION, a path or oci://…, as WIT."""
     with Bars(sys.stderr) as bars:
         text = registries.use(lambda oci: components.wit(location, oci, registries.environ, bars.bar(location)))
-    click.echo(text, nl=False)
+    if as_json:
+        print_json({"location": location, "wit": text})
+    else:
+        click.echo(text, nl=False)
 
 
 @click.command("pull")

@@ -25,7 +25,8 @@ _KINDS = ("activity", "workflow", "webhook")
 @click.option("--name", required=True, help="The name of the component in obelisk.toml.")
 @click.option("--kind", type=click.Choice(_KINDS), help="The kind of section, if its author does not say.")
 @registry_command
-def add(registries: Registries, *, location: str, name: str, kind: str | None) -> None:
+@json_option
+def add(registries: Registries, *, location: str, name: str, kind: str | None, as_json: bool) -> None:
     """Write a section for the component at LOCATION, pinned to its digest, into obelisk.toml.
 
     What its author asks for, hosts and environment, is written down for review.
@@ -42,7 +43,10 @@ def add(registries: Registries, *, location: str, name: str, kind: str | None) -
     )
     after = with_section(before, section)
     replace_file(registries.config_file, after.encode())
-    click.echo(visible(after[len(before.rstrip()) :].strip()))
+    if as_json:
+        print_json({"kind": section.kind, "name": name, "location": section.location})
+    else:
+        click.echo(visible(after[len(before.rstrip()) :].strip()))
     _say_what_to_review(described)
     _say_what_is_wrong(registries, after)
 

@@ -4,6 +4,7 @@ import json
 
 import click
 
+from obelisk_server.cli.output import json_option
 from obelisk_server.config import json_schema
 
 
@@ -12,5 +13,6 @@ def config() -> None: ...
 
 
 @config.command("schema", help="Print the JSON Schema of obelisk.toml, for editors.")
-def schema() -> None:
-    click.echo(json.dumps(json_schema(), indent=2))
+@json_option
+def schema(*, as_json: bool) -> None:
+    click.echo(json.dumps(json_schema(), indent=None if as_json else 2))

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from obelisk_server.cli import batch, bulk, control, listing, trees
+from obelisk_server.cli import batch, bulk, control, get, listing, trees
 from obelisk_server.cli.client import Client, Json
 from obelisk_server.cli.completion import complete_function, complete_id
 from obelisk_server.cli.debug import debug
@@ -101,12 +101,14 @@ def _follow(client: Client, execution_id: str, *, as_json: bool) -> None:
 
 _cursor = click.option("--cursor", type=click.IntRange(0), default=0, help="Go on where an earlier page ended.")
 _limit = click.option("--limit", type=click.IntRange(1), help="How many at most (default: all).")
+_follow_on = click.option("-f", "--follow", is_flag=True, help="Go on until the execution ends.")
 
 
 @execution.command("events", help="Show the event log.")
 @click.argument("execution_id", shell_complete=complete_id)
 @_cursor
 @_limit
+@_follow_on
 @client_command
 def events(client: Client, *, execution_id: str, **options: Any) -> None:
     _print_tail(Tail(client, execution_id, "list-events", ("version", "at", "event")), **options)
@@ -116,6 +118,7 @@ def events(client: Client, *, execution_id: str, **options: Any) -> None:
 @click.argument("execution_id", shell_complete=complete_id)
 @_cursor
 @_limit
+@_follow_on
 @client_command
 def responses(client: Client, *, execution_id: str, **options: Any) -> None:
     _print_tail(Tail(client, execution_id, "list-responses", ("position", "at", "response")), **options)
@@ -125,7 +128,7 @@ def responses(client: Client, *, execution_id: str, **options: Any) -> None:
 @click.argument("execution_id", shell_complete=complete_id)
 @_cursor
 @_limit
-@click.option("-f", "--follow", is_flag=True, help="Go on until the execution ends.")
+@_follow_on
 @click.option("--level", type=click.Choice(LEVELS), help="Only this level and those above it.")
 @click.option("--tree", is_flag=True, help="Also what everything below the execution wrote.")
 @client_command
@@ -139,6 +142,7 @@ def logs(client: Client, *, execution_id: str, level: str | None, tree: bool, **
 @click.argument("execution_id", shell_complete=complete_id)
 @_cursor
 @_limit
+@_follow_on
 @client_command
 def requests(client: Client, *, execution_id: str, **options: Any) -> None:
     columns = ("at", "run", "method", "status", "url")
@@ -167,7 +171,7 @@ class Tail:
         return visible("  ".join([*(str(item[column]).ljust(5) for column in self.columns), end]))
 
 
-def _print_tail(tail: Tail, *, cursor: int, limit: int | None, as_json: bool, follow: bool = False) -> None:
+def _print_tail(tail: Tail, *, cursor: int, limit: int | None, as_json: bool, follow: bool) -> None:
     """All of it, or `limit` items; JSON is one item a line."""
     left = limit
     while left is None or left > 0:
@@ -188,5 +192,5 @@ def _field(value: object) -> str:
     return value if isinstance(value, str) else compact(value)
 
 
-for _command in (*listing.COMMANDS, *batch.COMMANDS, bulk.bulk, *control.COMMANDS, *trees.COMMANDS):
+for _command in (*listing.COMMANDS, *get.COMMANDS, *batch.COMMANDS, bulk.bulk, *control.COMMANDS, *trees.COMMANDS):
     execution.add_command(_command)

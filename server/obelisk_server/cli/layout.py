@@ -65,11 +65,14 @@ def cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: max(0, width - 1)] + "…"
 
 
-def bar(begin: float, end: float, width: int, filling: str) -> str:
-    """A bar from `begin` to `end`, parts of a whole of 1: at least one cell, padded to the width."""
-    first = min(width - 1, max(0, int(begin * width)))
-    last = min(width, max(first + 1, round(end * width)))
-    return " " * first + filling * (last - first) + " " * (width - last)
+def bars(spans: Iterable[tuple[float, float, str]], width: int) -> str:
+    """Spans as (begin, end, filling), parts of a whole of 1: at least one cell each, a later one above earlier ones."""
+    cells = [" "] * width
+    for begin, end, filling in spans:
+        first = min(width - 1, max(0, int(begin * width)))
+        last = min(width, max(first + 1, round(end * width)))
+        cells[first:last] = filling * (last - first)
+    return "".join(cells)
 
 
 def seconds_text(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""`obelisk execution list | counts | get`."""
+"""`obelisk execution list | counts`."""
 
 from functools import partial
 from typing import Any
@@ -7,15 +7,11 @@ import click
 
 from obelisk_server.cli import layout
 from obelisk_server.cli.client import Client, Json
-from obelisk_server.cli.completion import complete_id
 from obelisk_server.cli.filters import filter_options, given
-from obelisk_server.cli.output import client_command, print_fields, print_json, print_lines, terminal_width
-from obelisk_server.cli.picture import draw
+from obelisk_server.cli.output import client_command, terminal_width
 from obelisk_server.cli.watch import show, watch_option
 
 PAGE_MAX = 1_000
-PLAIN_WIDTH = 120
-"""Of a picture in a pipe."""
 
 
 @click.command("list")
@@ -67,25 +63,4 @@ def _counts_table(found: Json) -> list[str]:
     return layout.table(("STATUS", "RESULT", "EXECUTIONS"), rows, terminal_width())
 
 
-@click.command("get")
-@click.argument("execution_id", shell_complete=complete_id)
-@client_command
-def get(client: Client, *, execution_id: str, as_json: bool) -> None:
-    """Show one execution: state, parameters, result, and what is below it over time."""
-    found = client.call("get-execution", execution_id)
-    if as_json:
-        print_json(found)
-        return
-    print_fields(found.items())
-    page = client.call("list-children", execution_id, query={"tree": "true", "limit": str(PAGE_MAX)})
-    events = client.call("list-events", execution_id, query={"limit": str(PAGE_MAX)})
-    delays = [event for event in events["items"] if event["event"] == "delay-submitted"]
-    if page["items"] or delays:
-        click.echo()
-        now = client.call("throughput")["now"]
-        print_lines(draw(found, page["items"], delays, now, terminal_width() or PLAIN_WIDTH))
-    if page["next_cursor"]:
-        click.echo(f"and below it more; see `obelisk execution list --parent {execution_id}`")
-
-
-COMMANDS = (list_executions, counts, get)
+COMMANDS = (list_executions, counts)

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,8 @@ def client_command(command: Command) -> Command:
     @json_option
     @functools.wraps(command)
     def with_client(*, server: str, token_file: Path | None, ca_file: str | None, **options: Any) -> None:
-        command(client=client_of(server, token_file, ca_file), **options)
+        with closing(client_of(server, token_file, ca_file)) as client:
+            command(client=client, **options)
 
     return with_client
 

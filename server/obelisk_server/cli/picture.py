@@ -1,20 +1,32 @@
 """An execution with what is below it, drawn as a tree beside a timeline."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import click
 
 from obelisk_server.cli.client import Json
-from obelisk_server.cli.layout import bar, coloured, cut, seconds_text
+from obelisk_server.cli.layout import bars, coloured, cut, seconds_text
+from obelisk_server.cli.phases import Doing, Phase, phases_of, seconds_of
 
 ROWS_MAX = 40
 BAR_MIN = 10
 LABEL_MAX = 48
-RAN, RUNS, WAITS = "█", "▒", "─"
-"""What ended, what has not, and delays."""
+_RUNS_NOW = "▒"
+_FILLINGS = {
+    Doing.LATER: "·",
+    Doing.QUEUED: "░",
+    Doing.BACKOFF: "┄",
+    Doing.PARKED: "▁",
+    Doing.PAUSED: "=",
+    Doing.RUNNING: "█",
+}
+"""What is drawn later covers what was before: a short run is seen between long waits."""
+_DELAY_FILLING = "─"
 DELAY = "delay"
+
+Events = Callable[[Json], Sequence[Json]]
+"""The log of an execution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,41 +37,57 @@ class Row:
     begin: float
     """Seconds since the epoch."""
     end: float
-    filling: str
+    phases: Sequence[Phase]
+    """Empty of a delay."""
+    runs: bool
 
 
-def draw(root: Json, children: Sequence[Json], delays: Sequence[Json], now: str, width: int) -> list[str]:
+def draw(root: Json, below: Sequence[Json], events: Events, now: str, width: int) -> list[str]:
     """One line for each, indented by whom it is below of, in the order of creation; at most ROWS_MAX of them.
 
-    `delays`: events of the root's log that began one. What has not ended is drawn until `now`.
+    `events` is asked for what is drawn. What has not ended is drawn until `now`. What drawing means is said below it.
     """
-    below: dict[str, list[Json]] = {}
-    for item in (*children, *(_delay(event, root) for event in delays)):
-        below.setdefault(item["parent"], []).append(item)
+    by_parent: dict[str, list[Json]] = {}
+    for item in below:
+        by_parent.setdefault(item["parent"], []).append(item)
     rows: list[Row] = []
-    for label, item in _walked(root, below):
+    hidden = 1 + len(below)
+    for label, item, log in _walked(root, by_parent, events):
         if len(rows) == ROWS_MAX:
             break
-        rows.append(_row(label, item, now))
-    lines = list(_lines(rows, width))
-    more = 1 + len(children) + len(delays) - len(rows)
-    return [*lines, f"{more} more"] if more else lines
+        hidden -= item["function"] != DELAY
+        rows.append(_row(label, item, log, seconds_of(now)))
+    legend = _legend(rows)
+    return [*_lines(rows, width), *([legend] if legend else []), *([f"{hidden} more"] if hidden else [])]
 
 
-def _delay(event: Json, root: Json) -> Json:
-    ends = min(event["wakes"], root.get("finished_at", event["wakes"]))
-    name = f"{root['id']}.{event['join_set']}"
-    return {"id": name, "parent": root["id"], "function": DELAY, "created_at": event["at"], "finished_at": ends}
+def _legend(rows: Sequence[Row]) -> str:
+    seen = {phase.doing for row in rows for phase in row.phases} - {Doing.RUNNING}
+    parts = [f"{_FILLINGS[doing]} {doing}" for doing in _FILLINGS if doing in seen]
+    return click.style("  ".join(parts), dim=True) if parts else ""
 
 
-def _walked(root: Json, below: Mapping[str, list[Json]]) -> Iterator[tuple[str, Json]]:
-    """Depth first, without recursion: trees may be as deep as they like."""
+def _delays(execution: Json, log: Sequence[Json]) -> Iterator[Json]:
+    for event in log:
+        if event["event"] == "delay-submitted":
+            ends = min(event["wakes"], execution.get("finished_at", event["wakes"]))
+            id_ = f"{execution['id']}.{event['join_set']}"
+            parent, begin = execution["id"], event["at"]
+            yield {"id": id_, "parent": parent, "function": DELAY, "created_at": begin, "finished_at": ends}
+
+
+def _walked(
+    root: Json, by_parent: Mapping[str, list[Json]], events: Events
+) -> Iterator[tuple[str, Json, Sequence[Json]]]:
+    """(label, what it is, its log), depth first, without recursion: trees may be as deep as they like."""
     waiting: list[tuple[str, str, Json]] = [("", "", root)]
     while waiting:
         branch, indent, item = waiting.pop()
         name = item["id"] if item is root else item["id"].removeprefix(f"{item['parent']}.")
-        yield f"{branch}{name} {_function(item)}", item
-        inner = sorted(below.get(item["id"], ()), key=lambda child: child["created_at"])
+        log = () if item["function"] == DELAY else events(item)
+        yield f"{branch}{name} {_function(item)}", item, log
+        inner = [*by_parent.get(item["id"], ()), *_delays(item, log)]
+        inner.sort(key=lambda child: child["created_at"])
         following = [
             (indent + ("└ " if last else "├ "), indent + ("  " if last else "│ "), child)
             for last, child in ((index == len(inner) - 1, child) for index, child in enumerate(inner))
@@ -71,18 +99,33 @@ def _function(item: Json) -> str:
     return item["function"].rpartition("/")[2]
 
 
-def _row(label: str, item: Json, now: str) -> Row:
-    begin, end = _seconds(item["created_at"]), _seconds(item.get("finished_at", now))
+def _row(label: str, item: Json, log: Sequence[Json], now: float) -> Row:
+    begin = seconds_of(item["created_at"])
+    end = max(begin, seconds_of(item["finished_at"]) if "finished_at" in item else now)
     if item["function"] == DELAY:
-        return Row(label, "", "", begin, end, WAITS)
+        return Row(label, "", "", begin, end, (), runs=False)
     lifecycle = item["lifecycle"]
     status = item.get("outcome") or (item["status"] if lifecycle == "active" else lifecycle)
-    filling = RAN if "finished_at" in item else RUNS
-    return Row(label, status, str(item["attempts"]), begin, max(begin, end), filling)
+    phases = phases_of(log, end) if log else [Phase(Doing.RUNNING, begin, end)]
+    return Row(label, status, str(item["attempts"]), begin, end, phases, runs="finished_at" not in item)
 
 
-def _seconds(instant: str) -> float:
-    return datetime.fromisoformat(instant).timestamp()
+def _bar(row: Row, begin: float, span: float, width: int) -> str:
+    def place(at: float) -> float:
+        return (at - begin) / span
+
+    if not row.phases:
+        return bars([(place(row.begin), place(row.end), _DELAY_FILLING)], width)
+    ordered = sorted(row.phases, key=lambda phase: list(_FILLINGS).index(phase.doing))
+    spans = [
+        (
+            place(phase.begin),
+            place(phase.end),
+            _RUNS_NOW if row.runs and phase.end == row.end and phase.doing is Doing.RUNNING else _FILLINGS[phase.doing],
+        )
+        for phase in ordered
+    ]
+    return bars(spans, width)
 
 
 def _lines(rows: Sequence[Row], width: int) -> Iterator[str]:
@@ -103,13 +146,12 @@ def _lines(rows: Sequence[Row], width: int) -> Iterator[str]:
     )
     yield click.style("  ".join(head), bold=True)
     for row, duration in zip(rows, durations, strict=True):
-        drawn = bar((row.begin - begin) / span, (row.end - begin) / span, bar_width, row.filling)
         yield "  ".join(
             (
                 cut(row.label, label_width).ljust(label_width),
                 coloured(row.status.ljust(status_width)),
                 row.attempts.rjust(5),
                 duration.rjust(time_width),
-                f"│{drawn}│",
+                f"│{_bar(row, begin, span, bar_width)}│",
             )
         )

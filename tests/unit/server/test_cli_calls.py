@@ -4,6 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
+
 from obelisk_server import cli
 from obelisk_server.endpoints import ENDPOINTS
 
@@ -56,3 +58,21 @@ def test_every_operation_has_a_command_or_a_reason_to_have_none() -> None:
     reached = {name for name in ENDPOINTS if name in texts or name.removeprefix("bulk-") in texts}
     assert sorted(ENDPOINTS.keys() - reached) == sorted(WITHOUT_COMMAND.keys() - texts)
     assert WITHOUT_COMMAND.keys() <= ENDPOINTS.keys()
+
+
+def commands(command: click.Command, context: click.Context, path: str = "") -> Iterator[tuple[str, click.Command]]:
+    if not isinstance(command, click.Group):
+        yield path.strip(), command
+        return
+    for name in command.list_commands(context):
+        below = command.get_command(context, name)
+        assert below is not None
+        yield from commands(below, click.Context(below, parent=context), f"{path} {name}")
+
+
+def test_every_command_has_json() -> None:
+    """But for the server itself, which writes log lines."""
+    found = list(commands(cli.root, click.Context(cli.root)))
+    assert len(found) > 50
+    without = [path for path, command in found if not any("--json" in item.opts for item in command.params)]
+    assert without == ["server run"]
