@@ -2,7 +2,10 @@
 
 import http.client
 import json
-from collections.abc import Mapping, Sequence
+import socket
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from functools import partial
 from typing import Any, cast
 from urllib.parse import urlencode, urlsplit
 
@@ -34,18 +37,15 @@ class Client:
 
     def __init__(self, url: str, token: str | None = None, ca_file: str | None = None) -> None:
         """`ca_file`: PEM of the authorities to trust instead of the usual ones. Raises: Failure."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
-            raise Failure(Exit.USAGE, f"--server is {url!r}; expected http://HOST:PORT")
+        host, port, tls = _address(url)
         self._url = url.rstrip("/")
         self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        self._connection = (
-            http.client.HTTPConnection(parts.hostname, parts.port, timeout=ANSWER_SECONDS_MAX)
-            if parts.scheme == "http"
-            else http.client.HTTPSConnection(
-                parts.hostname, parts.port, timeout=ANSWER_SECONDS_MAX, context=_trusting(ca_file)
-            )
+        self._connect: Callable[[], http.client.HTTPConnection] = (
+            partial(http.client.HTTPSConnection, host, port, context=_trusting(ca_file))
+            if tls
+            else partial(http.client.HTTPConnection, host, port)
         )
+        self._connection = self._connect()
 
     def close(self) -> None:
         self._connection.close()
@@ -62,20 +62,48 @@ class Client:
 
         `body` is JSON text, for what takes one; the answer may take so many `seconds`. Raises: Failure.
         """
-        endpoint = ENDPOINTS[name]
-        given = {key: value for key, value in (query or {}).items() if value not in (None, [], ())}
-        target = endpoint.filled(*segments) + ("?" + urlencode(given, doseq=True) if given else "")
-        self._connection.timeout = seconds
-        return self._ask(endpoint.method, target, body.encode() if endpoint.method == "POST" else None)
-
-    def _ask(self, method: str, target: str, body: bytes | None) -> Json:
-        try:
-            typed = {"Content-Type": "application/json"} if body else {}
-            self._connection.request(method, target, body, {**self._headers, **typed})
-            answer = self._connection.getresponse()
+        posted = body.encode() if ENDPOINTS[name].method == "POST" else None
+        with self._reaching(self._connection):
+            answer = self._ask(self._connection, seconds, name, segments, query, posted)
             raw = answer.read()
+        return self._read(answer.status, raw)
+
+    @contextmanager
+    def listening(self, name: str, query: Query, silence_seconds: float) -> Generator["Listening"]:
+        """A stream of the server on a connection of its own, until it ends or is silent for long. Raises: Failure."""
+        connection = self._connect()
+        with closing(connection), self._reaching(connection):
+            answer = self._ask(connection, silence_seconds, name, (), query, None)
+            with closing(answer):
+                if answer.status != 200:
+                    self._read(answer.status, answer.read())
+                yield Listening(connection.sock, answer)
+
+    def _ask(
+        self,
+        connection: http.client.HTTPConnection,
+        seconds: float,
+        name: str,
+        segments: Sequence[str],
+        query: Query | None,
+        posted: bytes | None,
+    ) -> http.client.HTTPResponse:
+        given = {key: value for key, value in (query or {}).items() if value not in (None, [], ())}
+        target = ENDPOINTS[name].filled(*segments) + ("?" + urlencode(given, doseq=True) if given else "")
+        connection.timeout = seconds
+        if connection.sock is not None:
+            connection.sock.settimeout(seconds)
+        typed = {"Content-Type": "application/json"} if posted else {}
+        connection.request(ENDPOINTS[name].method, target, posted, {**self._headers, **typed})
+        return connection.getresponse()
+
+    @contextmanager
+    def _reaching(self, connection: http.client.HTTPConnection) -> Generator[None]:
+        """Raises: Failure for what goes wrong on the way."""
+        try:
+            yield
         except (OSError, http.client.HTTPException) as error:
-            self._connection.close()
+            connection.close()
             if verify_failed := getattr(error, "verify_message", None):
                 raise Failure(
                     Exit.UNREACHABLE,
@@ -88,7 +116,6 @@ class Client:
                 f"no server answers at {self._url} ({reason}); start one with `obelisk server run`, "
                 "or name another with --server or OBELISK_SERVER",
             ) from error
-        return self._read(answer.status, raw)
 
     def _read(self, status: int, raw: bytes) -> Json:
         try:
@@ -104,6 +131,33 @@ class Client:
         if status == 401:
             detail += "; the command takes the token from OBELISK_TOKEN or --token-file"
         raise Failure(_EXITS.get(status, Exit.SERVER_FAILED), detail, answer)
+
+
+class Listening:
+    """The lines of a stream."""
+
+    def __init__(self, sock: socket.socket, answer: http.client.HTTPResponse) -> None:
+        self._sock = sock
+        self._answer = answer
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._answer.readline, b"")
+
+    def hang_up(self) -> None:
+        """From any thread: the lines end."""
+        with suppress(OSError):  # the server did so already
+            self._sock.shutdown(socket.SHUT_RDWR)
+
+
+def _address(url: str) -> tuple[str, int | None, bool]:
+    """(host, port, whether it is https). Raises: Failure."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.path in ("", "/"):
+            return parts.hostname, parts.port, parts.scheme == "https"
+    except ValueError:
+        pass  # a port or an IPv6 address that is none
+    raise Failure(Exit.USAGE, f"--server is {url!r}; expected http://HOST:PORT")
 
 
 def _trusting(ca_file: str | None) -> Any:

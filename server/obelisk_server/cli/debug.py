@@ -8,7 +8,7 @@ from obelisk_server.cli.client import Client, Json
 from obelisk_server.cli.completion import complete_id
 from obelisk_server.cli.failure import Exit
 from obelisk_server.cli.output import client_command, compact, print_json
-from obelisk_server.cli.versions import difference_text
+from obelisk_server.cli.versions import REPLAY_SECONDS_MAX, difference_text
 from obelisk_server.printable import visible
 
 
@@ -22,7 +22,9 @@ def debug(client: Client, *, execution_id: str, version: int, digest: str | None
 
     Exit code 4 if the component does not repeat the history.
     """
-    answer = client.call("debug", execution_id, query={"version": str(version), "component": digest})
+    answer = client.call(
+        "debug", execution_id, seconds=REPLAY_SECONDS_MAX, query={"version": str(version), "component": digest}
+    )
     if as_json:
         print_json(answer)
     else:

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from obelisk_server.cli import layout
+from obelisk_server.cli.changes import Changes
 from obelisk_server.cli.client import Client, Json
 from obelisk_server.cli.filters import filter_options, given
 from obelisk_server.cli.output import client_command, terminal_width
@@ -25,7 +26,9 @@ def list_executions(client: Client, *, as_json: bool, watch: bool, **options: An
     """List executions, newest first."""
     query = {name: "true" if value is True else value for name, value in given(options).items()}
     read = partial(client.call, "list-executions", query=query)
-    show(read, _table, as_json=as_json, watch=watch)
+    below = "true" if query.keys() & {"children", "parent", "id"} else None
+    changes = Changes(client, "stream-all", {"children": below})
+    show(read, _table, as_json=as_json, watch=watch, changes=changes)
 
 
 def _table(page: Json) -> list[str]:
@@ -53,8 +56,9 @@ def _status(item: Json) -> str:
 @client_command
 def counts(client: Client, *, children: bool, watch: bool, as_json: bool) -> None:
     """Say how many executions there are, by status and by result."""
-    read = partial(client.call, "count-executions", query={"children": "true" if children else None})
-    show(read, _counts_table, as_json=as_json, watch=watch)
+    query = {"children": "true" if children else None}
+    read = partial(client.call, "count-executions", query=query)
+    show(read, _counts_table, as_json=as_json, watch=watch, changes=Changes(client, "stream-all", query))
 
 
 def _counts_table(found: Json) -> list[str]:

@@ -14,6 +14,8 @@ from obelisk_server.cli.output import client_command, print_json
 from obelisk_server.printable import visible
 
 UPGRADES_PER_REQUEST = 10
+REPLAY_SECONDS_MAX = 600.0
+"""A server gives up a replay after a minute, may have others to do before, and replays several for a component."""
 _STAYED = frozenset({"stays"})
 
 
@@ -32,7 +34,7 @@ def replay(client: Client, *, execution_id: str, file: Path | None, as_json: boo
     Exit code 4 if the component asks for something else than is recorded.
     """
     body = {} if file is None else {"component": base64.b64encode(file.read_bytes()).decode()}
-    answer = client.call("replay", execution_id, body=json.dumps(body))
+    answer = client.call("replay", execution_id, body=json.dumps(body), seconds=REPLAY_SECONDS_MAX)
     if as_json:
         print_json(answer)
     elif answer["matches"]:
@@ -65,7 +67,7 @@ def upgrade(client: Client, *, execution_id: str, as_json: bool) -> None:
 
     Exit code 4 if it does not: it stays where it is.
     """
-    answer = client.call("upgrade", execution_id)
+    answer = client.call("upgrade", execution_id, seconds=REPLAY_SECONDS_MAX)
     _print_upgrade(answer, as_json=as_json)
     if answer["outcome"] in _STAYED:
         raise SystemExit(Exit.CONFLICT)
@@ -92,7 +94,7 @@ def upgrade_component(client: Client, *, name: str, as_json: bool) -> None:
     cursor: str | None = None
     while True:
         body = {"limit": UPGRADES_PER_REQUEST} | ({} if cursor is None else {"cursor": cursor})
-        page = client.call("upgrade-component", name, body=json.dumps(body))
+        page = client.call("upgrade-component", name, body=json.dumps(body), seconds=REPLAY_SECONDS_MAX)
         for item in page["items"]:
             counts[item["outcome"]] += 1
             _print_upgrade(item, as_json=as_json)

@@ -39,7 +39,6 @@ WITHOUT_COMMAND = {
     "get-result": "`execution get` and `follow` show it",
     "submit-function": "`execution submit` does the same",
     "stream-execution": "for pages; `follow` and `logs --follow` wait for news",
-    "stream-all": "for pages; `--watch` asks again",
     "get-caller": "for pages; a command that is refused says which scope it needs",
     "metrics": "for Prometheus",
     "openapi": "for generators of clients",
