@@ -10,7 +10,7 @@ from obelisk_server.cli.new import STARTERS
 from server_process import OBELISK, REPOSITORY
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-CONFIGURATION = (REPOSITORY / "docs" / "configuration.md").read_text(encoding="utf-8")
+PAGES = sorted((REPOSITORY / "docs").glob("*.md"))
 FILE_BLOCK = re.compile(r"^`([\w./-]+)`:\n\n```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TABLES = re.compile(r"```toml\n(.*?)```", re.DOTALL)
 EXAMPLE = ("greeting", "welcome")
@@ -36,9 +36,10 @@ def starter(path: str) -> str:
     return (STARTERS / f"{path}.txt").read_text(encoding="utf-8")
 
 
-def test_obelisk_toml_that_is_shown_is_that_of_the_repository() -> None:
-    shown = dict(FILE_BLOCK.findall(CONFIGURATION))
-    assert shown == {"obelisk.toml": (REPOSITORY / "obelisk.toml").read_text(encoding="utf-8")}
+def test_files_that_pages_show_are_those_of_the_repository() -> None:
+    shown = [file for page in PAGES for file in FILE_BLOCK.findall(page.read_text(encoding="utf-8"))]
+    assert shown
+    assert shown == [(name, (REPOSITORY / name).read_text(encoding="utf-8")) for name, _ in shown]
 
 
 def test_example_runs(tmp_path: Path) -> None:
