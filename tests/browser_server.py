@@ -5,7 +5,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from server_process import REPOSITORY, ServerProcess
+from server_process import NOBODY, REPOSITORY, ServerProcess
 
 UI = REPOSITORY / "server" / "obelisk_server" / "ui"
 DESKTOP = {"width": 1280, "height": 800}
@@ -75,7 +75,7 @@ class Server(ServerProcess):
             self.webhooks = self.process.stdout.readline().strip().removeprefix("webhooks on http://")
 
     def write(self, config: str) -> None:
-        self.configure(config, port=self.address.rpartition(":")[2] or "0")
+        self.configure(config, port="0" if self.url == NOBODY else self.address.rpartition(":")[2])
 
     def let_in(self, tokens: str, by: str = "") -> None:
         """From now on whom these tables of obelisk.toml name; `by`: a token with the scope admin, if there are any."""

@@ -43,6 +43,7 @@ def test_what_is_submitted_elsewhere_appears_and_changes_by_itself(server: Serve
 def test_the_rows_are_asked_for_once_and_before_anything_else(server: Server, open_page: Open) -> None:
     execution_id = server.finish(FIBO, 6)
     page = open_page("/submit")
+    page.goto("about:blank")  # what the page before asked for is over
     seen: list[str] = []
     page.on("request", lambda request: seen.append(f"asked {request.url}"))
     page.on("requestfinished", lambda request: seen.append(f"there {request.url}"))

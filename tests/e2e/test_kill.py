@@ -25,6 +25,7 @@ from obelisk_runtime.core.history import fold
 from obelisk_runtime.core.ids import ExecutionId
 from obelisk_runtime.ports.store import ExecutionFilter, Store
 from obelisk_runtime.storage.sqlite import SqliteStore
+from server_process import SOAK
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SERVER = Path(__file__).with_name("crashing_server.py")
@@ -37,7 +38,9 @@ FIBOA = "testing:fibo-workflow/workflow.fiboa"
 ROLL = "testing:dice/dice.roll"
 SLEEP = "testing:sleeper/sleeper.sleep"
 RUN = "testing:flaky/flaky.run"
-LIVES = [(commits, where) for commits in (9, 10, 12, 15, 20) for where in ("before", "after")]
+COMMITS = (9, 10, 12, 15, 20)
+BEFORE = [(commits, ("before", "after")[place % 2]) for place, commits in enumerate(COMMITS)]
+AFTER = [(commits, ("after", "before")[place % 2]) for place, commits in enumerate(COMMITS)]
 """Each process dies at so many of its commits; the first eight are those of its start."""
 
 
@@ -151,14 +154,20 @@ def fibo(n: int) -> int:
     return 1 if n < 2 else fibo(n - 1) + fibo(n - 2)
 
 
-@pytest.mark.parametrize("works", [in_series(150), many(120)], ids=["W1", "W3"])
-def test_killed_at_ten_commits_everything_ends_once_with_the_right_result(site: Site, works: list[Work]) -> None:
+@pytest.mark.parametrize(
+    ("works", "lives"),
+    [(in_series(150), BEFORE + AFTER * SOAK), (many(120), AFTER + BEFORE * SOAK)],
+    ids=["W1", "W3"],
+)
+def test_killed_again_and_again_everything_ends_once_with_the_right_result(
+    site: Site, works: list[Work], lives: list[tuple[int, str]]
+) -> None:
     interrupted = 0
     deaths: list[tuple[set[str], int]] = []
     """What had ended at each death, and how many guest calls had begun."""
     asleep: list[ev.DelaySubmitted] = []
     nap = Work(id_of(9999), SLEEP, [1500], None)
-    for commits, where in LIVES:
+    for commits, where in lives:
         life = site.start(commits, where)
         with Pushing(life, [nap, *works]):
             assert life.end() == -signal.SIGKILL
@@ -166,7 +175,7 @@ def test_killed_at_ten_commits_everything_ends_once_with_the_right_result(site: 
         interrupted += len(ended & {work.id for work in works}) < len(works)
         asleep += asyncio.run(naps(site, nap.id))
         deaths.append((ended, len(site.notes())))
-    assert interrupted == len(LIVES), "the work was done before the last kill: it is too short"
+    assert interrupted == len(lives), "the work was done before the last kill: it is too short"
     life = site.start()
     answers = {work.id: life.post(work, DEADLINE_SECONDS) for work in [nap, *works]}
     for work in works:
