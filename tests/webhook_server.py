@@ -94,12 +94,13 @@ class RememberingEngine:
 
 @asynccontextmanager
 async def serving(
-    folder: Path, engine: RememberingEngine, environ: Mapping[str, str] = MappingProxyType({})
+    folder: Path, engine: RememberingEngine, environ: Mapping[str, str] = MappingProxyType({}), store: Any = None
 ) -> AsyncGenerator[Hooks]:
-    """A store, a service and a listener of its own."""
+    """A service and a listener of its own, and a store if none is given."""
     limits = replace(RuntimeLimits(), shutdown=0)
     clock = SystemClock()
-    service = Service(store=MemoryStore(), engine=engine, clock=clock, ids=SystemIds(), library=Wasi(), limits=limits)
+    store = MemoryStore() if store is None else store
+    service = Service(store=store, engine=engine, clock=clock, ids=SystemIds(), library=Wasi(), limits=limits)
     await service.start()
     mounts = Mounts(Surroundings(service, clock, API, asyncio.Event()), environ)
     listener = WebhookListener(mounts)

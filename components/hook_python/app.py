@@ -195,6 +195,14 @@ def leak(exchange: Exchange) -> None:
     log.info(str(len(kept)))
 
 
+def read(exchange: Exchange) -> None:
+    try:
+        with open(exchange.argument, encoding="utf-8") as file:  # noqa: PTH123  as most programs do it
+            exchange.answer(file.read())
+    except OSError as error:
+        exchange.answer(type(error).__name__, 404)
+
+
 def sleep(exchange: Exchange) -> None:
     time.sleep(float(exchange.argument))
     exchange.answer("slept")
@@ -228,7 +236,7 @@ ACTIONS = {
     "echo": echo, "error": error, "failure": failure, "fibo": fibo, "fibo-twice": fibo_twice, "flood": flood,
     "get": get, "leak": leak, "linger": linger, "call-json": call_json, "logs": write_logs, "nothing": nothing,
     "ping": ping, "schedule": schedule, "schedule-json": schedule_json, "seen": seen, "short": short, "silent": silent,
-    "size": size, "sleep": sleep, "spin": spin, "status": status, "trap": trap, "trap-after": trap_after,
+    "read": read, "size": size, "sleep": sleep, "spin": spin, "status": status, "trap": trap, "trap-after": trap_after,
     "try-get": try_get, "twice": twice, "unfinished": unfinished,
 }  # fmt: skip
 

@@ -26,12 +26,19 @@ FULL = 512
 CONFIG = """
 [server]
 listen = "127.0.0.1:0"
+[webhooks]
+listen = "127.0.0.1:0"
 [limits]
 shutdown = "0s"
 heartbeat = "100ms"
 [[workflow]]
 name = "sleeper"
 location = "sleeper.wasm"
+[[webhook]]
+name = "hook"
+function = "testing:sleeper/sleeper.sleep"
+routes = [{ path = "/sleep/:milliseconds" }]
+params = { milliseconds = "path.milliseconds" }
 """
 
 
@@ -40,6 +47,7 @@ class Site:
     folder: Path
     servers: "list[subprocess.Popen[str]]" = field(default_factory=list["subprocess.Popen[str]"])
     address: str = ""
+    hooks: str = ""
 
     @property
     def environ(self) -> dict[str, str]:
@@ -60,6 +68,7 @@ class Site:
         line = process.stdout.readline()
         assert line.startswith("serving on http://"), self.log()
         self.address = line.split()[-1].removeprefix("http://")
+        self.hooks = process.stdout.readline().split()[-1].removeprefix("http://")
         return process
 
     def log(self) -> str:
@@ -73,6 +82,14 @@ class Site:
         found = answer.status, json.loads(answer.read())
         connection.close()
         return found
+
+    def hook(self, path: str) -> tuple[int, str | None]:
+        """The status of a webhook's answer, and when to come again."""
+        connection = http.client.HTTPConnection(self.hooks, timeout=DEADLINE_SECONDS)
+        connection.request("POST", path)
+        answer = connection.getresponse()
+        connection.close()
+        return answer.status, answer.headers["Retry-After"]
 
     def submit(self, milliseconds: int, **more: Any) -> tuple[int, Any]:
         return self.ask("POST", "/v1/executions", {"function": SLEEP, "params": [milliseconds], **more})
@@ -126,6 +143,8 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 def test_on_a_full_disk_submits_are_refused_clearly_and_the_server_goes_on_when_there_is_room(site: Site) -> None:
+    audited = CONFIG.replace("[webhooks]", 'audit = "audit.log"\n[webhooks]')
+    (site.folder / "obelisk.toml").write_text(audited, encoding="utf-8")
     server = site.start()
     _, sleeping = site.submit(3_600_000)
     until(lambda: site.get(sleeping["id"])[1]["status"] == "blocked")
@@ -133,16 +152,22 @@ def test_on_a_full_disk_submits_are_refused_clearly_and_the_server_goes_on_when_
     status, problem = site.submit(1, id="E_01J0000000000000000000000A")
     assert (status, problem["type"]) == (503, "urn:obelisk:problem:store-unavailable")
     assert "nothing was written" in problem["detail"]
+    assert site.hook("/sleep/1") == (503, "1")
+    assert [site.submit(1)[0] for _ in range(3)] == [503] * 3
+    assert "the audit log cannot be written; its line is here" in site.log()
     assert until(lambda: site.ask("GET", "/readyz")[0] == 503)
     assert site.get("E_01J0000000000000000000000A")[0] == 404
     assert site.get(sleeping["id"])[1]["status"] == "blocked"
     make_room(server)
     assert site.submit(1, id="E_01J0000000000000000000000A", wait=30)[1]["result"] == {"ok": None}
+    lines = (site.folder / "audit.log").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["outcome"] for line in (lines[0], lines[-1])] == ["201", "200"]
+    assert site.hook("/sleep/1")[0] == 202
     assert until(lambda: site.ask("GET", "/readyz")[0] == 200)
     assert site.ask("POST", f"/v1/executions/Delay_{sleeping['id'][2:]}.o:1_1/cancel", {})[0] == 200
     assert site.ask("GET", f"/v1/executions/{sleeping['id']}/result?wait=30s")[1]["result"] == {"err": None}
     assert end(server, signal.SIGTERM) == 0
-    assert "2 executions" in site.check()
+    assert "3 executions" in site.check()
 
 
 def test_a_server_that_is_killed_on_a_full_disk_leaves_all_that_was_acknowledged_and_nothing_else(site: Site) -> None:

@@ -78,7 +78,7 @@ async def test_the_tests_of_the_go_package_os_pass(
     await engine.close()
     output = seen.text("stdout")
     assert isinstance(outcome, Trapped)
-    assert outcome.message == "the guest called exit with success", output
+    assert outcome.message.startswith("the guest called exit with success, and so has no result"), output
     assert re.findall(r"^--- FAIL: .*", output, re.MULTILINE) == []
     passed = set(re.findall(r"^--- PASS: (\w+)", output, re.MULTILINE))
     assert set(SOME_THAT_PASS) - passed == set()

@@ -5,6 +5,7 @@ import contextlib
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ import pytest_asyncio
 from wasmtime import wat2wasm
 
 from obelisk_runtime.core import events as ev
-from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings
+from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings, DirectoryGrant
 from obelisk_runtime.core.ids import ExecutionId, parent_of
 from obelisk_runtime.core.names import Ffqn
-from obelisk_runtime.ports.store import PAGE_MAX, ExecutionFilter
+from obelisk_runtime.ports.store import PAGE_MAX, ExecutionFilter, StoreUnavailable
+from obelisk_runtime.storage.memory import MemoryStore
 from obelisk_server.access import LOCAL, Caller
 from obelisk_server.api import Context, Waits
 from obelisk_server.api.catalogue import visible_components
@@ -47,15 +49,19 @@ async def engine(compiled: Path) -> AsyncIterator[RememberingEngine]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def hooks(tmp_path: Path, engine: RememberingEngine, built: Callable[[str], bytes]) -> AsyncIterator[Hooks]:
-    (tmp_path / "hook.wasm").touch()
     async with serving(tmp_path, engine) as hooks:
-        fibo = bytes(wat2wasm((COMPONENTS / "fibo_tiny" / "component.wat").read_text(encoding="utf-8")))
-        hooks.components = [
-            (ComponentSettings("hook", ComponentKind.WEBHOOK, "hook.wasm"), built("hook_python")),
-            (ComponentSettings("fibo", ComponentKind.ACTIVITY, "fibo.wasm"), fibo),
-        ]
-        await hooks.use(HOOK)
+        await use_hook(hooks, built)
         yield hooks
+
+
+async def use_hook(hooks: Hooks, built: Callable[[str], bytes]) -> None:
+    (hooks.folder / "hook.wasm").touch()
+    fibo = bytes(wat2wasm((COMPONENTS / "fibo_tiny" / "component.wat").read_text(encoding="utf-8")))
+    hooks.components = [
+        (ComponentSettings("hook", ComponentKind.WEBHOOK, "hook.wasm"), built("hook_python")),
+        (ComponentSettings("fibo", ComponentKind.ACTIVITY, "fibo.wasm"), fibo),
+    ]
+    await hooks.use(HOOK)
 
 
 async def use_stub(hooks: Hooks, text: str = HOOK) -> None:
@@ -83,6 +89,19 @@ async def test_who_is_limited_to_functions_does_not_see_a_component_that_has_non
     limited = Caller("limited", functions=("testing:fibo/*",))
     assert [item.settings.name for item in visible_components(context, LOCAL)] == ["hook", "fibo"]
     assert [item.settings.name for item in visible_components(context, limited)] == ["fibo"]
+
+
+async def test_a_guest_sees_the_directories_that_are_granted_and_no_others(hooks: Hooks, tmp_path: Path) -> None:
+    for name in ("granted", "secret"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(f"what is {name}")
+    settings, guest = hooks.components[0]
+    grant = DirectoryGrant(str(tmp_path / "granted"), "/data")
+    hooks.components[0] = replace(settings, directories=(grant,)), guest
+    await hooks.use(HOOK)
+    assert (await hooks.call("GET", "/read?/data/file")).body == "what is granted"
+    for path in ("/data/../secret/file", f"{tmp_path}/secret/file", "/file"):
+        assert (await hooks.call("GET", f"/read?{path}")).status == 404, path
 
 
 # Requests and answers
@@ -392,6 +411,38 @@ async def test_a_guest_that_reads_a_body_beyond_the_limit_is_told(hooks: Hooks) 
 
     async with hooks.session.post(hooks.url + "/size", data=endless()) as answer:
         assert answer.status == 502
+
+
+class FullStore:
+    """One that cannot be written, while `full`."""
+
+    def __init__(self) -> None:
+        self._store = MemoryStore()
+        self.full = False
+
+    def __getattr__(self, name: str) -> Any:
+        return self._refuse if self.full and name in {"create", "create_all"} else getattr(self._store, name)
+
+    def _refuse(self, *_: Any, **__: Any) -> "asyncio.Future[Any]":
+        refused: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        refused.set_exception(StoreUnavailable("the disk is full; nothing was written"))
+        return refused
+
+
+async def test_what_needs_a_store_that_cannot_be_written_is_told_to_come_again(
+    tmp_path: Path, engine: RememberingEngine, built: Callable[[str], bytes]
+) -> None:
+    store = FullStore()
+    async with serving(tmp_path, engine, store=store) as hooks:
+        await use_hook(hooks, built)
+        store.full = True
+        assert (await hooks.call("GET", "/ping")).body == "pong"
+        for path in ("/fibo?10", "/schedule?now"):
+            answer = await hooks.call("GET", path)
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "1"), path
+        store.full = False
+        assert await executions(hooks) == []
+        assert (await hooks.call("GET", "/fibo?10")).body["value"] == 89
 
 
 async def test_more_requests_than_guests_fit_are_told_to_come_again(hooks: Hooks) -> None:

@@ -58,7 +58,8 @@ class GuestExit(GuestTrap):
 
     def __init__(self, *, ok: bool, code: int | None = None) -> None:
         word = "success" if ok else "failure"
-        super().__init__(f"the guest called exit with {word if code is None else f'{word}, code {code}'}")
+        status = word if code is None else f"{word}, code {code}"
+        super().__init__(f"the guest called exit with {status}, and so has no result: a function has to return")
         self.ok = ok
 
 
