@@ -219,6 +219,12 @@ def test_pause_and_resume_with_a_reason(server: Server, open_page: Open) -> None
     expect(title(page)).to_contain_text("waiting")
 
 
+def test_upgrade_says_when_there_is_nothing_to_move_to(server: Server, open_page: Open) -> None:
+    page = open_page(at(server.submit(SLEEP, LONG)))
+    page.get_by_role("button", name="upgrade").click()
+    expect(page.locator(".notice")).to_contain_text("upgrade")
+
+
 @pytest.mark.parametrize(("function", "verb"), [(CANCELLABLE, "cancel"), (SLEEP, "terminate")])
 def test_cancel_or_terminate_ends_it(server: Server, open_page: Open, function: str, verb: str) -> None:
     page = open_page(at(server.submit(function, LONG)))

@@ -154,14 +154,21 @@ def test_the_keyboard_alone_reaches_an_execution_and_steers_it(server: Server, o
     expect(page.get_by_text("by keyboard")).to_be_visible()
 
 
-def test_a_page_survives_a_restart_of_the_server(server: Server, open_page: Open) -> None:
-    before = server.submit(SLEEP, LONG)
-    page = open_page("/executions")
-    expect(page.locator(".row", has_text=before)).to_be_visible()
+def test_pages_survive_a_restart_of_the_server_and_show_what_they_missed(server: Server, open_page: Open) -> None:
+    before = server.submit(CANCELLABLE, LONG)
+    health, one, page = open_page("/health"), open_page(f"/executions/{before}/events"), open_page("/executions")
+    expect(page.locator(".row", has_text=before)).to_contain_text("waiting")
+    expect(one.locator(".entry")).not_to_have_count(0)
     server.kill()
-    expect(page.locator(".connection")).to_have_text("reconnecting")
+    for each in (page, one):
+        expect(each.locator(".connection")).to_have_text("reconnecting")
+    expect(health.locator(".page-head")).to_contain_text("does not answer")
     server.start()
     after = server.submit(SLEEP, LONG)
-    expect(page.locator(".connection")).to_have_text("live")
+    server.ask("POST", f"/v1/executions/{before}/cancel", {"reason": "while nobody looked"})
     expect(page.locator(".row", has_text=after)).to_be_visible()
-    expect(page.locator(".row", has_text=before)).to_contain_text("waiting")
+    expect(page.locator(".row", has_text=before)).to_contain_text("cancelled")
+    expect(page.locator(".connection")).to_have_text("live")
+    expect(one.locator(".execution-title")).to_contain_text("cancelled")
+    expect(one.locator(".entry").last).to_contain_text("while nobody looked")
+    expect(health.locator(".page-head")).to_contain_text("ready")
