@@ -90,7 +90,7 @@ def test_states_are_counted_and_throughput_is_drawn(server: Server, open_page: O
     chip = page.get_by_role("button", name=re.compile(r"^ok [\d,]+"))
     counts = server.ask("GET", "/v1/executions/counts")
     expect(chip).to_contain_text(f"{counts['results']['ok']:,}")
-    expect(page.locator(".spark svg")).to_have_attribute("aria-label", re.compile("ended a second"))
+    expect(page.locator(".spark svg")).to_have_attribute("aria-label", re.compile("finished a second"))
 
 
 def test_many_are_paused_resumed_and_cancelled_at_once(server: Server, open_page: Open) -> None:

@@ -1,6 +1,9 @@
 /** The beginning: which page an address shows. */
 
 import { type JSX, render } from "preact";
+import "./style/base.css"; // before what pages import, which refines it
+import "./style/shell.css";
+import "./style/parts.css";
 import { Empty } from "./look/parts.tsx";
 import { ComponentsPage } from "./pages/components/ComponentsPage.tsx";
 import { ExecutionPage } from "./pages/execution/ExecutionPage.tsx";
@@ -12,10 +15,6 @@ import { Link, type Place, here, usePlace } from "./router.tsx";
 import { Shell, applyTheme } from "./shell.tsx";
 import { askAhead, path } from "./wire/client.ts";
 import { learnRights } from "./wire/rights.ts";
-import "./style/base.css";
-import "./style/shell.css";
-import "./style/parts.css";
-import "./style/pages.css";
 
 function CurrentPage(): JSX.Element {
   const [page = "executions", name, tab = ""] = usePlace().path;

@@ -89,7 +89,7 @@ function GoTo(): JSX.Element {
       <input
         name="id"
         type="search"
-        placeholder="Go to id  /"
+        placeholder="Go to id ( / )"
         aria-label="id of an execution"
         spellcheck={false}
         autocomplete="off"

@@ -7,8 +7,9 @@ import { eventText, historyOf, joinSetOf } from "../src/pages/execution/history.
 import { type Phase, moved, phasesOf, placed, spent, ticks, visible, zoomed } from "../src/pages/execution/timeline.ts";
 import { Told } from "../src/pages/execution/store.ts";
 import { countsOf, filtersOf, narrowed, whereOf } from "../src/pages/executions/filters.ts";
+import { waitOf } from "../src/pages/executions/wait.ts";
 import { cli, curl, quoted, tagsOf } from "../src/pages/submit/commands.ts";
-import type { ComponentItem, LogEvent, Response } from "../src/wire/shapes.ts";
+import type { ComponentItem, LogEvent, Response, Summary } from "../src/wire/shapes.ts";
 
 const ID = "E_01M7Y4K2CF39G7F44A52ZQCSTC";
 
@@ -95,6 +96,20 @@ describe("history", () => {
   test("an event is told on one line", () => {
     expect(eventText(events[1]!)).toBe("a:b/c.d(1)");
     expect(eventText(events[4]!)).toMatch(/^7\.00 s, until /);
+  });
+});
+
+describe("what a row waits for", () => {
+  const row = (fields: Partial<Summary>): unknown =>
+    waitOf({ status: "pending", lifecycle: "active", kind: "workflow", ...fields } as Summary, micros(at(10)));
+
+  test("the summary says it in few words", () => {
+    expect(row({ due: at(5) })).toEqual({ text: "its turn" });
+    expect(row({ due: at(15) })).toEqual({ until: at(15) });
+    expect(row({ kind: "stub" })).toEqual({ text: "an answer" });
+    expect(row({ status: "blocked", join_set: "n:some", remaining: 2 })).toEqual({ text: "2 answers in n:some" });
+    expect(row({ status: "blocked", lifecycle: "paused" })).toEqual({ text: "being resumed" });
+    expect([row({ status: "locked" }), row({ status: "finished" })]).toEqual([null, null]);
   });
 });
 
@@ -247,6 +262,7 @@ describe("components", () => {
         ["a:middle/i.f: func()", "a:leaf-obelisk-ext/i.f-submit: func()", "wasi:x/y.z: func()"],
       ),
       component("middle", ["a:middle/i.f"], ["a:leaf/i.f: func()"]),
+      component("alone", ["a:alone/i.f"], []),
     ]);
     expect(Object.fromEntries(graph.nodes.map((node) => [node.name, node.column]))).toEqual({
       top: 0,

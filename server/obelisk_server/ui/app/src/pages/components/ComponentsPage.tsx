@@ -10,6 +10,7 @@ import { edgesOf } from "./graph.ts";
 import { Graph } from "./Graph.tsx";
 import { size } from "./size.ts";
 import { piecesOf } from "./wit.ts";
+import "./components.css";
 
 export function ComponentsPage({ name }: { name: string | undefined }): JSX.Element {
   const { value, error } = useLoad("components", (signal) => get<Page<ComponentItem>>("/v1/components", signal));
@@ -31,7 +32,7 @@ export function ComponentsPage({ name }: { name: string | undefined }): JSX.Elem
         <>
           <Graph components={value.items} chosen={name} />
           <div class="component-split">
-            <nav class="component-list" aria-label="Components">
+            <nav class="component-list panel" aria-label="Components">
               {value.items.map((item) => (
                 <Link
                   key={item.name}
@@ -65,7 +66,7 @@ function Details({ item, all }: { item: ComponentItem; all: ComponentItem[] }): 
   const calls = edges.filter((edge) => edge.from === item.name).map((edge) => edge.to);
   const callers = edges.filter((edge) => edge.to === item.name).map((edge) => edge.from);
   return (
-    <div class="component">
+    <div class="component stack">
       <h2>{item.name}</h2>
       <dl class="facts">
         <div>

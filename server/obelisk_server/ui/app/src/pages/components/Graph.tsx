@@ -5,7 +5,7 @@ import { componentPath, Link } from "../../router.tsx";
 import type { ComponentItem } from "../../wire/shapes.ts";
 import { type Placed, graphOf } from "./graph.ts";
 
-const BOX = { width: 150, height: 30, gap: 90, line: 46, margin: 4 };
+const BOX = { width: 150, height: 30, gap: 90, line: 40, margin: 4 };
 const NAME_SHOWN = 19;
 
 function left(node: Placed): number {
@@ -22,13 +22,14 @@ export function Graph({
 }: {
   components: ComponentItem[];
   chosen: string | undefined;
-}): JSX.Element {
+}): JSX.Element | null {
   const { nodes, edges, columns, rows } = graphOf(components);
+  if (edges.length === 0) return null;
   const places = new Map(nodes.map((node) => [node.name, node]));
   const width = columns * (BOX.width + BOX.gap) - BOX.gap + 2 * BOX.margin;
   const height = rows * BOX.line + 2 * BOX.margin;
   return (
-    <figure class="graph" tabIndex={0} aria-label="Who calls whom">
+    <figure class="graph panel" tabIndex={0} aria-label="Who calls whom">
       <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`}>
         {edges.map(({ from, to, functions }) => {
           const [a, b] = [places.get(from)!, places.get(to)!];
@@ -60,9 +61,7 @@ export function Graph({
           </Link>
         ))}
       </svg>
-      <figcaption class="visually-hidden">
-        {edges.length ? edges.map(({ from, to }) => `${from} calls ${to}`).join("; ") : "No component calls another."}
-      </figcaption>
+      <figcaption class="visually-hidden">{edges.map(({ from, to }) => `${from} calls ${to}`).join("; ")}</figcaption>
     </figure>
   );
 }

@@ -32,8 +32,11 @@ export function edgesOf(components: ComponentItem[]): Edge[] {
   });
 }
 
-export function graphOf(components: ComponentItem[]): Graph {
-  const edges = edgesOf(components);
+/** Of the components that call one another; the others have nothing to show. */
+export function graphOf(all: ComponentItem[]): Graph {
+  const edges = edgesOf(all);
+  const joined = new Set(edges.flatMap(({ from, to }) => [from, to]));
+  const components = all.filter(({ name }) => joined.has(name));
   const columns = new Map(components.map((component) => [component.name, 0]));
   // a component is right of all that call it; calls in a circle end after as many rounds as there are components
   for (let round = 0; round < components.length; round += 1) {

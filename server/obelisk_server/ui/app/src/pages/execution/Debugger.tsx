@@ -9,6 +9,7 @@ import { JoinSetName } from "./Events.tsx";
 import { historyOf } from "./history.ts";
 import { SceneView } from "./Scene.tsx";
 import type { Loaded } from "./store.ts";
+import "./debugger.css";
 
 const ROW_PX = 28;
 
@@ -58,7 +59,7 @@ export function Debugger({ loaded }: { loaded: Loaded }): JSX.Element {
       <div class="debug-split">
         <Rows
           label="History"
-          class="steps"
+          class="steps panel"
           count={events.length}
           height={ROW_PX}
           reveal={version}

@@ -10,6 +10,7 @@ import type { JsonObject } from "../../values/json.ts";
 import type { LogEvent, Response } from "../../wire/shapes.ts";
 import { eventText, hueOf, joinSetOf, responseText } from "./history.ts";
 import type { Loaded } from "./store.ts";
+import "./log.css";
 
 const ROW_PX = 32;
 
@@ -77,7 +78,7 @@ export function Events({ loaded }: { loaded: Loaded }): JSX.Element {
       </div>
       <Rows
         label="Event log"
-        class="entries"
+        class="entries panel"
         count={entries.length}
         height={ROW_PX}
         opened={opened}

@@ -17,6 +17,7 @@ import { Requests } from "./Requests.tsx";
 import { type Loaded, useExecution } from "./store.ts";
 import { Timeline } from "./Timeline.tsx";
 import { Tree } from "./Tree.tsx";
+import "./execution.css";
 
 function tabsOf(execution: Execution): Tab[] {
   const workflow = execution.kind === "workflow";

@@ -61,7 +61,7 @@ export function Logs({ id }: { id: string }): JSX.Element {
       {shown.length > 0 && (
         <Rows
           label="Log lines"
-          class="lines"
+          class="lines panel"
           count={shown.length}
           height={ROW_PX}
           follow={follow}

@@ -21,7 +21,7 @@ export function Overview({ loaded, type, component }: OverviewProps): JSX.Elemen
   const failed = events.filter((event) => event.event.startsWith("attempt-"));
   return (
     <div class="overview">
-      <div>
+      <div class="stack">
         {execution.status !== "finished" && <WhyCard id={loaded.id} changes={loaded.changes} />}
         <Parameters params={execution.params} type={type} />
         <Result result={execution.result} type={type} />
@@ -178,7 +178,7 @@ function Facts({ execution, component }: { execution: Execution; component: stri
     ["component", component ? <ComponentLink name={component} /> : null],
     ["version", execution.digest ? <Digest digest={execution.digest} /> : null],
     ["parent", execution.parent ? <Id id={execution.parent} /> : null],
-    ["executor", execution.executor ?? null],
+    ["executor", execution.executor ? <Id id={execution.executor} link={false} /> : null],
     ["waits for", execution.join_set ? `${execution.join_set} (${execution.remaining} open)` : null],
     ["attempts", execution.attempts],
     ["failed", execution.failures || null],

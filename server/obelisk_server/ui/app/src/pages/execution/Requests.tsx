@@ -27,7 +27,7 @@ export function Requests({ id, changes }: { id: string; changes: number }): JSX.
     );
   }
   return (
-    <ol class="requests" aria-label="HTTP requests">
+    <ol class="requests panel" aria-label="HTTP requests">
       {value.items.map((item) => (
         <Request key={item.cursor} item={item} />
       ))}

@@ -23,6 +23,7 @@ import {
   visible,
   zoomed,
 } from "./timeline.ts";
+import "./timeline.css";
 
 const ROW_PX = 28;
 const TICKS = 8;
@@ -91,7 +92,7 @@ export function Timeline({ loaded }: { loaded: Loaded }): JSX.Element {
           ))}
         </div>
       </div>
-      <Rows label="Timeline" count={history.asked.length + 1} height={ROW_PX} row={line} />
+      <Rows label="Timeline" class="panel" count={history.asked.length + 1} height={ROW_PX} row={line} />
       <p class="legend">
         {(Object.keys(WORDS) as PhaseKind[]).map((kind) => (
           <span key={kind}>

@@ -16,7 +16,7 @@ export function Tree({ loaded }: { loaded: Loaded }): JSX.Element {
   const root = useRef<HTMLUListElement>(null);
   return (
     <ul
-      class="tree"
+      class="tree panel"
       role="tree"
       aria-label="Tree of executions"
       ref={root}

@@ -5,6 +5,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { Command, Duration, Empty, FunctionName, Id, Loading, Time, Trouble } from "../../look/parts.tsx";
 import { Rows } from "../../look/rows.tsx";
 import { Shape, StateMark, type Tone, stateOf } from "../../look/states.tsx";
+import { nowMicros } from "../../look/time.ts";
 import { executionPath, Link, navigate, setQuery, usePlace } from "../../router.tsx";
 import type { JsonObject } from "../../values/json.ts";
 import { get } from "../../wire/client.ts";
@@ -16,6 +17,8 @@ import { permittedVerbs } from "./bulk.ts";
 import { type Counts, type Field, type Filters, STATES, countsOf, filtersOf, narrowed } from "./filters.ts";
 import { ITEMS_MAX, type List, useList } from "./list.ts";
 import { Spark } from "./Spark.tsx";
+import { waitOf } from "./wait.ts";
+import "./executions.css";
 
 const ROW_PX = 40;
 const NARROW_ROW_PX = 64;
@@ -177,7 +180,7 @@ function Table({ list, filters }: { list: List; filters: Filters }): JSX.Element
       {chosen.size > 0 && (
         <Bulk chosen={[...chosen]} filters={filters} onDone={done} onClear={() => setChosen(new Set())} />
       )}
-      <div class="table">
+      <div class="table panel">
         <div class="row head">
           <Choose
             label="choose all that are loaded"
@@ -186,6 +189,7 @@ function Table({ list, filters }: { list: List; filters: Filters }): JSX.Element
           />
           <span>State</span>
           <span>Function</span>
+          <span>Waits for</span>
           <span>Id</span>
           <span>Created</span>
           <span class="number">Duration</span>
@@ -228,12 +232,21 @@ function Row({ item, chosen, onChoose }: { item: Summary; chosen: boolean; onCho
       <Link to={executionPath(item.id)} class="row-main">
         <FunctionName name={item.function} />
       </Link>
+      <span class="row-wait">
+        <Wait item={item} />
+      </span>
       <Id id={item.id} link={false} />
       <Time at={item.created_at} />
       <span class="number">{started ? "–" : <Duration from={item.created_at} to={item.finished_at} />}</span>
       <span class="number row-events">{item.events}</span>
     </div>
   );
+}
+
+function Wait({ item }: { item: Summary }): JSX.Element | null {
+  const wait = waitOf(item, nowMicros());
+  if (wait === null) return null;
+  return "until" in wait ? <Time at={wait.until} /> : <>{wait.text}</>;
 }
 
 function NoMatch(): JSX.Element {

@@ -49,7 +49,7 @@ export function Spark(): JSX.Element | null {
   const recent = finished.slice(-RECENT);
   const rate = recent.reduce((sum, count) => sum + count, 0) / (RECENT * value.interval_seconds);
   const line = points(finished, WIDTH, HEIGHT);
-  const label = `${rate < 10 ? rate.toFixed(1) : rate.toFixed(0)} ended a second`;
+  const label = `${rate < 10 ? rate.toFixed(1) : rate.toFixed(0)} finished a second`;
   return (
     <figure class="spark">
       <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={`Throughput: ${label}`}>

@@ -11,6 +11,7 @@ import { useLoad } from "../../wire/hooks.ts";
 import { may } from "../../wire/rights.ts";
 import type { FailureGroup, Health, Latency } from "../../wire/shapes.ts";
 import { size } from "../components/size.ts";
+import "./health.css";
 
 const EVERY_MS = 2_000;
 
@@ -103,7 +104,7 @@ function Fact({ name, value }: { name: string; value: string }): JSX.Element {
 function Gauge({ name, part, whole }: { name: string; part: number; whole: number }): JSX.Element {
   return (
     <div>
-      <dt>of at most</dt>
+      <dt>limit</dt>
       <dd class="number gauge">
         <meter aria-label={name} min={0} max={whole} high={whole * 0.8} value={part} /> {count(whole)}
       </dd>

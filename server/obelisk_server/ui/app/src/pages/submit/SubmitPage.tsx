@@ -14,6 +14,7 @@ import { may } from "../../wire/rights.ts";
 import type { Execution, FunctionItem, Page } from "../../wire/shapes.ts";
 import { type Submit, bodyOf, cli, curl, tagsOf } from "./commands.ts";
 import { Field } from "./Field.tsx";
+import "./submit.css";
 
 export function SubmitPage(): JSX.Element {
   if (!may("submit")) return <NotPermitted what="submit executions" scope="submit" />;
@@ -62,11 +63,11 @@ function Choose({ items, missing }: { items: FunctionItem[]; missing: string | n
   return (
     <>
       {missing && <p class="trouble">No deployed component exports {missing}. Choose another function.</p>}
-      <label class="field">
+      <label class="field which">
         <span>Which function</span>
         <input type="search" data-search value={text} onInput={(event) => setText(event.currentTarget.value)} />
       </label>
-      <ul class="choices" aria-label="Functions">
+      <ul class="choices panel" aria-label="Functions">
         {shown.map((item) => (
           <li key={item.function}>
             <Link to={submitPath(item.function)}>
@@ -161,7 +162,7 @@ function Form({ item, params }: { item: FunctionItem; params: Json[] | null }): 
           </button>
         </footer>
       </Card>
-      <div>
+      <div class="stack">
         <Card title="JSON">
           <textarea
             class="json-view"
