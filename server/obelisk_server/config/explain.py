@@ -15,7 +15,7 @@ from obelisk_server.config.models import (
     WorldlyTable,
 )
 from obelisk_server.config.toml_lines import KeyPath
-from obelisk_server.config.webhook_tables import FunctionWebhookTable
+from obelisk_server.config.webhooks.tables import FunctionWebhookTable
 
 _FORMS: Mapping[str | int, type[BaseModel]] = {
     FUNCTION_WEBHOOK: FunctionWebhookTable,

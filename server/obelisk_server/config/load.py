@@ -33,12 +33,12 @@ from obelisk_server.config.registry import registry_settings
 from obelisk_server.config.secrets import SecretSource, secret_sources
 from obelisk_server.config.toml_lines import KeyPath, TomlLines
 from obelisk_server.config.values import Listen, Surroundings
-from obelisk_server.config.webhook_tables import WebhooksTable, component_webhook, function_webhook
-from obelisk_server.config.webhooks import (
+from obelisk_server.config.webhooks.settings import (
     WebhookSettings,
     route_conflicts,
     unknown_secrets,
 )
+from obelisk_server.config.webhooks.tables import WebhooksTable, component_webhook, function_webhook
 
 FILE_BYTES_MAX = 1024 * 1024
 

@@ -25,7 +25,7 @@ from obelisk_server.config.values import (
     Name,
     StorageUrl,
 )
-from obelisk_server.config.webhook_tables import BoundsTable, FunctionWebhookTable, WebhooksTable
+from obelisk_server.config.webhooks.tables import BoundsTable, FunctionWebhookTable, WebhooksTable
 from obelisk_server.durations import duration_text
 
 _LIMITS = RuntimeLimits()

@@ -11,8 +11,8 @@ from multidict import CIMultiDict
 from obelisk_runtime.core import guest_outcomes as guest
 from obelisk_runtime.ports.http import HttpAnswer, HttpBroken, HttpRequest
 from obelisk_runtime.service import NoAnswer, Service, WebhookCall
-from obelisk_server.config.route_patterns import REST
-from obelisk_server.config.webhooks import ComponentWebhook
+from obelisk_server.config.webhooks.route_patterns import REST
+from obelisk_server.config.webhooks.settings import ComponentWebhook
 from obelisk_server.serving import BodyTooLarge, invite_body, leave, read_in_time
 from obelisk_server.webhooks.refusals import HandlerEnded, HandlerFailed, HandlerTooSlow
 from obelisk_server.webhooks.routes import Match

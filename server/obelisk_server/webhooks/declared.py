@@ -13,7 +13,7 @@ from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.ids import ExecutionId, derived_id
 from obelisk_runtime.ports.clock import Clock
 from obelisk_runtime.service import WEBHOOK_TAG, Service, Submitted, Terms
-from obelisk_server.config.webhooks import FunctionWebhook, Wait
+from obelisk_server.config.webhooks.settings import FunctionWebhook, Wait
 from obelisk_server.serving import Problem, ProblemType, problem_response, read_body
 from obelisk_server.serving.problems import SERVER
 from obelisk_server.webhooks.components import EXECUTION_HEADER

@@ -12,7 +12,7 @@ from multidict import MultiMapping
 
 from obelisk_runtime.core.types import EnumOf, FunctionType, ListOf, OptionOf, Primitive, WitType
 from obelisk_runtime.core.values.text import Json, NotJson, RepeatedKey, TooDeep, decode_untrusted, encode
-from obelisk_server.config.request_values import FromRequest, Literal, Part, Source
+from obelisk_server.config.webhooks.request_values import FromRequest, Literal, Part, Source
 from obelisk_server.webhooks.refusals import MalformedRequest, UnfitValue, WrongContentType
 
 JSON_TYPE = re.compile(r"application/(?:[a-z0-9.+-]+\+)?json")

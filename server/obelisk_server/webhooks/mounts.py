@@ -14,7 +14,7 @@ from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.wiring import ExportedFunction
 from obelisk_server.config import ServerConfig
 from obelisk_server.config.secrets import SecretUnavailable
-from obelisk_server.config.webhooks import ComponentWebhook, FunctionWebhook, Webhook
+from obelisk_server.config.webhooks.settings import ComponentWebhook, FunctionWebhook, Webhook
 from obelisk_server.webhooks.components import ComponentMount
 from obelisk_server.webhooks.declared import FunctionMount, Surroundings
 from obelisk_server.webhooks.mapping import Mapper

@@ -1,11 +1,11 @@
-"""Which webhook gets a request: see `config.route_patterns` for the rules."""
+"""Which webhook gets a request: see `config.webhooks.route_patterns` for the rules."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 from urllib.parse import unquote
 
-from obelisk_server.config.route_patterns import REST, Pattern, Route
+from obelisk_server.config.webhooks.route_patterns import REST, Pattern, Route
 from obelisk_server.webhooks.refusals import MalformedRequest, NoRoute, WrongMethod
 
 T = TypeVar("T")

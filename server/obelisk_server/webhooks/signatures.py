@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from multidict import MultiMapping
 
 from obelisk_runtime.core.ids import Instant
-from obelisk_server.config.webhooks import Signature, SignatureStyle
+from obelisk_server.config.webhooks.settings import Signature, SignatureStyle
 from obelisk_server.webhooks.refusals import SignatureRefused
 
 _SECOND = 1_000_000

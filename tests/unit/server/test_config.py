@@ -20,9 +20,9 @@ from obelisk_server.config import (
 )
 from obelisk_server.config.access import AccessSettings
 from obelisk_server.config.models import LimitsTable
-from obelisk_server.config.request_values import FromRequest, Literal, Part
 from obelisk_server.config.secrets import SecretSource
-from obelisk_server.config.webhooks import (
+from obelisk_server.config.webhooks.request_values import FromRequest, Literal, Part
+from obelisk_server.config.webhooks.settings import (
     Bounds,
     ComponentWebhook,
     FunctionWebhook,

@@ -12,7 +12,7 @@ from multidict import CIMultiDict
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.values import InvalidValue, TypeMismatch, function_codec
 from obelisk_runtime.core.wit_text import parse_function
-from obelisk_server.config.request_values import FromRequest, Literal, parse_source
+from obelisk_server.config.webhooks.request_values import FromRequest, Literal, parse_source
 from obelisk_server.webhooks.mapping import Mapper, Parts, key_text
 from obelisk_server.webhooks.refusals import MalformedRequest, UnfitValue, WrongContentType
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from obelisk_server.config.route_patterns import Pattern, Route, conflicts
+from obelisk_server.config.webhooks.route_patterns import Pattern, Route, conflicts
 from obelisk_server.webhooks.refusals import MalformedRequest, NoRoute, WrongMethod
 from obelisk_server.webhooks.routes import Routes
 

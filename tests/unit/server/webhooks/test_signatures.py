@@ -4,7 +4,7 @@ import pytest
 from multidict import CIMultiDict
 
 from obelisk_runtime.core.ids import Instant
-from obelisk_server.config.webhooks import Signature, SignatureStyle
+from obelisk_server.config.webhooks.settings import Signature, SignatureStyle
 from obelisk_server.webhooks.refusals import SignatureRefused
 from obelisk_server.webhooks.signatures import signing_key, verify
 

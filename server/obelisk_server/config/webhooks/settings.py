@@ -6,11 +6,11 @@ from enum import StrEnum
 
 from obelisk_runtime.core.names import Ffqn
 from obelisk_server.config.access import TlsFiles
-from obelisk_server.config.request_values import FromRequest, Source
-from obelisk_server.config.route_patterns import Route, conflicts
 from obelisk_server.config.secrets import unknown_secret
 from obelisk_server.config.toml_lines import KeyPath
 from obelisk_server.config.values import Listen
+from obelisk_server.config.webhooks.request_values import FromRequest, Source
+from obelisk_server.config.webhooks.route_patterns import Route, conflicts
 
 
 class SignatureStyle(StrEnum):

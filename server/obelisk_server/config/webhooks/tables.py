@@ -16,10 +16,17 @@ from pydantic import (
 
 from obelisk_runtime.core.retry import SECOND
 from obelisk_server.config.access import TlsTable
-from obelisk_server.config.request_values import AnySource, FromRequest, Part, RequestPart
-from obelisk_server.config.route_patterns import Pattern, Route, parse_method
 from obelisk_server.config.values import STRICT, Duration, FunctionName, Interpolated, Listen, ListenAddress, Name
-from obelisk_server.config.webhooks import Bounds, ComponentWebhook, FunctionWebhook, Signature, SignatureStyle, Wait
+from obelisk_server.config.webhooks.request_values import AnySource, FromRequest, Part, RequestPart
+from obelisk_server.config.webhooks.route_patterns import Pattern, Route, parse_method
+from obelisk_server.config.webhooks.settings import (
+    Bounds,
+    ComponentWebhook,
+    FunctionWebhook,
+    Signature,
+    SignatureStyle,
+    Wait,
+)
 from obelisk_server.durations import duration_text
 
 BODY_BYTES_MAX = 1024 * 1024 * 1024
