@@ -9,7 +9,7 @@ import pytest
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.deployment import DirectoryGrant
-from obelisk_runtime.service.replay.rehearsing import Matches
+from obelisk_runtime.service import Matches
 
 LANGUAGES = ("c", "go", "javascript", "python", "rust")
 WANDER = "testing:wanderer/wanderer.wander"

@@ -21,8 +21,8 @@ from obelisk_runtime.core.wit_text import parse_function
 from obelisk_runtime.ports.store import ExecutionNotFound
 from obelisk_runtime.service import BytesMissing, Differs, EventNotFound, NotAWorkflow, TooManyReplays, Unfit
 from obelisk_runtime.service.replay import room
-from obelisk_runtime.service.replay.rehearsing import read_story
 from obelisk_runtime.service.replay.scene import Progress, SourceFrame, Symbol, Told
+from obelisk_runtime.service.replay.story import read_story
 from obelisk_runtime.testing.clock import SECOND, VirtualClock
 
 COMPONENTS = Path(__file__).parents[2] / "components"

@@ -12,7 +12,7 @@ from obelisk_runtime.core.ids import ExecutionId
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.transfer import InvalidExport
 from obelisk_runtime.ports.store import ExecutionFilter, IdConflict
-from obelisk_runtime.service.replay.rehearsing import Matches
+from obelisk_runtime.service import Matches
 from obelisk_runtime.service.trees.transfer import ImportResult
 from obelisk_runtime.storage.memory import MemoryStore
 

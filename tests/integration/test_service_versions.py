@@ -1,5 +1,6 @@
 """Code that changes under executions: replay, upgrade, reload, changed signatures, nondeterminism, poison."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from obelisk_runtime.service import (
     UpgradeResult,
 )
 from obelisk_runtime.service.components.deployed import digest_of
-from obelisk_runtime.service.replay.rehearsing import read_story
+from obelisk_runtime.service.replay.story import read_story
 
 COMPONENTS = Path(__file__).parents[2] / "components"
 SLEEP = Ffqn.parse("testing:sleeper/sleeper.sleep")
@@ -189,6 +190,20 @@ async def test_a_workflow_stays_on_the_digest_it_started_with(site: Any, sleepin
     service = await restarted(site, service, RETURNS_ERR)
     assert isinstance(await service.replay(id_), Matches)
     assert (await site.store.get(id_)).digest == digest_of(sleeper()[1])
+
+
+async def test_workflows_of_an_old_digest_that_wake_together_read_its_bytes_once(
+    site: Any, noted: Any, eventually: Any
+) -> None:
+    store = noted(site.store)
+    service = await site.start(sleeper(), store=store)
+    submitted = [await service.submit(SLEEP, [HOUR]) for _ in range(5)]
+    for execution in submitted:
+        await eventually(lambda id_=execution.id: asleep(site, id_))
+    await service.deploy([sleeper(RETURNS_ERR)])
+    replays = await asyncio.gather(*[service.replay(execution.id) for execution in submitted])
+    assert all(isinstance(replayed, Matches) for replayed in replays)
+    assert [name for name, _ in store.calls].count("get_component") == 1
 
 
 async def test_after_a_reload_new_workflows_take_the_new_digest_and_old_ones_stay_on_theirs(

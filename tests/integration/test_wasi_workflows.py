@@ -11,7 +11,7 @@ import pytest
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.ids import ExecutionId
-from obelisk_runtime.service.replay.rehearsing import Matches
+from obelisk_runtime.service import Matches
 
 RUN = "testing:clockwork/clockwork.run"
 WANDER = "testing:wanderer/wanderer.wander"
@@ -146,7 +146,7 @@ from obelisk_runtime.core.deployment import RuntimeLimits
 from obelisk_runtime.core.ids import ExecutionId
 from obelisk_runtime.engine import EngineSettings, WasmtimeEngine
 from obelisk_runtime.service import Service
-from obelisk_runtime.service.replay.rehearsing import Matches
+from obelisk_runtime.service import Matches
 from obelisk_runtime.storage.sqlite import SqliteStore
 from obelisk_runtime.system import SystemClock, SystemIds
 from obelisk_server.compose import Wasi

@@ -1,5 +1,6 @@
 """The components that are deployed, compiled and linked, and the functions they offer."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -75,6 +76,8 @@ class Deployment:
         self.since = Instant(0)
         """When what is deployed was installed."""
         self.by_digest: dict[Digest, DeployedComponent] = {}
+        self._reading: dict[Digest, asyncio.Lock] = {}
+        """Held by whoever reads a component from the store."""
         self._mismatches: dict[tuple[Digest, Ffqn], str | None] = {}
         self._engine = engine
         self._catalog = catalog
@@ -164,12 +167,18 @@ class Deployment:
     async def pinned(self, digest: Digest, function: Ffqn) -> DeployedComponent:
         """The component a workflow started with, deployed or from the store. Raises: BytesMissing, BrokenBytes."""
         known = self.by_digest.get(digest)
-        if known is None:
-            wasm = await self._catalog.get_component(digest)
-            if wasm is None:
-                raise BytesMissing(digest)
-            known = self.by_digest[digest] = await self.load(wasm, function)
-        return known
+        return known if known is not None else await self._pinned_from_store(digest, function)
+
+    async def _pinned_from_store(self, digest: Digest, function: Ffqn) -> DeployedComponent:
+        """Read and linked once, however many workflows wake at the same time after a restart."""
+        async with self._reading.setdefault(digest, asyncio.Lock()):
+            known = self.by_digest.get(digest)
+            if known is None:
+                wasm = await self._catalog.get_component(digest)
+                if wasm is None:
+                    raise BytesMissing(digest)
+                known = self.by_digest[digest] = await self.load(wasm, function)
+            return known
 
     async def load(self, wasm: bytes, function: Ffqn) -> DeployedComponent:
         """A component to run this workflow function, with the settings it is deployed with. Raises: BrokenBytes."""
