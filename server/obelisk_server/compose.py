@@ -2,16 +2,11 @@
 
 import asyncio
 import errno
-import gc
 import logging
-import os
-import resource
-import signal
 import socket
-import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,19 +25,16 @@ from obelisk_runtime.storage.sqlite import back_up as copy_store
 from obelisk_runtime.system import SystemClock, SystemIds
 from obelisk_runtime.wasi.http import arrive
 from obelisk_runtime.wasi.http.client import HttpClient, UnusableAuthorities
-from obelisk_server.access import Audit, AuditFile, Deed, Doors
+from obelisk_server.access import Audit, AuditFile, Doors
 from obelisk_server.api import Context, Listener, Waits
 from obelisk_server.config import InvalidConfig, Listen, ServerConfig, load_config
 from obelisk_server.config.access import TlsFiles
 from obelisk_server.log_lines import configure_log
+from obelisk_server.process import keep_what_is_loaded, reload_on_signal, settle_in, stop_on_signals
 from obelisk_server.setup import InvalidSetup, Reload, Setup, deploy
 from obelisk_server.sources import Pulling, cache_folder
 from obelisk_server.ui import Pages
 from obelisk_server.webhooks import Mounts, Surroundings, WebhookListener
-
-SWITCH_INTERVAL_SECONDS = 0.0002
-"""How long a thread keeps the interpreter while others want it: at the default of 5 ms one that computes makes every
-host call and every commit wait for it."""
 
 __all__ = ["CannotServe", "InvalidSetup", "Verified", "back_up", "check", "run", "verify"]
 
@@ -73,8 +65,7 @@ def run(config_file: Path, environ: Mapping[str, str], pulling: Pulling = Pullin
     setup = Setup(config_file, environ, pulling)
     config = setup.load()
     configure_log(config.log)
-    _take_descriptors()
-    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+    settle_in()
     asyncio.run(_run(setup, config))
 
 
@@ -90,7 +81,7 @@ async def _verify(setup: Setup, config: ServerConfig) -> Verified:
 
 
 async def _run(setup: Setup, config: ServerConfig) -> None:
-    _stop_on_signals()
+    stop_on_signals()
     try:
         async with AsyncExitStack() as stack:
             await _serve(setup, config, stack)
@@ -99,60 +90,8 @@ async def _run(setup: Setup, config: ServerConfig) -> None:
         _log.info("the server has stopped")
 
 
-def _take_descriptors() -> None:
-    """All that the process may have: each connection needs one, and the usual soft limit is meant for `select`."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def _stop_on_signals() -> None:
-    """The first signal cancels the calling task, which shuts down in order; the second one does not wait for that."""
-    loop = asyncio.get_running_loop()
-    task = asyncio.current_task()
-    assert task is not None
-    received: list[signal.Signals] = []
-
-    def stop(number: signal.Signals) -> None:
-        received.append(number)
-        if len(received) > 1:
-            os._exit(128 + number)
-        _log.info("the server stops", extra={"signal": number.name})
-        task.cancel()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop, number)
-
-
-async def _reload_on_signal(reload: Reload, audit: Audit) -> None:
-    """For each SIGHUP. Until cancelled."""
-    hung_up = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hung_up.set)
-    while True:
-        await hung_up.wait()
-        hung_up.clear()
-        _reopen(audit)
-        outcome = "reloaded"
-        try:
-            reloaded = await reload()
-        except ObeliskError as error:
-            outcome = "nothing was reloaded"
-            _log.error("nothing was reloaded; what was deployed stays", extra={"reason": str(error)})
-        else:
-            _log.info("reloaded", extra=asdict(reloaded))
-        audit.write(Deed(who="SIGHUP", operation="reload", outcome=outcome))
-
-
-def _reopen(audit: Audit) -> None:
-    """Somebody, such as logrotate, may have moved the file away."""
-    try:
-        audit.reopen()
-    except OSError as error:
-        _log.error("the audit log goes on in the old file", extra={"reason": f"{error.filename}: {error.strerror}"})
-
-
 async def _serve(setup: Setup, config: ServerConfig, stack: AsyncExitStack) -> None:
     """Start everything; what was started is stopped by the stack, the last one first."""
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _log.info, "the server starts; nothing is reloaded")
     components = await setup.read(config)
     audit = _audit(config.audit)
     stack.callback(audit.close)
@@ -187,9 +126,9 @@ async def _serve(setup: Setup, config: ServerConfig, stack: AsyncExitStack) -> N
         webhooks = WebhookListener(mounts, context.http)
         stack.push_async_callback(lambda: webhooks.stop(grace.left()))
         await webhooks.start(hooked, doors.tls("webhooks"))
-    reloading = asyncio.create_task(_reload_on_signal(reload, audit))
+    reloading = asyncio.create_task(reload_on_signal(reload, audit))
     stack.callback(reloading.cancel)
-    _keep_what_is_loaded()
+    keep_what_is_loaded()
     context.ready = True
     stack.callback(setattr, context, "ready", False)  # noqa: FBT003 - the value of the attribute
     url = _url(address, config.access.tls)
@@ -244,12 +183,6 @@ def _audit(file: Path | None) -> Audit:
         return Audit(now, AuditFile(file))
     except OSError as error:
         raise CannotServe(f"{file} cannot be written: {error.strerror} ([server] audit)") from error
-
-
-def _keep_what_is_loaded() -> None:
-    """Modules and components stay until the end: a full collection that looks at them stops everything for 40 ms."""
-    gc.collect()
-    gc.freeze()
 
 
 def _bind(listen: Listen, key: str) -> socket.socket:
