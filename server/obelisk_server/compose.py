@@ -123,7 +123,7 @@ async def _serve(setup: Setup, config: ServerConfig, stack: AsyncExitStack) -> N
     stack.push_async_callback(listener.stop)
     await listener.start(bound, doors.tls("server"))
     if hooked is not None:
-        webhooks = WebhookListener(mounts, context.http)
+        webhooks = WebhookListener(mounts, audit, context.http)
         stack.push_async_callback(lambda: webhooks.stop(grace.left()))
         await webhooks.start(hooked, doors.tls("webhooks"))
     reloading = asyncio.create_task(reload_on_signal(reload, audit))

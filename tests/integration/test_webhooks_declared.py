@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import logging
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -226,6 +227,21 @@ async def test_a_page_elsewhere_cannot_call_what_nobody_signs(hooks: Hooks) -> N
     foreign = await hooks.post("/orders/7", X_User="ann", Origin="https://evil.example")
     own = await hooks.post("/orders/7", X_User="ann", Origin=hooks.url)
     assert (foreign.status, own.status) == (403, 202)
+
+
+async def test_who_is_turned_away_is_written_down(hooks: Hooks, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "obelisk_server.access.audit")
+    await hooks.use(SIGNED)
+    wrong = await hooks.post("/orders/7?secret=1", b"x", X_User="ann", X_Hub_Signature_256="sha256=00")
+    await hooks.post("/orders/7", b"x", X_User="ann", X_GitHub_Delivery="1", X_Hub_Signature_256=signature(b"x"))
+    await hooks.use(HOOK)
+    await hooks.post("/orders/7", X_User="ann", Origin="https://evil.example")
+    lines = [vars(record) for record in caplog.records if record.msg == "audit"]
+    assert [(it["who"], it["operation"], it["target"], it["outcome"], it["address"]) for it in lines] == [
+        ("-", "webhook", "/orders/7", "401 signature-refused", "127.0.0.1"),
+        ("-", "webhook", "/orders/7", "403 foreign-request", "127.0.0.1"),
+    ]
+    assert lines[0]["request_id"] == wrong.headers["X-Request-Id"]
 
 
 # Keys

@@ -6,19 +6,22 @@ import ssl
 from aiohttp import web
 
 from obelisk_runtime.core.errors import ObeliskError
-from obelisk_server.serving import OPERATION, HttpFigures, HttpListener, Problem, problem_of
+from obelisk_server.access import NOBODY, Audit, Deed
+from obelisk_server.serving import OPERATION, REQUEST_ID, HttpFigures, HttpListener, Problem, problem_of
 from obelisk_server.webhooks.mounts import Mounts
-from obelisk_server.webhooks.refusals import PROBLEMS
+from obelisk_server.webhooks.refusals import PROBLEMS, ForeignOrigin, SignatureRefused
 
 CLOSE_SECONDS = 1.0
 """For the last bytes of answers."""
+_OPERATION = "webhook"
 
 
 class WebhookListener:
     """Serves webhooks on a socket. A handler whose client went away is cancelled."""
 
-    def __init__(self, mounts: Mounts, figures: HttpFigures | None = None) -> None:
+    def __init__(self, mounts: Mounts, audit: Audit | None = None, figures: HttpFigures | None = None) -> None:
         self._mounts = mounts
+        self._audit = audit or Audit()
         self._http = HttpListener(self, cancel_when_left=True, figures=figures)
 
     async def start(self, bound: socket.socket, tls: ssl.SSLContext | None = None) -> None:
@@ -31,7 +34,7 @@ class WebhookListener:
         await self._http.stop()
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        request[OPERATION] = "webhook"
+        request[OPERATION] = _OPERATION
         return await self._mounts.answer(request)
 
     def problem_of(self, error: ObeliskError) -> Problem:
@@ -40,4 +43,15 @@ class WebhookListener:
     def answered(
         self, request: web.BaseRequest, response: web.StreamResponse | None, error: ObeliskError | None
     ) -> None:
-        """Nothing is written down: executions have a tag that says whence they are."""
+        """Write down who was turned away. Executions have a tag that says which webhook began them."""
+        if response is None or not isinstance(error, SignatureRefused | ForeignOrigin):
+            return
+        deed = Deed(
+            who=NOBODY,
+            operation=_OPERATION,
+            outcome=f"{response.status} {self.problem_of(error).type.slug}",
+            target=request.raw_path.partition("?")[0],
+            address=request.remote or NOBODY,
+            request_id=request[REQUEST_ID],
+        )
+        self._audit.write(deed)
