@@ -50,11 +50,11 @@ COMMANDS = {
     "server": Lazy("obelisk_server.cli.server", "server", "Run the server, or check what it would run"),
     "execution": Lazy("obelisk_server.cli.execution", "execution", "Submit, follow, look at and cancel executions"),
     "function": Lazy("obelisk_server.cli.catalogue", "function", "Functions that can be called"),
-    "component": Lazy("obelisk_server.cli.component", "component", "Components: list, inspect, publish, pull, lock"),
-    "db": Lazy("obelisk_server.cli.db", "db", "Delete old executions, back up and check the store"),
-    "token": Lazy("obelisk_server.cli.token", "token", "Tokens that clients show to a server"),
+    "component": Lazy("obelisk_server.cli.groups", "component", "Components: list, inspect, publish, pull, lock"),
+    "db": Lazy("obelisk_server.cli.groups", "db", "Delete old executions, back up and check the store"),
+    "token": Lazy("obelisk_server.cli.groups", "token", "Tokens that clients show to a server"),
     "completion": Lazy("obelisk_server.cli.completion", "completion", "Print what completes commands in a shell"),
-    "config": Lazy("obelisk_server.cli.config", "config", "About obelisk.toml"),
+    "config": Lazy("obelisk_server.cli.groups", "config", "About obelisk.toml"),
 }
 
 

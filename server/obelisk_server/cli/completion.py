@@ -4,7 +4,7 @@ from contextlib import closing
 from pathlib import Path
 
 import click
-from click.shell_completion import CompletionItem, get_completion_class
+from click.shell_completion import CompletionItem, FishComplete, get_completion_class
 
 from obelisk_server.cli.client import DEFAULT_SERVER, Json
 from obelisk_server.cli.failure import Failure
@@ -16,6 +16,12 @@ OFFERED_MAX = "100"
 SHELLS = ("bash", "zsh", "fish")
 
 
+class _Fish(FishComplete):
+    """Whose script does not cut off explanations at the first comma."""
+
+    source_template = FishComplete.source_template.replace('string split ","', 'string split --max 1 ","')
+
+
 @click.command("completion")
 @click.argument("shell", type=click.Choice(SHELLS))
 @json_option
@@ -25,7 +31,7 @@ def completion(shell: str, *, as_json: bool) -> None:
     Put into ~/.bashrc: eval "$(obelisk completion bash)"; likewise for zsh. For fish:
     obelisk completion fish > ~/.config/fish/completions/obelisk.fish
     """
-    complete = get_completion_class(shell)
+    complete = _Fish if shell == "fish" else get_completion_class(shell)
     assert complete is not None, shell
     root = click.get_current_context().find_root().command
     script = complete(root, {}, "obelisk", "_OBELISK_COMPLETE")

@@ -1,44 +1,16 @@
-"""`obelisk db …`."""
+"""`obelisk db backup | check`."""
 
-import json
 import os
 from pathlib import Path
 
 import click
 
 from obelisk_server import compose
-from obelisk_server.cli.client import Client, Json
 from obelisk_server.cli.failure import Exit, Failure
-from obelisk_server.cli.output import client_command, json_option, print_json
+from obelisk_server.cli.output import json_option, print_json
 
 
-@click.group(help="Delete old executions, back up and check the store.")
-def db() -> None: ...
-
-
-@db.command("prune")
-@click.option("--older-than", required=True, metavar="DURATION", help="Finished longer ago than this, such as 30d.")
-@client_command
-def prune(client: Client, *, older_than: str, as_json: bool) -> None:
-    """Delete finished trees of executions; those that are held stay.
-
-    They are gone when this ends. The room they took in the file is freed in the background.
-    """
-    trees = 0
-    body: Json = {"older_than": older_than}
-    while True:
-        page = client.call("prune", body=json.dumps(body))
-        trees += page["trees"]
-        if page["next_cursor"] is None:
-            break
-        body["cursor"] = page["next_cursor"]
-    if as_json:
-        print_json({"trees": trees})
-    else:
-        click.echo(f"{trees} deleted")
-
-
-@db.command("backup")
+@click.command("backup")
 @click.argument("target", metavar="FILE", type=click.Path(path_type=Path))
 @click.option(
     "-c",
@@ -67,7 +39,7 @@ def backup(target: Path, *, config_file: Path, as_json: bool) -> None:
         click.echo(f"{target}: {size} bytes")
 
 
-@db.command("check")
+@click.command("check")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @json_option
 def check(file: Path, *, as_json: bool) -> None:

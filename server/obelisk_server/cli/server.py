@@ -1,18 +1,13 @@
 """`obelisk server …`."""
 
-import os
-import sys
 from pathlib import Path
 
 import click
 
-from obelisk_server import compose
 from obelisk_server.cli.client import Client
 from obelisk_server.cli.failure import Exit, Failure
 from obelisk_server.cli.health import health
 from obelisk_server.cli.output import client_command, json_option, print_json
-from obelisk_server.cli.progress import Bars
-from obelisk_server.sources import Pulling
 
 RELOAD_SECONDS_MAX = 600.0
 """Components may have to be pulled and compiled."""
@@ -41,13 +36,9 @@ server.add_command(health)
 @_config
 @_locked
 def run(config_file: Path, *, locked: bool) -> None:
-    try:
-        with Bars(sys.stderr) as bars:
-            compose.run(config_file, os.environ, Pulling(locked, bars.bar))  # noqa: TID251 - the environment enters here
-    except compose.InvalidSetup as error:
-        raise Failure(Exit.INVALID_SETUP, str(error)) from error
-    except compose.CannotServe as error:
-        raise Failure(Exit.CANNOT_SERVE, str(error)) from error
+    from obelisk_server.cli import serving  # noqa: PLC0415 - `--help` needs nothing of it
+
+    serving.run(config_file, locked=locked)
 
 
 @server.command("verify", help="Check obelisk.toml and every component; touch nothing.")
@@ -55,14 +46,9 @@ def run(config_file: Path, *, locked: bool) -> None:
 @_locked
 @json_option
 def verify(config_file: Path, *, locked: bool, as_json: bool) -> None:
-    try:
-        with Bars(sys.stderr) as bars:
-            pulling = Pulling(locked, bars.bar)
-            verified = compose.verify(config_file, os.environ, pulling)  # noqa: TID251 - the environment enters here
-    except compose.InvalidSetup as error:
-        raise Failure(Exit.INVALID_SETUP, str(error), {"problems": list(error.problems)}) from error
-    except compose.CannotServe as error:
-        raise Failure(Exit.CANNOT_SERVE, str(error)) from error
+    from obelisk_server.cli import serving  # noqa: PLC0415 - as above
+
+    verified = serving.verify(config_file, locked=locked)
     if as_json:
         print_json({"components": verified.components, "functions": verified.functions})
     else:

@@ -1,4 +1,4 @@
-"""`obelisk token …`."""
+"""`obelisk token new`."""
 
 import secrets
 from datetime import UTC, datetime
@@ -13,11 +13,7 @@ from obelisk_server.config import InvalidConfig, parse_config
 from obelisk_server.endpoints import Scope
 
 
-@click.group(help="Tokens that clients show to a server.")
-def token() -> None: ...
-
-
-@token.command(
+@click.command(
     "new", help="Make a token. It is printed once; what obelisk.toml needs to know of it, on standard error."
 )
 @click.option("--name", required=True, help="Who will use it: it is named in event logs and in the audit log.")

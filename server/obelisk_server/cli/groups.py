@@ -1,4 +1,4 @@
-"""`obelisk component …`: each command is imported when it is called."""
+"""Groups of commands that need much of a server, or of the runtime: each command is imported when it is called."""
 
 from obelisk_server.cli import Lazy, LazyGroup
 
@@ -24,4 +24,26 @@ component = LazyGroup(
         "lock": Lazy(_SETUP, "lock", "Write the digests of components into obelisk.toml"),
         "cache": Lazy("obelisk_server.cli.component_cache", "cache", "Pulled components on this machine"),
     },
+)
+
+db = LazyGroup(
+    name="db",
+    help="Delete old executions, back up and check the store.",
+    lazy={
+        "prune": Lazy("obelisk_server.cli.pruning", "prune", "Delete finished trees of executions"),
+        "backup": Lazy("obelisk_server.cli.db", "backup", "Copy the store to a new file, also while a server runs"),
+        "check": Lazy("obelisk_server.cli.db", "check", "Compare each execution of a store with its log"),
+    },
+)
+
+token = LazyGroup(
+    name="token",
+    help="Tokens that clients show to a server.",
+    lazy={"new": Lazy("obelisk_server.cli.token", "new", "Make a token")},
+)
+
+config = LazyGroup(
+    name="config",
+    help="About obelisk.toml.",
+    lazy={"schema": Lazy("obelisk_server.cli.config", "schema", "Print the JSON Schema of obelisk.toml, for editors")},
 )
