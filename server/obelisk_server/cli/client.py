@@ -1,16 +1,18 @@
 """The API from the command line, over plain `http.client`: importing aiohttp alone would take longer than a request."""
 
-import http.client
 import json
 import socket
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode, urlsplit
 
 from obelisk_server.cli.failure import Exit, Failure
 from obelisk_server.endpoints import ENDPOINTS
+
+if TYPE_CHECKING:
+    from http.client import HTTPConnection, HTTPResponse
 
 DEFAULT_SERVER = "http://127.0.0.1:8080"
 ANSWER_SECONDS_MAX = 30.0
@@ -37,14 +39,17 @@ class Client:
 
     def __init__(self, url: str, token: str | None = None, ca_file: str | None = None) -> None:
         """`ca_file`: PEM of the authorities to trust instead of the usual ones. Raises: Failure."""
+        from http.client import HTTPConnection, HTTPException, HTTPSConnection  # noqa: PLC0415 - not for `--help`
+
         host, port, tls = _address(url)
         self._url = url.rstrip("/")
         self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        self._connect: Callable[[], http.client.HTTPConnection] = (
-            partial(http.client.HTTPSConnection, host, port, context=_trusting(ca_file))
+        self._connect: Callable[[], HTTPConnection] = (
+            partial(HTTPSConnection, host, port, context=_trusting(ca_file))
             if tls
-            else partial(http.client.HTTPConnection, host, port)
+            else partial(HTTPConnection, host, port)
         )
+        self._ways_to_fail = (OSError, HTTPException)
         self._connection = self._connect()
 
     def close(self) -> None:
@@ -81,13 +86,13 @@ class Client:
 
     def _ask(
         self,
-        connection: http.client.HTTPConnection,
+        connection: "HTTPConnection",
         seconds: float,
         name: str,
         segments: Sequence[str],
         query: Query | None,
         posted: bytes | None,
-    ) -> http.client.HTTPResponse:
+    ) -> "HTTPResponse":
         given = {key: value for key, value in (query or {}).items() if value not in (None, [], ())}
         target = ENDPOINTS[name].filled(*segments) + ("?" + urlencode(given, doseq=True) if given else "")
         connection.timeout = seconds
@@ -98,11 +103,11 @@ class Client:
         return connection.getresponse()
 
     @contextmanager
-    def _reaching(self, connection: http.client.HTTPConnection) -> Generator[None]:
+    def _reaching(self, connection: "HTTPConnection") -> Generator[None]:
         """Raises: Failure for what goes wrong on the way."""
         try:
             yield
-        except (OSError, http.client.HTTPException) as error:
+        except self._ways_to_fail as error:
             connection.close()
             if verify_failed := getattr(error, "verify_message", None):
                 raise Failure(
@@ -136,7 +141,7 @@ class Client:
 class Listening:
     """The lines of a stream."""
 
-    def __init__(self, sock: socket.socket, answer: http.client.HTTPResponse) -> None:
+    def __init__(self, sock: socket.socket, answer: "HTTPResponse") -> None:
         self._sock = sock
         self._answer = answer
 
