@@ -303,6 +303,13 @@ async def test_a_list_is_paged_without_gaps(api: Api) -> None:
     assert seen == list(range(1, 11))
 
 
+@pytest.mark.parametrize("of", ["events", "responses", "logs", "requests"])
+async def test_a_cursor_beyond_all_numbers_of_the_store_is_refused(api: Api, of: str) -> None:
+    execution_id = await api.submit(FIBOA, "[1, 1]", wait=30)
+    assert (await api.get(f"/v1/executions/{execution_id}/{of}?cursor={2**63 - 1}")).body["items"] == []
+    assert (await api.get(f"/v1/executions/{execution_id}/{of}?cursor={2**63}")).status == 400
+
+
 async def test_a_read_that_waits_answers_when_something_happens(api: Api) -> None:
     execution_id = await api.submit(CANCELLABLE, LONG, wait="10ms")
     first = (await api.get(f"/v1/executions/{execution_id}/responses")).body

@@ -149,6 +149,13 @@ async def test_a_client_that_missed_too_much_is_told_to_read_again(api: Api) -> 
         assert following.event == "execution"
 
 
+async def test_a_cursor_that_is_ahead_of_the_store_is_told_to_read_again(api: Api) -> None:
+    execution_id = await api.submit(FIBOA, "[1, 1]", wait=30)
+    for path in ("/v1/stream", f"/v1/executions/{execution_id}/stream"):
+        async with listening(api, path, str(2**59)) as source:
+            assert (await source.until("behind"))[-1].id == f"{api.context.service.store.sequence}.0"
+
+
 async def test_a_follower_that_is_slow_falls_behind_and_keeps_nothing() -> None:
     follower = followers.Follower(lambda _: True)
     for number in range(followers.BACKLOG_MAX + 1):

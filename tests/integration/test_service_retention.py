@@ -136,6 +136,7 @@ async def test_a_prune_deletes_the_trees_that_finished_before_and_their_children
     service = await site.start(*fibo)
     await site.store.graft([old_execution(1)])
     id_, _ = await run(service, FIBOA, [10, 3])
+    assert (await service.trees.prune(10**30)).trees == 0
     assert (await service.trees.prune(DAY)).trees == 1
     children = (await site.store.list(ExecutionFilter(parent=id_))).items
     assert (await service.trees.prune(0)).trees == 1

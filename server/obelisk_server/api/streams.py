@@ -1,8 +1,8 @@
 """Server-sent events: changes of executions as they come (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 
 A cursor is `12.34`: all that commits up to the 12th did was told, and after it 34 events of logs. It is good over
-restarts of the server. What a client missed is sent first; if that is too much, it is told that it fell behind, and
-reads everything again.
+restarts of the server. What a client missed is sent first; if that is too much, or if the store is an older one than
+the cursor (a backup was put in its place), it is told that it fell behind, and reads everything again.
 """
 
 import re
@@ -127,7 +127,7 @@ async def _all(context: Context, caller: Caller, after: Cursor | None, *, childr
 
 async def _missed(context: Context, caller: Caller, follower: Follower, after: Cursor) -> AsyncGenerator[bytes]:
     sequence = context.service.store.sequence
-    changes = await context.service.store.changes(after.sequence)
+    changes = None if after.sequence > sequence else await context.service.store.changes(after.sequence)
     if changes is None:
         yield _behind(Cursor(sequence))
         return
@@ -203,6 +203,8 @@ async def _one(
 
 
 async def _missed_of(context: Context, execution_id: ExecutionId, after: Cursor, *, tree: bool) -> News:
+    if after.sequence > context.service.store.sequence:
+        return News(behind=True)
     if not tree:
         return News((execution_id,))
     changes = await context.service.store.changes(after.sequence, tree=execution_id)

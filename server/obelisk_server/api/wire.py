@@ -20,7 +20,8 @@ Text = Annotated[str, Meta(max_length=NAME_CHARACTERS_MAX)]
 Digest = Annotated[str, Meta(pattern="^sha256:[0-9a-f]{64}$")]
 Limit = Annotated[int, Meta(ge=1, le=PAGE_MAX)]
 Params = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "array"})]
-Position = Annotated[int, Meta(ge=0)]
+Position = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+"""What the store can count."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

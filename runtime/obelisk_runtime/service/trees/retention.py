@@ -77,7 +77,7 @@ class Retention:
         keep = self._node.limits.retention
         if keep is None:
             return
-        before = Instant(self._node.clock.now() - keep)
+        before = Instant(max(0, self._node.clock.now() - keep))
         trees, cursor = 0, None
         while True:
             pruned = await self.prune(before, cursor)

@@ -62,4 +62,4 @@ class Trees:
 
         Raises: InvalidName for a cursor not given here, StoreUnavailable.
         """
-        return await self.retention.prune(Instant(self._node.clock.now() - older_than), cursor)
+        return await self.retention.prune(Instant(max(0, self._node.clock.now() - older_than)), cursor)
