@@ -3,9 +3,9 @@
 from typing import Any
 
 from obelisk_runtime.core import events as ev
-from obelisk_runtime.core.history import Schedule
 from obelisk_runtime.core.ids import ExecutionId
 from obelisk_runtime.core.names import Ffqn
+from obelisk_runtime.core.schedules import Schedule
 from obelisk_runtime.service import Terms
 
 SLEEP = Ffqn.parse("testing:sleeper/sleeper.sleep")

@@ -8,10 +8,10 @@ import pytest
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.deployment import RuntimeLimits, StubSettings
-from obelisk_runtime.core.history import Schedule
 from obelisk_runtime.core.ids import DelayId, ExecutionId
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.retry import RetryPolicy
+from obelisk_runtime.core.schedules import Schedule
 from obelisk_runtime.core.wit_text import parse_function
 from obelisk_runtime.service import Overloaded, Terms
 from obelisk_runtime.testing.clock import SECOND, VirtualClock

@@ -21,6 +21,7 @@ from obelisk_runtime.core.history_size import entry_bytes, response_bytes
 from obelisk_runtime.core.ids import ExecutionId, Instant, JoinSetId, child_id, delay_id, join_set_of, path_of
 from obelisk_runtime.core.join_sets import JoinSet
 from obelisk_runtime.core.names import Ffqn
+from obelisk_runtime.core.schedules import Schedule
 
 HistoryForm = TypeVar("HistoryForm", bound=ev.HistoryEvent)
 
@@ -289,13 +290,13 @@ class History:
         event = self._entries[self._position].event
         return event if isinstance(event, ev.ChildSubmitted | ev.SubmissionRefused) else None
 
-    def sleep(self, schedule: "Schedule", name: str | None, now: Instant) -> str:
+    def sleep(self, schedule: Schedule, name: str | None, now: Instant) -> str:
         """A delay in a one-off join set that is awaited (`resume`); its id."""
         join_set = self._next_one_off(name)
         self._record(schedule.submitted(join_set, now), now)
         return self._submitted
 
-    def submit_delay(self, join_set: JoinSetId, schedule: "Schedule", now: Instant) -> str:
+    def submit_delay(self, join_set: JoinSetId, schedule: Schedule, now: Instant) -> str:
         self._record(schedule.submitted(join_set, now), now)
         return self._submitted
 
@@ -454,33 +455,6 @@ class Submission:
     id: str
     at: Instant
     event: ev.ChildSubmitted | ev.DelaySubmitted | ev.Scheduled
-
-
-FAR_FUTURE = 2**62
-"""Microseconds: some 146,000 years. What is asked for later is meant for never, and a store keeps times in 64 bits."""
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """When: a duration from now (`relative`) or an instant, in microseconds. WIT's `schedule-at`."""
-
-    asked: int
-    """At most `FAR_FUTURE`."""
-    relative: bool
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "asked", min(self.asked, FAR_FUTURE))
-
-    def instant(self, now: Instant) -> Instant:
-        return Instant(now + self.asked) if self.relative else Instant(self.asked)
-
-    def submitted(self, join_set: JoinSetId, now: Instant) -> ev.DelaySubmitted:
-        return ev.DelaySubmitted(join_set=join_set, asked=self.asked, relative=self.relative, wakes=self.instant(now))
-
-    def scheduled(
-        self, execution_id: ExecutionId, function: str, params: str, now: Instant, *, generated: bool
-    ) -> ev.Scheduled:
-        return ev.Scheduled(execution_id, generated, function, params, self.asked, self.relative, self.instant(now))
 
 
 def fold(execution_id: ExecutionId, log: Iterable[ev.Recorded], responses: Iterable[ev.Response]) -> proj.Projection:

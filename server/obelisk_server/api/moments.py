@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
-from obelisk_runtime.core.history import Schedule
 from obelisk_runtime.core.ids import Instant
+from obelisk_runtime.core.schedules import Schedule
 from obelisk_server.api.refusals import InvalidRequest
 from obelisk_server.durations import EXPECTED, NotADuration, parse_duration
 

@@ -5,9 +5,10 @@ import pytest
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.forking import CannotFork, Fork, ForkAt, fork
-from obelisk_runtime.core.history import AllProcessed, History, Nondeterminism, Schedule, Taken, fold
+from obelisk_runtime.core.history import AllProcessed, History, Nondeterminism, Taken, fold
 from obelisk_runtime.core.ids import Digest, ExecutionId, ExecutorId, Instant, JoinSetId, join_set_of
 from obelisk_runtime.core.names import Ffqn
+from obelisk_runtime.core.schedules import Schedule
 
 ORIGIN = ExecutionId("E_01JX0000000000000000000000")
 FORK = ExecutionId("E_01JX0000000000000000000009")

@@ -4,9 +4,10 @@ import pytest
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
-from obelisk_runtime.core.history import AllProcessed, History, Nondeterminism, Schedule, SetClosed, Taken, fold
+from obelisk_runtime.core.history import AllProcessed, History, Nondeterminism, SetClosed, Taken, fold
 from obelisk_runtime.core.ids import ExecutionId, ExecutorId, Instant, JoinSetId
 from obelisk_runtime.core.names import Ffqn
+from obelisk_runtime.core.schedules import Schedule
 
 ID = ExecutionId("E_01JX8ZQ4T5V6W7X8Y9Z0ABCDEF")
 RUN = Ffqn.parse("a:b/c.run")

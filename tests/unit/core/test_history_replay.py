@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
-from obelisk_runtime.core.history import AllProcessed, History, Schedule, fold
+from obelisk_runtime.core.history import AllProcessed, History, fold
 from obelisk_runtime.core.ids import DelayId, ExecutionId, ExecutorId, Instant, JoinSetId, is_delay, join_set_of
 from obelisk_runtime.core.names import Ffqn
+from obelisk_runtime.core.schedules import Schedule
 
 ID = ExecutionId("E_01JX8ZQ4T5V6W7X8Y9Z0ABCDEF")
 RUN = Ffqn.parse("a:b/c.run")

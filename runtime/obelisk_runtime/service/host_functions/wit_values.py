@@ -1,10 +1,11 @@
 """Component values of `obelisk:types`: schedules, times, ids, results as JSON."""
 
 from obelisk_runtime.core import events as ev
-from obelisk_runtime.core.history import Schedule, Taken
+from obelisk_runtime.core.history import Taken
 from obelisk_runtime.core.ids import ExecutionId, Instant, is_delay
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.retry import SECOND
+from obelisk_runtime.core.schedules import Schedule
 from obelisk_runtime.core.values import project_failure, value_codec
 from obelisk_runtime.ports.engine import Value
 from obelisk_runtime.service.components.deployment import Deployment

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import msgspec
 
 from obelisk_runtime.core import events as ev
-from obelisk_runtime.core.history import Schedule
 from obelisk_runtime.core.ids import ExecutionId, Instant
+from obelisk_runtime.core.schedules import Schedule
 from obelisk_runtime.ports.store import NewExecution
 from obelisk_runtime.service.executions.creating import new_execution
 

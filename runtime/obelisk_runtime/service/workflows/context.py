@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Sequence
 from functools import cached_property
 
 from obelisk_runtime.core.deployment import DirectoryGrant
-from obelisk_runtime.core.history import Schedule
 from obelisk_runtime.core.ids import Instant, JoinSetId
 from obelisk_runtime.core.randomness import SeededStream
 from obelisk_runtime.core.requests import RequestMade
+from obelisk_runtime.core.schedules import Schedule
 from obelisk_runtime.ports.engine import Value
 from obelisk_runtime.ports.guest import GuestResources
 from obelisk_runtime.ports.store import LogLevel

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from obelisk_runtime.core import decisions
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
-from obelisk_runtime.core.history import History, Schedule
+from obelisk_runtime.core.history import History
 from obelisk_runtime.core.ids import (
     DelayId,
     Digest,
@@ -18,6 +18,7 @@ from obelisk_runtime.core.ids import (
     top_level_id,
 )
 from obelisk_runtime.core.names import Ffqn
+from obelisk_runtime.core.schedules import Schedule
 from obelisk_runtime.ports.store import PAGE_MAX, Append, NewDelay, NewExecution, Offer, Store
 from obelisk_runtime.testing.clock import SECOND, START
 
