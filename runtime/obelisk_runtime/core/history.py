@@ -17,9 +17,9 @@ from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.entries import describe, moved_up, unanswered
 from obelisk_runtime.core.errors import ObeliskError
-from obelisk_runtime.core.history_size import entry_bytes, response_bytes
 from obelisk_runtime.core.ids import ExecutionId, Instant, JoinSetId, child_id, delay_id, join_set_of, path_of
 from obelisk_runtime.core.join_sets import JoinSet
+from obelisk_runtime.core.life import Life
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.schedules import Schedule
 
@@ -80,8 +80,6 @@ class History:
         """The child of the latest direct call."""
         self.last_one_off: str | None = None
         """The child or delay of the latest direct call or sleep."""
-        self.decided: ev.Outcome | None = None
-        """How it will end, once everything is closed."""
         self.unsettled_version = -1
         """Version of the latest entry whose answer would be another one if a crash came before its commit."""
         self.now: Instant
@@ -89,19 +87,7 @@ class History:
         self.responses: list[ev.Response] = []
         entries = list(log)
         self.now = entries[0].at
-        self.bytes = 0
-        self.warned = False
-        self._parked = False
-        """Whether it was let go of to rest (`Unlocked.parked`)."""
-        self._origins: list[str] = []
-        """Paths of the executions it was forked from."""
-        assert isinstance(entries[0].event, ev.Created)
-        self._created = entries[0].event
-        self._life = proj.begin(self._created, entries[0].at)
-        self._lives = entries[:1]
-        """Events that are no history entries."""
-        for entry in entries[1:]:
-            self._live(entry)
+        self._life = Life(entries)
         self._entries = [entry for entry in entries if isinstance(entry.event, ev.HistoryEvent)]
         self._position = 0
         self._waiting: JoinSet | None = None
@@ -125,7 +111,7 @@ class History:
     @property
     def version(self) -> int:
         """The version of the next event: how many the log has, fresh ones included."""
-        return self._life.version
+        return self._life.projection.version
 
     @property
     def position(self) -> int:
@@ -135,20 +121,35 @@ class History:
     @property
     def deciding(self) -> bool:
         """The outcome is decided: only closing remains, and no guest is needed."""
-        return self._life.deciding
+        return self._life.projection.deciding
+
+    @property
+    def decided(self) -> ev.Outcome | None:
+        """How it will end, once everything is closed."""
+        return self._life.decided
+
+    @property
+    def bytes(self) -> int:
+        """What log and responses take."""
+        return self._life.bytes
+
+    @property
+    def warned(self) -> bool:
+        """Whether the log says that it is nearly too long."""
+        return self._life.warned
 
     @property
     def projection(self) -> proj.Projection:
         """Where the execution stands. Only meaningful when no recorded entry is left."""
-        life = self._life
+        life = self._life.projection
         waiting = self._blocked_on()
         if waiting is None or isinstance(life.status, proj.Finished):
             return life
-        orphaned = life.holder is None and not self._parked
+        orphaned = life.holder is None and not self._life.parked
         return msgspec.structs.replace(life, status=proj.Blocked(*waiting, life.holder, orphaned))
 
     def _blocked_on(self) -> tuple[JoinSetId | None, int] | None:
-        if self._life.deciding:
+        if self.deciding:
             return (None, len(self.open)) if self.open else None
         if self._waiting is None or not self._waiting.remaining:
             return None
@@ -180,15 +181,14 @@ class History:
         self.open.pop(response.id, None)
         if join_set in self.sets:
             self.sets[join_set].open.pop(response.id, None)
-        self._life = msgspec.structs.replace(self._life, responses=len(self.responses))
-        self.bytes += response_bytes(response)
+        self._life.answered(response)
 
     # Life of the execution
 
     def record_life(self, event: ev.LifeEvent, now: Instant) -> None:
         """Append an event that is no host call: locked, outcome decided, finished …"""
-        entry = ev.Recorded(version=self._life.version, at=now, event=event)
-        self._live(entry)
+        entry = ev.Recorded(version=self.version, at=now, event=event)
+        self._life.add(entry)
         self.fresh.append(entry)
 
     def interpose(self, control: Sequence[ev.Recorded]) -> None:
@@ -196,30 +196,9 @@ class History:
         first = control[0].version
         self._entries = moved_up(self._entries, first, len(control))
         self.fresh = moved_up(self.fresh, first, len(control))
-        lives = moved_up(self._lives, first, len(control))
-        self._lives = sorted([*lives, *control], key=lambda entry: entry.version)
         if self.unsettled_version >= first:
             self.unsettled_version += len(control)
-        self.bytes += sum(entry_bytes(entry.event) for entry in control)
-        life, version = proj.begin(self._created, self._lives[0].at), self.version + len(control)
-        for entry in self._lives[1:]:
-            life = proj.apply(life, entry.event, entry.at)
-        self._life = msgspec.structs.replace(life, version=version, responses=len(self.responses))
-
-    def _live(self, entry: ev.Recorded) -> None:
-        self._life = proj.apply(self._life, entry.event, entry.at)
-        if not isinstance(entry.event, ev.HistoryEvent):
-            self._lives.append(entry)
-        self.bytes += entry_bytes(entry.event)
-        if isinstance(entry.event, ev.HistoryWarned):
-            self.warned = True
-        elif isinstance(entry.event, ev.Unlocked):
-            self._parked = entry.event.parked
-        elif isinstance(entry.event, ev.OutcomeDecided):
-            self.decided = entry.event.outcome
-        elif isinstance(entry.event, ev.Forked):
-            self._parked = False
-            self._origins.append(path_of(entry.event.origin))
+        self._life.interpose(control)
 
     def finish_replay(self) -> None:
         """The function returned: no recorded entry may be left. Raises: Nondeterminism."""
@@ -357,8 +336,8 @@ class History:
             self.now = max(self.now, entry.at)
             self._fold(event)
             return event
-        entry = ev.Recorded(version=self._life.version, at=now, event=event)
-        self._live(entry)
+        entry = ev.Recorded(version=self.version, at=now, event=event)
+        self._life.add(entry)
         self.fresh.append(entry)
         self._entries.append(entry)
         self._position += 1
@@ -375,7 +354,9 @@ class History:
         if type(recorded) is not type(asked):
             return False
         calls = unanswered(recorded), unanswered(asked)
-        return calls[0] == calls[1] or (bool(self._origins) and self._relative(calls[0]) == self._relative(calls[1]))
+        return calls[0] == calls[1] or (
+            bool(self._life.origins) and self._relative(calls[0]) == self._relative(calls[1])
+        )
 
     def _relative(self, event: ev.Event) -> ev.Event:
         """The entry with ids below the executions it was forked from as ids below this one."""
@@ -383,7 +364,7 @@ class History:
         fields: dict[str, Any] = {}
         for name, value in msgspec.structs.asdict(event).items():
             if isinstance(value, str):
-                for origin in self._origins:
+                for origin in self._life.origins:
                     value = value.replace(origin, own)  # noqa: PLW2901 - one origin after the other
                 fields[name] = value
         return msgspec.structs.replace(event, **fields)
