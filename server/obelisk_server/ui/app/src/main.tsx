@@ -15,6 +15,7 @@ import { Link, type Place, here, usePlace } from "./router.tsx";
 import { Shell, applyTheme } from "./shell.tsx";
 import { askAhead, path } from "./wire/client.ts";
 import { learnRights } from "./wire/rights.ts";
+import { pause } from "./wire/waiting.ts";
 
 function CurrentPage(): JSX.Element {
   const [page = "executions", name, tab = ""] = usePlace().path;
@@ -38,10 +39,6 @@ function CurrentPage(): JSX.Element {
 
 /** So long the first picture waits for what it is to show: drawing twice takes longer. */
 const FIRST_PICTURE_MS = 100;
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
-}
 
 /** The request that the page of this address begins with. */
 function firstRequest({ path: [page = "executions", name], query }: Place): string | null {

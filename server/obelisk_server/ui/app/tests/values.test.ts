@@ -2,7 +2,11 @@ import { readFileSync, readdirSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { type Problem, blank, draftOf, read } from "../src/values/draft.ts";
 import { type Json, parseJson, printJson } from "../src/values/json.ts";
-import { parseFunction, parseType, printType } from "../src/values/types.ts";
+import { type WitType, parseFunction, printType } from "../src/values/types.ts";
+
+function parseType(text: string): WitType {
+  return parseFunction(`func(it: ${text})`).params[0]!.type;
+}
 
 type Row = { json: string; canonical?: string; error?: string };
 const GOLDEN = new URL("../../../../../tests/golden/values/", import.meta.url);

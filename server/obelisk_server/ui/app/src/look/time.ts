@@ -59,14 +59,33 @@ export function clockTime(at: number, fraction = 3): string {
   return day + time + rest;
 }
 
+type Ticker = { listeners: Set<(now: number) => void>; timer: number };
+
+/** By their interval: what ticks alike on a page is drawn together. */
+const tickers = new Map<number, Ticker>();
+
+function onTick(milliseconds: number, listener: (now: number) => void): () => void {
+  const ticker = tickers.get(milliseconds) ?? begun(milliseconds);
+  ticker.listeners.add(listener);
+  return () => {
+    ticker.listeners.delete(listener);
+    if (ticker.listeners.size > 0) return;
+    clearInterval(ticker.timer);
+    tickers.delete(milliseconds);
+  };
+}
+
+function begun(milliseconds: number): Ticker {
+  const listeners: Ticker["listeners"] = new Set();
+  const tick = (): void => listeners.forEach((listener) => listener(nowMicros()));
+  const ticker = { listeners, timer: window.setInterval(tick, milliseconds) };
+  tickers.set(milliseconds, ticker);
+  return ticker;
+}
+
 /** The present, again and again while something on the page depends on it. */
 export function useNow(milliseconds: number, active = true): number {
   const [now, setNow] = useState(nowMicros);
-  useEffect(() => {
-    if (!active) return;
-    setNow(nowMicros());
-    const timer = setInterval(() => setNow(nowMicros()), milliseconds);
-    return () => clearInterval(timer);
-  }, [milliseconds, active]);
+  useEffect(() => (active ? onTick(milliseconds, setNow) : undefined), [milliseconds, active]);
   return now;
 }

@@ -1,6 +1,6 @@
 /** Which rows of a long list are on the screen; rows have one height, but some were opened and are higher. */
 
-export type Window = { first: number; last: number; before: number; total: number };
+type Window = { first: number; last: number; before: number; total: number };
 
 export class Heights {
   private readonly extra = new Map<number, number>();

@@ -13,7 +13,7 @@ export const INTEGERS = {
 
 export type IntegerKind = keyof typeof INTEGERS;
 const SCALARS = ["bool", "f32", "f64", "char", "string"] as const;
-export type Scalar = IntegerKind | (typeof SCALARS)[number];
+type Scalar = IntegerKind | (typeof SCALARS)[number];
 
 export type Named = { name: string; type: WitType };
 export type Case = { name: string; type: WitType | null };
@@ -48,14 +48,6 @@ export function parseFunction(text: string): FunctionType {
   const result = reader.accept("->") ? reader.type() : null;
   reader.end();
   return { params, result };
-}
-
-/** Throws SyntaxError. */
-export function parseType(text: string): WitType {
-  const reader = new TypeReader(text);
-  const type = reader.type();
-  reader.end();
-  return type;
 }
 
 export function printType(type: WitType | null): string {

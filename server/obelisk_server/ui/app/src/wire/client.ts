@@ -55,7 +55,7 @@ export function authorized(headers: Record<string, string> = {}): Record<string,
   return token === null ? headers : { ...headers, Authorization: `Bearer ${token}` };
 }
 
-export type Query = Record<string, string | number | boolean | string[] | null | undefined>;
+type Query = Record<string, string | number | boolean | string[] | null | undefined>;
 
 /** `path?query` without what is empty; lists are repeated. */
 export function withQuery(path: string, query: Query): string {

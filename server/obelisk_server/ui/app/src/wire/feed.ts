@@ -6,6 +6,7 @@
 import { parseAnswer, isObject, type JsonObject } from "../values/json.ts";
 import { authorized, refusal } from "./client.ts";
 import { Frames, type Message } from "./frames.ts";
+import { pause, shown } from "./waiting.ts";
 
 /** `ended`: nothing can change any more. */
 export type Connection = "connecting" | "live" | "polling" | "lost" | "ended";
@@ -18,7 +19,7 @@ export type Listener = {
 };
 
 export const BACKOFF_MS = [250, 500, 1_000, 2_000, 4_000, 8_000];
-export const POLL_MS = 1_500;
+const POLL_MS = 1_500;
 /** A server sends a comment more often than this; a stream that is silent for longer is broken. */
 const SILENCE_MS = 45_000;
 
@@ -52,14 +53,14 @@ export class Feed {
   private async run(): Promise<void> {
     this.listener.connection("connecting");
     while (!this.stopped.signal.aborted) {
-      await this.shown();
+      await shown(this.stopped.signal);
       const end = await this.follow().catch((): End => "broken");
       if (this.stopped.signal.aborted) return;
       if (end === "unknown") return this.poll();
       if (end === "over") return this.listener.connection("ended");
       if (document.hidden) continue;
       this.listener.connection("lost");
-      await this.pause(backoff(this.failures));
+      await pause(backoff(this.failures), this.stopped.signal);
       this.failures += 1;
     }
   }
@@ -119,29 +120,11 @@ export class Feed {
     if (isObject(data)) this.listener.changed({ name: message.event, data });
   }
 
-  /** A browser has few connections to a server: pages that nobody sees leave theirs to others. */
-  private shown(): Promise<void> {
-    if (!document.hidden) return Promise.resolve();
-    return new Promise((resolve) => {
-      const signal = this.stopped.signal;
-      const look = (): void => (document.hidden ? undefined : resolve());
-      document.addEventListener("visibilitychange", look, { signal });
-      signal.addEventListener("abort", () => resolve(), { once: true });
-    });
-  }
-
   private async poll(): Promise<void> {
     this.listener.connection("polling");
     while (!this.stopped.signal.aborted) {
-      await this.pause(POLL_MS);
+      await pause(POLL_MS, this.stopped.signal);
       if (!document.hidden && !this.stopped.signal.aborted) this.listener.changed(RELOAD);
     }
-  }
-
-  private pause(milliseconds: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, milliseconds);
-      this.stopped.signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
-    });
   }
 }

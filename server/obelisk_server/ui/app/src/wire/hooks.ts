@@ -1,13 +1,20 @@
 /** The API as state of a page. */
 
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { Refused } from "./client.ts";
+import { Refused, get } from "./client.ts";
 import { type Change, type Connection, Feed } from "./feed.ts";
 
 export type Loaded<T> = { value: T | undefined; error: Refused | undefined; reload: () => void };
 
-/** Loads when `key` changes; what was loaded for the same key stays until there is something newer. */
-export function useLoad<T>(key: string | null, load: (signal: AbortSignal) => Promise<T>): Loaded<T> {
+/**
+ * Loads when `key` changes, and again when `changes` does; what was loaded for the same key stays until there is something
+ * newer. Nothing is loaded for null.
+ */
+export function useLoad<T>(
+  key: string | null,
+  load: (signal: AbortSignal) => Promise<T>,
+  changes: unknown = undefined,
+): Loaded<T> {
   const [state, setState] = useState<{ key: string | null; value?: T; error?: Refused }>({ key: null });
   const latest = useRef({ load, again: (): void => undefined });
   latest.current.load = load;
@@ -40,8 +47,23 @@ export function useLoad<T>(key: string | null, load: (signal: AbortSignal) => Pr
     return () => aborted.abort();
   }, [key]);
   const reload = useCallback(() => latest.current.again(), []);
+  const seen = useRef(changes);
+  useEffect(() => {
+    if (seen.current !== changes) reload();
+    seen.current = changes;
+  }, [changes]);
   const current = state.key === key ? state : { key };
   return { value: current.value, error: current.error, reload };
+}
+
+/** Loads, and again and again while somebody sees the page. */
+export function usePolled<T>(path: string, milliseconds: number): Loaded<T> {
+  const loaded = useLoad(path, (signal) => get<T>(path, signal));
+  useEffect(() => {
+    const timer = setInterval(() => !document.hidden && loaded.reload(), milliseconds);
+    return () => clearInterval(timer);
+  }, [path, milliseconds]);
+  return loaded;
 }
 
 let shown: Connection = "connecting";

@@ -2,14 +2,14 @@
 
 import type { Json, JsonObject } from "../values/json.ts";
 
-export type Kind = "activity" | "workflow" | "stub" | "webhook";
+type Kind = "activity" | "workflow" | "stub" | "webhook";
 
 /** Whether it may have children: the others are leaves of a tree. */
 export function hasChildren(kind: Kind): boolean {
   return kind === "workflow" || kind === "webhook";
 }
 
-export type Status = "pending" | "locked" | "blocked" | "finished";
+type Status = "pending" | "locked" | "blocked" | "finished";
 
 export type Summary = {
   id: string;

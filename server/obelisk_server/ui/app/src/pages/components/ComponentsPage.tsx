@@ -8,7 +8,7 @@ import { useLoad } from "../../wire/hooks.ts";
 import type { ComponentItem, Page } from "../../wire/shapes.ts";
 import { edgesOf } from "./graph.ts";
 import { Graph } from "./Graph.tsx";
-import { size } from "./size.ts";
+import { size } from "../../look/size.ts";
 import { piecesOf } from "./wit.ts";
 import "./components.css";
 

@@ -2,14 +2,14 @@
 
 import type { ComponentItem } from "../../wire/shapes.ts";
 
-export type Edge = { from: string; to: string; functions: string[] };
+type Edge = { from: string; to: string; functions: string[] };
 export type Placed = { name: string; column: number; row: number };
 export type Graph = { nodes: Placed[]; edges: Edge[]; columns: number; rows: number };
 
 const DERIVED = /-obelisk-(?:ext|schedule|stub)(?=\/)/;
 
 /** `ns:package-obelisk-ext/interface.…` speaks of `ns:package/interface`. */
-export function interfaceOf(imported: string): string {
+function interfaceOf(imported: string): string {
   const name = imported.slice(0, imported.indexOf(": "));
   return name.slice(0, name.lastIndexOf(".")).replace(DERIVED, "");
 }

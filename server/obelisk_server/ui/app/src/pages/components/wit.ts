@@ -1,6 +1,6 @@
 /** WIT text in pieces for people: comments, keywords, names that are declared and names that lead to a declaration. */
 
-export type Piece = {
+type Piece = {
   text: string;
   kind: "plain" | "comment" | "keyword" | "scalar" | "declared" | "link" | "function";
   target?: string;

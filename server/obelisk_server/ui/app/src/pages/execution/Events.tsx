@@ -17,7 +17,7 @@ const ROW_PX = 32;
 type Entry = { event: LogEvent } | { response: Response };
 
 /** By time; a response after the event of the same moment. */
-export function interleaved(events: LogEvent[], responses: Response[]): Entry[] {
+function interleaved(events: LogEvent[], responses: Response[]): Entry[] {
   const entries: Entry[] = [];
   let next = 0;
   for (const event of events) {
@@ -35,7 +35,7 @@ function textOf(entry: Entry): string {
   return `${entry.response.response} ${joinSetOf(entry.response.id)} ${entry.response.id} ${responseText(entry.response)}`;
 }
 
-export function keyOf(entry: Entry): string {
+function keyOf(entry: Entry): string {
   return "event" in entry ? `v${entry.event.version}` : `r${entry.response.position}`;
 }
 

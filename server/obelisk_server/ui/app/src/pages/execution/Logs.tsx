@@ -6,9 +6,10 @@ import { Id, Trouble } from "../../look/parts.tsx";
 import { Rows } from "../../look/rows.tsx";
 import { clockTime, micros } from "../../look/time.ts";
 import { Refused, get, path, withQuery } from "../../wire/client.ts";
+import { pause, shown } from "../../wire/waiting.ts";
 import type { LogRecord, TailPage } from "../../wire/shapes.ts";
 
-export const LEVELS = ["trace", "debug", "info", "warn", "error"];
+const LEVELS = ["trace", "debug", "info", "warn", "error"];
 const ROW_PX = 24;
 const PAGE = 1_000;
 const WAIT = "20s";
@@ -22,7 +23,7 @@ export function Logs({ id }: { id: string }): JSX.Element {
   const [least, setLeast] = useState("trace");
   const [follow, setFollow] = useState(true);
   const [text, setText] = useState("");
-  const shown = records.filter(
+  const fitting = records.filter(
     (record) =>
       LEVELS.indexOf(record.level) >= LEVELS.indexOf(least) &&
       record.message.toLowerCase().includes(text.toLowerCase()),
@@ -50,22 +51,24 @@ export function Logs({ id }: { id: string }): JSX.Element {
           too
         </label>
         <span class="number count" role="status">
-          {shown.length.toLocaleString("en")} {shown.length === 1 ? "line" : "lines"}
+          {fitting.length.toLocaleString("en")} {fitting.length === 1 ? "line" : "lines"}
           {complete ? "" : ", waiting for more"}
         </span>
       </div>
       {error && <Trouble error={error} what="The log lines" />}
-      {shown.length === 0 && !error && (
+      {fitting.length === 0 && !error && (
         <p class="none pad">{records.length ? "No line fits." : complete ? "It wrote nothing." : "Nothing yet."}</p>
       )}
-      {shown.length > 0 && (
+      {fitting.length > 0 && (
         <Rows
           label="Log lines"
           class="lines panel"
-          count={shown.length}
+          count={fitting.length}
           height={ROW_PX}
           follow={follow}
-          row={(index) => <Line key={`${shown[index]!.id} ${shown[index]!.cursor}`} record={shown[index]!} own={id} />}
+          row={(index) => (
+            <Line key={`${fitting[index]!.id} ${fitting[index]!.cursor}`} record={fitting[index]!} own={id} />
+          )}
         />
       )}
     </div>
@@ -86,14 +89,6 @@ function Line({ record, own }: { record: LogRecord; own: string }): JSX.Element 
   );
 }
 
-/** A browser has few connections to a server: pages that nobody sees leave theirs to others. */
-function becomesVisible(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    document.addEventListener("visibilitychange", () => resolve(), { once: true, signal });
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
-}
-
 type Records = { records: LogRecord[]; error: Refused | undefined; complete: boolean };
 
 /** Asks again and again; each request waits on the server until there is something. */
@@ -107,7 +102,7 @@ function useRecords(id: string, tree: boolean): Records {
     const follow = async (): Promise<void> => {
       while (!aborted.signal.aborted) {
         try {
-          if (document.hidden) await becomesVisible(aborted.signal);
+          await shown(aborted.signal);
           const url = withQuery(path("executions", id) + "/logs", { cursor, limit: PAGE, wait: WAIT, tree });
           const page = await get<TailPage<LogRecord>>(url, aborted.signal);
           cursor = page.next_cursor;
@@ -117,7 +112,7 @@ function useRecords(id: string, tree: boolean): Records {
         } catch (caught) {
           if (aborted.signal.aborted) return;
           setState({ records, error: caught instanceof Refused ? caught : undefined, complete: false });
-          await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+          await pause(AGAIN_MS, aborted.signal);
         }
       }
     };

@@ -1,7 +1,7 @@
 /** What it was given, what came of it, and why it does not run. */
 
 import type { JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { Card, ComponentLink, Digest, Id, Loading, Moment, Time } from "../../look/parts.tsx";
 import { Shape, stateOfResult } from "../../look/states.tsx";
 import { JsonText, Value } from "../../look/value.tsx";
@@ -138,8 +138,7 @@ function Attempts({ events }: { events: LogEvent[] }): JSX.Element {
 }
 
 function WhyCard({ id, changes }: { id: string; changes: number }): JSX.Element {
-  const { value, error, reload } = useLoad(id, (signal) => get<Why>(path("executions", id) + "/why", signal));
-  useEffect(() => reload(), [changes]);
+  const { value, error } = useLoad(id, (signal) => get<Why>(path("executions", id) + "/why", signal), changes);
   return (
     <Card title={value?.because === "running" ? "Now" : "Why it does not run"}>
       {error && !value ? <p class="none">{error.message}</p> : null}

@@ -1,22 +1,22 @@
 /** The HTTP requests that attempts made. */
 
 import type { JSX } from "preact";
-import { useEffect } from "preact/hooks";
 import { Empty, Loading, Trouble } from "../../look/parts.tsx";
 import { Shape } from "../../look/states.tsx";
 import { clockTime, duration, micros } from "../../look/time.ts";
 import { get, path } from "../../wire/client.ts";
 import { useLoad } from "../../wire/hooks.ts";
 import type { RequestMade, TailPage } from "../../wire/shapes.ts";
-import { size } from "../components/size.ts";
+import { size } from "../../look/size.ts";
 
 const SHOWN = 1_000;
 
 export function Requests({ id, changes }: { id: string; changes: number }): JSX.Element {
-  const { value, error, reload } = useLoad(id, (signal) =>
-    get<TailPage<RequestMade>>(`${path("executions", id)}/requests?limit=${SHOWN}`, signal),
+  const { value, error } = useLoad(
+    id,
+    (signal) => get<TailPage<RequestMade>>(`${path("executions", id)}/requests?limit=${SHOWN}`, signal),
+    changes,
   );
-  useEffect(() => reload(), [changes]);
   if (error && !value) return <Trouble error={error} what="The requests" />;
   if (!value) return <Loading />;
   if (value.items.length === 0) {

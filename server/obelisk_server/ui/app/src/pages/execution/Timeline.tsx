@@ -276,7 +276,7 @@ function useChildEvents(asked: Asked, changes: number): LogEvent[] {
   return events;
 }
 
-export function JoinSetDot({ name }: { name: string }): JSX.Element {
+function JoinSetDot({ name }: { name: string }): JSX.Element {
   return <i class="join-set-dot" style={{ "--hue": String(hueOf(name)) }} title={`join set ${name}`} />;
 }
 

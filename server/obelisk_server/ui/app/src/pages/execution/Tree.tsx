@@ -1,7 +1,7 @@
 /** The execution and everything below it. Arrow keys move as in any tree. */
 
 import type { JSX } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { Duration, FunctionName, Id, Trouble } from "../../look/parts.tsx";
 import { StateMark, stateOf } from "../../look/states.tsx";
 import { navigate, executionPath } from "../../router.tsx";
@@ -62,8 +62,7 @@ function Node({ item, level, changes, open: wasOpen = false, first = false }: No
 
 function Children({ parent, level, changes }: { parent: string; level: number; changes: number }): JSX.Element {
   const [shown, setShown] = useState(SIBLINGS);
-  const { value, error, reload } = useLoad(`${parent} ${shown}`, (signal) => siblings(parent, shown, signal));
-  useEffect(() => reload(), [changes]);
+  const { value, error } = useLoad(`${parent} ${shown}`, (signal) => siblings(parent, shown, signal), changes);
   if (error && !value) return <Trouble error={error} what="The children" />;
   return (
     <ul role="group">

@@ -10,7 +10,7 @@ const PAGE = 1_000;
 const REFRESH_MS = 300;
 
 /** A list that only grows, read from where it ended last time. */
-export class Tail<T> {
+class Tail<T> {
   items: T[] = [];
   private cursor = 0;
 

@@ -2,9 +2,7 @@
 
 import type { JSX } from "preact";
 import { micros } from "../../look/time.ts";
-import { get } from "../../wire/client.ts";
-import { useLoad } from "../../wire/hooks.ts";
-import { useEffect } from "preact/hooks";
+import { usePolled } from "../../wire/hooks.ts";
 
 const EVERY_MS = 5_000;
 const WIDTH = 160;
@@ -14,7 +12,7 @@ const INTERVALS = 60;
 const RECENT = 3;
 
 /** What `/v1/throughput` answers: intervals in which nothing ended are left out. */
-export type Throughput = {
+type Throughput = {
   now: string;
   interval_seconds: number;
   items: { at: string; ok: number; err: number; failed: number }[];
@@ -39,11 +37,7 @@ export function points(values: number[], width: number, height: number): string 
 }
 
 export function Spark(): JSX.Element | null {
-  const { value, reload } = useLoad("throughput", (signal) => get<Throughput>("/v1/throughput", signal));
-  useEffect(() => {
-    const timer = setInterval(() => !document.hidden && reload(), EVERY_MS);
-    return () => clearInterval(timer);
-  }, []);
+  const { value } = usePolled<Throughput>("/v1/throughput", EVERY_MS);
   if (!value) return null;
   const finished = ended(value, INTERVALS);
   const recent = finished.slice(-RECENT);

@@ -1,7 +1,7 @@
 /** One call for many executions: a dry run says how many match, and its token lets the same be done. */
 
 import type { JsonObject } from "../../values/json.ts";
-import { type Refused, path, post } from "../../wire/client.ts";
+import { path, post } from "../../wire/client.ts";
 import { may } from "../../wire/rights.ts";
 import type { Summary } from "../../wire/shapes.ts";
 
@@ -51,14 +51,11 @@ export async function each(verb: Verb, ids: string[]): Promise<Tally> {
   const work = async (): Promise<void> => {
     for (let id = rest.shift(); id !== undefined; id = rest.shift()) {
       try {
-        const found: Tally | string =
-          verb === "delete" ? await deleteOne(id) : await post(`${path("executions", id)}/${verb}`);
-        count(
-          tally,
-          typeof found === "object" && "firstRefusal" in found ? found.firstRefusal || undefined : undefined,
-        );
+        if (verb === "delete") await deleteOne(id);
+        else await post(`${path("executions", id)}/${verb}`);
+        count(tally, undefined);
       } catch (error) {
-        count(tally, (error as Refused).message);
+        count(tally, (error as Error).message);
       }
     }
   };
@@ -66,11 +63,12 @@ export async function each(verb: Verb, ids: string[]): Promise<Tally> {
   return tally;
 }
 
-/** There is no call for one alone. */
-async function deleteOne(id: string): Promise<Tally> {
+/** There is no call for one alone. Throws what refused it. */
+async function deleteOne(id: string): Promise<void> {
   const { token, matches } = await dryRun("delete", { id });
-  if (matches !== 1) return { done: 0, refused: 1, firstRefusal: `${id} is a child, or is gone` };
-  return allMatching("delete", { id }, token, () => undefined);
+  if (matches !== 1) throw new Error(`${id} is a child, or is gone`);
+  const { refused, firstRefusal } = await allMatching("delete", { id }, token, () => undefined);
+  if (refused) throw new Error(firstRefusal);
 }
 
 function count(tally: Tally, refused: string | undefined): void {

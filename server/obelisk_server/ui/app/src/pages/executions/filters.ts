@@ -3,7 +3,7 @@
 import type { JsonObject } from "../../values/json.ts";
 import { withQuery } from "../../wire/client.ts";
 
-export const FIELDS = ["function", "text", "id", "tag", "digest", "since", "before"] as const;
+const FIELDS = ["function", "text", "id", "tag", "digest", "since", "before"] as const;
 export type Field = (typeof FIELDS)[number];
 
 export type Filters = { state: string; children: boolean } & Record<Field, string>;

@@ -25,7 +25,7 @@ export type List = Shown & {
 };
 
 /** New items before the old ones, known ones replaced; `head` is the beginning of the list as it is now. */
-export function merged(old: Summary[], head: Summary[], headIsAll: boolean): Summary[] {
+function merged(old: Summary[], head: Summary[], headIsAll: boolean): Summary[] {
   if (headIsAll) return head;
   const known = new Set(head.map((item) => item.id));
   const last = head.at(-1);

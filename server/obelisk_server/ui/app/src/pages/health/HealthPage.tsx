@@ -1,16 +1,14 @@
 /** Page: whether the server is well: queues, latencies, what is in memory, the store, and what failed. */
 
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect } from "preact/hooks";
 import { Card, FunctionName, Id, Loading, NotPermitted, Time, Trouble } from "../../look/parts.tsx";
 import { Shape, outcomeState } from "../../look/states.tsx";
 import { duration } from "../../look/time.ts";
 import { Link } from "../../router.tsx";
-import { get } from "../../wire/client.ts";
-import { useLoad } from "../../wire/hooks.ts";
+import { usePolled } from "../../wire/hooks.ts";
 import { may } from "../../wire/rights.ts";
 import type { FailureGroup, Health, Latency } from "../../wire/shapes.ts";
-import { size } from "../components/size.ts";
+import { size } from "../../look/size.ts";
 import "./health.css";
 
 const EVERY_MS = 2_000;
@@ -21,11 +19,7 @@ export function HealthPage(): JSX.Element {
 }
 
 function Watched(): JSX.Element {
-  const { value, error, reload } = useLoad("health", (signal) => get<Health>("/v1/health", signal));
-  useEffect(() => {
-    const timer = setInterval(() => !document.hidden && reload(), EVERY_MS);
-    return () => clearInterval(timer);
-  }, []);
+  const { value, error } = usePolled<Health>("/v1/health", EVERY_MS);
   const trouble = error?.message ?? value?.trouble ?? (value && !value.ready ? "starting or stopping" : null);
   return (
     <div class="page page-health">
