@@ -4,6 +4,7 @@ import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Refused } from "../wire/client.ts";
 import { Link, componentPath, executionPath } from "../router.tsx";
+import { notify } from "./notices.tsx";
 import { ago, clockTime, duration, micros, useNow } from "./time.ts";
 
 const COPIED_MS = 1_200;
@@ -13,7 +14,9 @@ export function Copy({ text, label }: { text: string; label: string }): JSX.Elem
   const copy = async (event: Event): Promise<void> => {
     event.preventDefault();
     event.stopPropagation();
-    await navigator.clipboard?.writeText(text);
+    // browsers give it to pages of this machine, and over TLS
+    if (!navigator.clipboard) return notify("The browser lets pages without TLS copy nothing.", { bad: true });
+    await navigator.clipboard.writeText(text);
     setCopied(true);
     setTimeout(() => setCopied(false), COPIED_MS);
   };
