@@ -29,7 +29,7 @@ from obelisk_server.access import Audit, AuditFile, Doors
 from obelisk_server.api import Context, Listener, Waits
 from obelisk_server.config import InvalidConfig, Listen, ServerConfig, load_config
 from obelisk_server.config.access import TlsFiles
-from obelisk_server.log_lines import configure_log
+from obelisk_server.log_lines import Lines, configure_log
 from obelisk_server.process import keep_what_is_loaded, reload_on_signal, settle_in, stop_on_signals
 from obelisk_server.setup import InvalidSetup, Reload, Setup, deploy
 from obelisk_server.sources import Pulling, cache_folder
@@ -64,9 +64,9 @@ def run(config_file: Path, environ: Mapping[str, str], pulling: Pulling = Pullin
     """
     setup = Setup(config_file, environ, pulling)
     config = setup.load()
-    configure_log(config.log)
+    lines = configure_log(config.log)
     settle_in()
-    asyncio.run(_run(setup, config))
+    asyncio.run(_run(setup, config, lines))
 
 
 async def _verify(setup: Setup, config: ServerConfig) -> Verified:
@@ -80,17 +80,17 @@ async def _verify(setup: Setup, config: ServerConfig) -> Verified:
         return Verified(len(service.components), len(service.functions))
 
 
-async def _run(setup: Setup, config: ServerConfig) -> None:
+async def _run(setup: Setup, config: ServerConfig, lines: Lines) -> None:
     stop_on_signals()
     try:
         async with AsyncExitStack() as stack:
-            await _serve(setup, config, stack)
+            await _serve(setup, config, lines, stack)
             await asyncio.Event().wait()
     except asyncio.CancelledError:
         _log.info("the server has stopped")
 
 
-async def _serve(setup: Setup, config: ServerConfig, stack: AsyncExitStack) -> None:
+async def _serve(setup: Setup, config: ServerConfig, lines: Lines, stack: AsyncExitStack) -> None:
     """Start everything; what was started is stopped by the stack, the last one first."""
     components = await setup.read(config)
     audit = _audit(config.audit)
@@ -107,6 +107,7 @@ async def _serve(setup: Setup, config: ServerConfig, stack: AsyncExitStack) -> N
     http = _http_client(config)
     stack.push_async_callback(http.close)
     service = _service(store, engine, config.limits, http)
+    lines.redact = service.redact
     _log.info("components are prepared; new ones take some seconds", extra={"count": len(components)})
     mounts = _mounts(service, config, address, setup.environ)
     doors = Doors(config, service.now)

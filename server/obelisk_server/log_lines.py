@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,14 +14,16 @@ from obelisk_server.printable import visible
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
-def configure_log(form: LogFormat) -> None:
+def configure_log(form: LogFormat) -> "Lines":
     """Once a process."""
     unbuffered = io.FileIO(sys.stderr.fileno(), "w", closefd=False)
     handler = UnfailingHandler(
         io.TextIOWrapper(unbuffered, encoding="utf-8", errors="backslashreplace", write_through=True)
     )
-    handler.setFormatter(JsonLines() if form is LogFormat.JSON else TextLines())
+    lines = JsonLines() if form is LogFormat.JSON else TextLines()
+    handler.setFormatter(lines)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    return lines
 
 
 class UnfailingHandler(logging.StreamHandler[io.TextIOWrapper]):
@@ -43,15 +46,31 @@ def _at(record: logging.LogRecord) -> str:
     return datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-class TextLines(logging.Formatter):
+class Lines(logging.Formatter):
+    def __init__(self) -> None:
+        super().__init__()
+        self.redact: Callable[[str], str] = str
+        """Takes out what nobody may see, as soon as it is known what that is."""
+
     def format(self, record: logging.LogRecord) -> str:
+        return self.redact(self.line(record))
+
+    def line(self, record: logging.LogRecord) -> str:
+        raise NotImplementedError
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the name that logging calls
+        return visible(super().formatException(ei))
+
+
+class TextLines(Lines):
+    def line(self, record: logging.LogRecord) -> str:
         fields = "".join(f" {name}={visible(str(value), kept='')}" for name, value in _fields(record).items())
         line = f"{_at(record)} {record.levelname:7} {visible(record.getMessage(), kept='')}{fields}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
-class JsonLines(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
+class JsonLines(Lines):
+    def line(self, record: logging.LogRecord) -> str:
         line = {
             "at": _at(record),
             "level": record.levelname.lower(),

@@ -242,6 +242,12 @@ def test_a_certificate_that_is_broken_changes_nothing(served: tuple[Machine, Aut
     (machine.folder / "server.pem").write_text("not PEM", encoding="utf-8")
     refused = machine.run("server", "reload", SSL_CERT_FILE=str(authority.file), OBELISK_TOKEN=ROOT[0])
     assert (refused.code, "[server.tls]" in refused.err, "server.pem" in refused.err) == (8, True, True)
+    machine.certificate("second")
+    (machine.folder / "server.pem").rename(machine.folder / "other.pem")
+    machine.certificate("third")
+    machine.write(("root", "admin", NEW), server=SERVER.replace('key = "server.pem"', 'key = "other.pem"'))
+    unfit = machine.run("server", "reload", SSL_CERT_FILE=str(authority.file), OBELISK_TOKEN=ROOT[0])
+    assert (unfit.code, "other.pem is not the one of the certificate" in unfit.err) == (8, True)
     with closing(connected(machine.url, authority)) as connection:
         assert (status(connection, ROOT[0]), status(connection, NEW[0])) == (200, 401)
 

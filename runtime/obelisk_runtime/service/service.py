@@ -149,6 +149,10 @@ class Service:
     def components(self) -> Sequence[DeployedComponent]:
         return self._node.deployment.components
 
+    def redact(self, text: str) -> str:
+        """Without the secrets of what is deployed."""
+        return self._node.deployment.redact(text)
+
     # What it does
 
     @property

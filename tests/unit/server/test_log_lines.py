@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from obelisk_runtime.core.secrets import Redactor, Secret
 from obelisk_server.log_lines import JsonLines, TextLines
 
 
@@ -35,6 +36,19 @@ def test_nobody_writes_a_line_of_their_own_or_steers_a_terminal() -> None:
         assert "\r" not in line
         assert "\x1b" not in line
         assert "forged" in line
+
+
+def test_secrets_are_taken_out_once_they_are_known_also_of_tracebacks() -> None:
+    try:
+        int('s3cret/"value\x1b[2J')
+    except ValueError:
+        failed = record(exc_info=sys.exc_info(), path='s3cret/"value')
+    for form in (TextLines(), JsonLines()):
+        form.redact = Redactor({"TOKEN": Secret(b's3cret/"value')}).redact
+        line = form.format(failed)
+        assert line.count("[secret TOKEN]") == 3
+        assert "s3cret" not in line
+        assert "\x1b" not in line
 
 
 def test_an_exception_is_shown_with_its_traceback() -> None:
