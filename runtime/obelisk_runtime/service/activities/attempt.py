@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Collection
 
 from obelisk_runtime.core import decisions
 from obelisk_runtime.core import events as ev
-from obelisk_runtime.core.guest_outcomes import Dropped, GuestOutcome, Returned, TimedOut, Trapped, outcome_of
+from obelisk_runtime.core.guest_outcomes import Dropped, GuestOutcome, TimedOut, outcome_of
 from obelisk_runtime.core.ids import Instant
 from obelisk_runtime.core.retry import RetryPolicy
 from obelisk_runtime.ports.engine import GuestCall, GuestsExhausted
@@ -76,7 +76,7 @@ class Attempt:
 
     def _guest_ended(self, outcome: GuestOutcome) -> None:
         unfinished = self._context.end()
-        if unfinished and isinstance(outcome, Returned | Trapped):
+        if unfinished and not isinstance(outcome, TimedOut | Dropped):
             self._node.spawn(self._after(unfinished, outcome))
         else:
             self._ended(outcome)

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import StrEnum
+from functools import partial
 
 from obelisk_runtime.core import decisions
 from obelisk_runtime.core import events as ev
@@ -10,9 +12,8 @@ from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.core.ids import DelayId, ExecutionId, is_delay
 from obelisk_runtime.core.names import CANCELLABLE_SUFFIX
-from obelisk_runtime.ports.store import StoreUnavailable
 from obelisk_runtime.service.executions.outside import append_outside
-from obelisk_runtime.service.process.node import STORE_RETRY_SECONDS, Node
+from obelisk_runtime.service.process.node import Node
 from obelisk_runtime.service.webhooks.run import run_of
 
 CLOSED = "its join set was closed"
@@ -57,15 +58,8 @@ async def expire(node: Node, execution_id: ExecutionId) -> CancelResult:
 async def cancel_open(node: Node, response_ids: Sequence[str]) -> None:
     """Cancel what a closing join set left open, in this order; workflows that are not cancellable are let be."""
     for response_id in response_ids:
-        while True:
-            try:
-                await cancel(node, ExecutionId(response_id), CLOSED)
-            except NotCancellable:
-                pass
-            except StoreUnavailable:
-                await asyncio.sleep(STORE_RETRY_SECONDS)
-                continue
-            break
+        with suppress(NotCancellable):
+            await node.insist(partial(cancel, node, ExecutionId(response_id), CLOSED))
 
 
 def _cancelled(reason: str) -> ev.Failed:

@@ -177,4 +177,4 @@ FUNCTIONS: Mapping[str, Callable[[WorkflowContext, Arguments], Value]] = {
     "get-result-json": _get_result_json,
     "get-execution-failure-kind": _get_execution_failure_kind,
 }
-"""By name, as in `service.support`."""
+"""By name, as in `workflow_support`."""

@@ -169,4 +169,4 @@ FUNCTIONS: Mapping[str, Callable[[WebhookContext, Arguments], Value]] = {
     "get": _about(_get),
     "try-get": _about(_try_get),
 }
-"""By name, as in `service.support`."""
+"""By name, as in `workflow_support`."""

@@ -129,7 +129,7 @@ class WebhookCall:
 
     def _guest_ended(self, outcome: GuestOutcome) -> None:
         unfinished = self._close()
-        if unfinished and isinstance(outcome, Returned):
+        if unfinished and not isinstance(outcome, TimedOut | Dropped):
             self._node.spawn(self._after(unfinished, outcome))
         else:
             self._end(outcome)
