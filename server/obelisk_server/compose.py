@@ -127,7 +127,7 @@ async def _serve(setup: Setup, config: ServerConfig, lines: Lines, stack: AsyncE
         webhooks = WebhookListener(mounts, audit, context.http)
         stack.push_async_callback(lambda: webhooks.stop(grace.left()))
         await webhooks.start(hooked, doors.tls("webhooks"))
-    reloading = asyncio.create_task(reload_on_signal(reload, audit))
+    reloading = reload_on_signal(reload, audit)
     stack.callback(reloading.cancel)
     keep_what_is_loaded()
     context.ready = True

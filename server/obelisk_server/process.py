@@ -52,10 +52,14 @@ def stop_on_signals() -> None:
     loop.add_signal_handler(signal.SIGHUP, _log.info, "the server starts; nothing is reloaded")
 
 
-async def reload_on_signal(reload: Reload, audit: Audit) -> None:
-    """For each SIGHUP. Until cancelled."""
+def reload_on_signal(reload: Reload, audit: Audit) -> asyncio.Task[None]:
+    """For each SIGHUP from now on, until the task is cancelled."""
     hung_up = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hung_up.set)
+    return asyncio.create_task(_reload_each_time(hung_up, reload, audit))
+
+
+async def _reload_each_time(hung_up: asyncio.Event, reload: Reload, audit: Audit) -> None:
     while True:
         await hung_up.wait()
         hung_up.clear()
