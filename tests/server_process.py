@@ -20,8 +20,10 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 COMPONENTS = REPOSITORY / "build" / "components"
 OBELISK = [sys.executable, "-c", "from obelisk_server.cli import main; main()"]
 NOBODY = "http://127.0.0.1:1"
-ASK_SECONDS = 60
-"""After this long something is wrong."""
+ASK_SECONDS = 240
+"""After this long something is wrong, also on a machine that does much else."""
+WAIT_SECONDS = 120
+"""How long the server is asked to wait for a result."""
 SOAK = bool(os.environ.get("SOAK"))
 """Servers are killed at twice as many commits: `make soak`."""
 T = TypeVar("T")
@@ -77,7 +79,7 @@ class ServerProcess:
 
     def begin(self, *command: str, **more: Any) -> "subprocess.Popen[str]":
         """Start it, or what runs it, and do not wait."""
-        with (self.folder / "server.log").open("a") as log:
+        with self._log.open("w") as log:
             self.process = subprocess.Popen(
                 command or [*OBELISK, "server", "run"], cwd=self.folder, env=self.environ, stdout=subprocess.PIPE,
                 stderr=log, text=True, **more,
@@ -112,6 +114,7 @@ class ServerProcess:
             self.end(signal.SIGKILL)
 
     def wait(self) -> int:
+        """For its end; the exit code."""
         assert self.process is not None
         assert self.process.stdout is not None
         code = self.process.wait(ASK_SECONDS)
@@ -119,9 +122,14 @@ class ServerProcess:
         self.process = None
         return code
 
+    @property
+    def _log(self) -> Path:
+        """Beside the folder, in which nothing is but what users have there."""
+        return self.folder.with_name(f"{self.folder.name}.log")
+
     def log(self) -> str:
-        """Of all servers on this folder."""
-        return (self.folder / "server.log").read_text()
+        """Of the latest server."""
+        return self._log.read_text()
 
     def run(self, *arguments: str, stdin: str = "", **environ: str) -> "subprocess.CompletedProcess[str]":
         """A command of `obelisk`."""
@@ -142,15 +150,20 @@ class ServerProcess:
     def connect(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection(self.address, timeout=ASK_SECONDS)
 
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
+    def request(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """Status and answer."""
         connection = self.connect()
         content = None if body is None else json.dumps(body)
         connection.request(method, path, content, {"Content-Type": "application/json"})
         answer = connection.getresponse()
-        text = answer.read()
+        found = json.loads(answer.read())
         connection.close()
-        assert answer.status < 300, text
-        return json.loads(text)
+        return answer.status, found
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        status, found = self.request(method, path, body)
+        assert status < 300, found
+        return found
 
     def submit(self, function: str, *params: Any, **more: Any) -> str:
         """The id. `more`: further fields of the request."""
@@ -158,7 +171,7 @@ class ServerProcess:
 
     def result(self, execution_id: str) -> Any:
         """When there is one."""
-        return self.ask("GET", f"/v1/executions/{execution_id}/result?wait={ASK_SECONDS - 5}s")["result"]
+        return self.ask("GET", f"/v1/executions/{execution_id}/result?wait={WAIT_SECONDS}s")["result"]
 
     def get(self, execution_id: str) -> Any:
         return self.ask("GET", f"/v1/executions/{execution_id}")
