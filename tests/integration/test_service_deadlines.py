@@ -1,5 +1,6 @@
 """Deadlines: what has not ended by then is ended, with its children."""
 
+import asyncio
 from typing import Any
 
 from obelisk_runtime.core import events as ev
@@ -73,3 +74,23 @@ async def test_an_execution_that_is_due_later_begins_then(site: Any, workflow: A
     assert await service.wait(submitted.id) == ev.Ok(None)
     created, locked = (await site.store.log(submitted.id))[:2]
     assert locked.at >= created.at + 100_000
+
+
+async def test_what_is_deleted_when_it_is_about_to_expire_does_not_keep_others_from_beginning(
+    site: Any, workflow: Any, noted: Any, eventually: Any
+) -> None:
+    store = noted(site.store)
+    service = await site.start(workflow("sleeper"), store=store)
+    terms = Terms(deadline=Schedule(50_000, relative=True), paused=True)
+    submitted = await service.submit(SLEEP, [60_000], terms=terms)
+    reading = store.hold("get", lambda id_: id_ == submitted.id)
+    await eventually(lambda: ("get", (submitted.id,)) in store.calls)
+    other = await site.start(workflow("sleeper"), sole=False)
+    await other.terminate(submitted.id, "it took too long")
+    assert list(await other.trees.delete([submitted.id])) == [submitted.id]
+    site.services.remove(other)
+    await other.stop()
+    reading.set()
+    later = await service.submit(SLEEP, [0], terms=Terms(due=Schedule(1, relative=True)))
+    async with asyncio.timeout(10):
+        assert await service.wait(later.id) == ev.Ok(None)

@@ -6,6 +6,7 @@ Hints and timers only make it look sooner; it also looks every `limits.poll`, so
 import asyncio
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 
 from obelisk_runtime.core import decisions
 from obelisk_runtime.core import events as ev
@@ -13,7 +14,7 @@ from obelisk_runtime.core.deployment import RuntimeLimits
 from obelisk_runtime.core.ids import Digest, ExecutionId, Instant, parent_of
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.poison import poisonous
-from obelisk_runtime.ports.store import Claim, Offer, StoreUnavailable
+from obelisk_runtime.ports.store import Claim, ExecutionNotFound, Offer, StoreUnavailable
 from obelisk_runtime.service.activities.attempt import Attempt, NoAttempt
 from obelisk_runtime.service.activities.record import LockedActivity
 from obelisk_runtime.service.components.deployed import Target
@@ -170,7 +171,8 @@ class Dispatcher:
     async def _expire(self, now: Instant) -> None:
         """End what has reached its deadline."""
         for execution_id in await self._node.store.overdue(now, EXPIRIES_MAX):
-            await expire(self._node, execution_id)
+            with suppress(ExecutionNotFound):  # it ended by itself meanwhile, and was deleted
+                await expire(self._node, execution_id)
 
     async def _claim(self, now: Instant) -> bool:
         targets = self._node.deployment.targets
