@@ -285,6 +285,11 @@ def test_an_id_that_nobody_has_is_said_to_be_unknown(open_page: Open) -> None:
     expect(page.get_by_role("alert")).to_contain_text("No such execution")
 
 
+def test_an_address_that_is_not_encoded_as_addresses_are_is_a_page_too(open_page: Open) -> None:
+    page = open_page("/executions/%ff")
+    expect(page.get_by_role("alert")).to_contain_text("'%ff' is not a valid execution id")
+
+
 # The debugger
 
 

@@ -113,7 +113,8 @@ def test_nothing_is_sent_that_does_not_fit(server: Server, open_page: Open) -> N
     field.fill("256")
     page.get_by_role("button", name="Submit", exact=True).click()
     expect(form(page)).to_contain_text("expected u8, an integer from 0 to 255")
-    field.fill("10")
+    page.get_by_label("parameters as JSON").fill("[10]")
+    expect(form(page).get_by_role("alert")).to_have_count(0)
     submit(page)
     expect(page.locator(".overview")).to_contain_text("89")
 
@@ -144,3 +145,26 @@ def test_the_command_that_is_shown_does_the_same(server: Server, open_page: Open
     done = subprocess.run(run, check=True, capture_output=True, text=True, env=environ)
     execution_id = done.stdout.strip() if tool == "obelisk" else json.loads(done.stdout)["id"]
     assert server.get(execution_id)["params"] == [VALUE]
+
+
+def test_two_enters_are_one_submit(server: Server, open_page: Open) -> None:
+    page = open_page(f"/submit?function={FIBO}")
+    page.get_by_label(re.compile("^n ")).fill("21")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("/executions/E_"))
+    found = server.ask("GET", f"/v1/executions?function={FIBO}&text=21")["items"]
+    assert len([item for item in found if server.get(item["id"])["params"] == [21]]) == 1
+
+
+def test_parameters_that_cannot_be_read_are_missed_aloud(open_page: Open) -> None:
+    page = open_page(f"/submit?function={FIBO}&from=E_01J00000000000000000000000")
+    expect(page.get_by_role("alert")).to_contain_text("No such execution")
+    expect(form(page)).to_be_visible()
+
+
+def test_an_option_within_an_option_tells_which_of_them_is_empty(server: Server, open_page: Open) -> None:
+    execution_id = server.finish(ECHO, {**VALUE, "maybe": {"some": None}, "double": -0.0})
+    overview = open_page(f"/executions/{execution_id}").locator(".overview")
+    expect(overview.locator("div:has(> dt:text-is('maybe')) dd").first).to_have_text("some none")
+    expect(overview.locator("div:has(> dt:text-is('double')) dd").first).to_have_text("-0.0")

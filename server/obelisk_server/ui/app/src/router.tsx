@@ -5,8 +5,17 @@ import { useEffect, useState } from "preact/hooks";
 
 export type Place = { path: string[]; query: URLSearchParams };
 
+/** A segment of an address; as it is, if it is not encoded as addresses are. */
+export function segmentOf(encoded: string): string {
+  try {
+    return decodeURIComponent(encoded);
+  } catch {
+    return encoded;
+  }
+}
+
 export function here(): Place {
-  const path = location.pathname.split("/").filter(Boolean).map(decodeURIComponent);
+  const path = location.pathname.split("/").filter(Boolean).map(segmentOf);
   return { path, query: new URLSearchParams(location.search) };
 }
 

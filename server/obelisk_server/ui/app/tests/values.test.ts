@@ -46,6 +46,12 @@ test("integers beyond 2^53 survive", () => {
   expect(printJson(through("u64", "18446744073709551615"))).toBe("18446744073709551615");
 });
 
+test("a negative zero keeps its sign where the type has one", () => {
+  expect(printJson(through("f64", "-0.0"))).toBe("-0.0");
+  expect(printJson(through("s8", "-0.0"))).toBe("0");
+  expect(printJson(parseJson("[-0,-0.0]"))).toBe("[0,-0.0]");
+});
+
 test("text that is not JSON is refused with its line", () => {
   for (const text of ["", "[1,]", '{"a" 1}', "[1] 2", '"\\x"', '"a', "01", "nul", "[1\n,\n}", '{"a":1,"a":2}']) {
     expect(() => parseJson(text), text).toThrow(SyntaxError);

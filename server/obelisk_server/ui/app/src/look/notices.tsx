@@ -1,7 +1,7 @@
 /** Short messages about what was just done; read out, and gone after a while. */
 
 import type { JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 const SHOWN_MS = 6_000;
 type Notice = { key: number; text: string; bad: boolean };
@@ -31,6 +31,18 @@ export async function attempt(work: () => Promise<string | void>): Promise<boole
     notify(error instanceof Error ? error.message : String(error), { bad: true });
     return false;
   }
+}
+
+/** As `attempt`, once at a time: a second Enter may come before the button is drawn anew. */
+export function useAttempt(): typeof attempt {
+  const busy = useRef(false);
+  return async (work) => {
+    if (busy.current) return false;
+    busy.current = true;
+    const done = await attempt(work);
+    busy.current = false;
+    return done;
+  };
 }
 
 export function Notices(): JSX.Element {

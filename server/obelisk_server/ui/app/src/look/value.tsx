@@ -16,7 +16,12 @@ export function Value({ type, value }: { type: WitType | null; value: Json }): J
   switch (type.kind) {
     case "option":
       if (value === null) return <span class="none">none</span>;
-      return <Value type={type.item} value={type.item.kind === "option" && isObject(value) ? value["some"]! : value} />;
+      if (type.item.kind !== "option" || !isObject(value)) return <Value type={type.item} value={value} />;
+      return (
+        <span class="chosen">
+          <code class="tag">some</code> <Value type={type.item} value={value["some"] ?? null} />
+        </span>
+      );
     case "record":
       return isObject(value) ? (
         <Fields entries={type.fields.map((field) => [field.name, field.type, value[snake(field.name)] ?? null])} />
@@ -58,7 +63,7 @@ function Plain({ value, enumerated = false }: { value: Json; enumerated?: boolea
     return value.includes("\n") ? <pre class="text">{value}</pre> : <q class="text">{value}</q>;
   if (value === null) return <span class="none">nothing</span>;
   if (typeof value === "object") return <code class="json">{printJson(value, 2)}</code>;
-  return <span class="number">{String(value)}</span>;
+  return <span class="number">{printJson(value)}</span>;
 }
 
 function Fields({ entries }: { entries: [string, WitType, Json][] }): JSX.Element {

@@ -229,7 +229,8 @@ function scalarDraft(type: WitType, value: Json, refuse: Refuse): Draft {
   const fits = textual ? typeof value === "string" : number || (float && NON_FINITE.includes(String(value)));
   const rounded = isInteger(type.kind) && typeof value === "number" && !(Math.abs(value) <= EXACT_MAX);
   if (!fits || rounded) return refuse(printType(type));
-  const draft: Draft = { kind: "text", text: type.kind === "enum" ? snake(String(value)) : String(value) };
+  const text = Object.is(value, -0) ? "-0" : String(value);
+  const draft: Draft = { kind: "text", text: type.kind === "enum" ? snake(text) : text };
   const problems: Problem[] = [];
   read(type, draft, "", problems);
   return problems[0] ? refuse(problems[0].message.replace(/^expected /, "")) : draft;

@@ -30,6 +30,7 @@ export function printJson(value: Json, indent = 0, width = 88): string {
 
 function printFlat(value: Json, space: string): string {
   if (typeof value === "bigint") return value.toString();
+  if (Object.is(value, -0)) return "-0.0";
   if (value === null || typeof value !== "object") return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map((item) => printFlat(item, space)).join("," + space)}]`;
   const entries = Object.entries(value).map(
@@ -115,7 +116,8 @@ class Reader {
     this.at += found.length;
     const number = Number(found);
     if (!INTEGER.test(found) && !Number.isFinite(number)) this.fail("a number that a double can hold");
-    return Number.isSafeInteger(number) || !INTEGER.test(found) ? number : BigInt(found);
+    if (!INTEGER.test(found)) return number;
+    return Number.isSafeInteger(number) ? number + 0 : BigInt(found); // of integers -0 is 0
   }
 
   private string(): string {

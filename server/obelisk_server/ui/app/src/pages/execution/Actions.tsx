@@ -3,7 +3,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { Dialog } from "../../look/parts.tsx";
-import { attempt, notify } from "../../look/notices.tsx";
+import { attempt, notify, useAttempt } from "../../look/notices.tsx";
 import { Link, executionPath, navigate, submitPath } from "../../router.tsx";
 import { type Draft, type Problem, blank, read } from "../../values/draft.ts";
 import type { JsonObject } from "../../values/json.ts";
@@ -114,8 +114,9 @@ function ReasonDialog({ verb, onClose, onDo }: ReasonProps): JSX.Element {
 
 function ForkDialog({ execution, onClose }: { execution: Execution; onClose: () => void }): JSX.Element {
   const [version, setVersion] = useState(String(execution.events));
+  const attemptOnce = useAttempt();
   const fork = (): Promise<boolean> =>
-    attempt(async () => {
+    attemptOnce(async () => {
       const { id } = await post<{ id: string }>(`${path("executions", execution.id)}/fork`, {
         version: Number(version),
       });

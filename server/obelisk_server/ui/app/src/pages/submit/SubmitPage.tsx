@@ -2,7 +2,7 @@
 
 import type { JSX } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { attempt } from "../../look/notices.tsx";
+import { useAttempt } from "../../look/notices.tsx";
 import { Card, Command, Empty, FunctionName, Id, Loading, NotPermitted, Trouble } from "../../look/parts.tsx";
 import { executionPath, Link, navigate, submitPath, usePlace } from "../../router.tsx";
 import { type Draft, Mismatch, type Problem, blank, draftOf, read } from "../../values/draft.ts";
@@ -40,6 +40,7 @@ function Submitting(): JSX.Element {
           </span>
         )}
       </header>
+      {from && original.error && <Trouble error={original.error} what="Those parameters" />}
       {name === null || !item ? (
         <Choose items={functions.value.items} missing={name} />
       ) : (
@@ -91,6 +92,7 @@ function Form({ item, params }: { item: FunctionItem; params: Json[] | null }): 
   const [options, setOptions] = useState<Options>(NO_OPTIONS);
   const [shown, setShown] = useState<Problem[]>([]);
   const [busy, setBusy] = useState(false);
+  const attempt = useAttempt();
   const { values, problems } = readAll(type, drafts);
   const text =
     json ??
@@ -107,6 +109,7 @@ function Form({ item, params }: { item: FunctionItem; params: Json[] | null }): 
   };
   const type_json = (typed: string): void => {
     setJson(typed);
+    setShown([]);
     try {
       setDrafts(fromJson(type, typed));
       setJsonProblem("");
