@@ -1,6 +1,7 @@
 """The API from the command line, over plain `http.client`: importing aiohttp alone would take longer than a request."""
 
 import json
+import selectors
 import socket
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -96,6 +97,8 @@ class Client:
         given = {key: value for key, value in (query or {}).items() if value not in (None, [], ())}
         target = ENDPOINTS[name].filled(*segments) + ("?" + urlencode(given, doseq=True) if given else "")
         connection.timeout = seconds
+        if connection.sock is not None and _ended(connection.sock):
+            connection.close()  # and opened again by the request
         if connection.sock is not None:
             connection.sock.settimeout(seconds)
         typed = {"Content-Type": "application/json"} if posted else {}
@@ -136,6 +139,13 @@ class Client:
         if status == 401:
             detail += "; the command takes the token from OBELISK_TOKEN or --token-file"
         raise Failure(_EXITS.get(status, Exit.SERVER_FAILED), detail, answer)
+
+
+def _ended(idle: socket.socket) -> bool:
+    """Whether the server has closed a connection that nothing was asked on: it does so with those that idle."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(idle, selectors.EVENT_READ)
+        return bool(selector.select(0))
 
 
 class Listening:
