@@ -24,7 +24,7 @@ export UV_SYSTEM_CERTS := 1
 export ONLY
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format components docs ui bench clean
+.PHONY: help demo test check format components docs ui soak bench clean
 .PHONY: installed checked measured tested lint types pages wheel collected
 
 help: ## Show this list
@@ -71,7 +71,8 @@ wheel: $(VENV)/dev ui
 
 # The workers of pytest would each rewrite and compile what they all import.
 collected: $(VENV)/dev
-	$(BIN)/pytest --collect-only -qq tests | tail -1
+	@mkdir -p build
+	$(BIN)/pytest --collect-only -qq tests >build/collected || { cat build/collected; exit 1; }
 
 format: $(VENV)/dev ## Format and fix what can be fixed
 	$(BIN)/ruff format $(SOURCES)
@@ -85,6 +86,9 @@ docs: $(VENV)/dev ## Write the tables of docs/ anew, from the code
 	@$(BIN)/python docs/reference.py
 
 ui: $(UI)/built/index.html ## Build the pages that the server shows at /
+
+soak: $(VENV)/dev components ## Kill servers at twice as many commits as `make test` does
+	SOAK=1 $(PYTEST) tests/e2e/test_kill.py tests/e2e/test_versions.py
 
 bench: $(VENV)/dev components ## Measure speed; `make bench ONLY=W1,LAT` measures some
 	@$(BIN)/python tests/bench

@@ -11,17 +11,13 @@ import termios
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from wasmtime import wat2wasm
 
 from obelisk_server.cli import get, root
-from server_process import OBELISK
+from server_process import OBELISK, ServerProcess
 
-COMPONENTS = Path(__file__).parents[2] / "components"
-START_SECONDS_MAX = 60
 CONFIG = """
 [server]
 listen = "127.0.0.1:0"
@@ -39,47 +35,20 @@ location = "sleeper.wasm"
 """
 
 
-@dataclass
-class Cli:
-    folder: Path
-    server: str = ""
-
-    @property
-    def environ(self) -> dict[str, str]:
-        return {"PATH": os.environ["PATH"], "XDG_CACHE_HOME": str(self.folder), "OBELISK_SERVER": self.server}
-
-    def run(self, *arguments: str, stdin: str = "", **environ: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [*OBELISK, *arguments],
-            cwd=self.folder,
-            env={**self.environ, **environ},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
+class Cli(ServerProcess):
     def id(self, *arguments: str) -> str:
-        done = self.run("execution", "submit", *arguments)
-        assert done.returncode == 0, done
-        return done.stdout.strip()
+        return self.said("execution", "submit", *arguments)
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
     cli = Cli(tmp_path_factory.mktemp("served"))
     for name in ("fibo_tiny", "fibo_workflow_tiny", "sleeper"):
-        text = (COMPONENTS / name / "component.wat").read_text(encoding="utf-8")
-        (cli.folder / f"{name}.wasm").write_bytes(wat2wasm(text))
-    (cli.folder / "obelisk.toml").write_text(CONFIG, encoding="utf-8")
-    with subprocess.Popen(
-        [*OBELISK, "server", "run"], cwd=cli.folder, env=cli.environ, stdout=subprocess.PIPE, text=True
-    ) as server:
-        assert server.stdout is not None
-        cli.server = server.stdout.readline().split()[-1]
-        yield cli
-        server.terminate()
-        server.communicate(timeout=START_SECONDS_MAX)
+        cli.put(name)
+    cli.configure(CONFIG)
+    cli.start()
+    yield cli
+    cli.end()
 
 
 @contextmanager
@@ -154,9 +123,7 @@ def test_all_pages_are_drawn_up_to_a_bound_that_is_said(served: Cli, monkeypatch
     served.run("execution", "follow", execution_id)
 
     def shown() -> list[str]:
-        return (
-            CliRunner().invoke(root, ["execution", "get", execution_id, "--server", served.server]).output.splitlines()
-        )
+        return CliRunner().invoke(root, ["execution", "get", execution_id, "--server", served.url]).output.splitlines()
 
     monkeypatch.setattr(get, "PAGE", "2")
     assert shown() == (everything := served.run("execution", "get", execution_id).stdout.splitlines())
@@ -254,7 +221,7 @@ def test_a_shell_completes_commands_options_ids_and_functions(served: Cli) -> No
     assert complete(served, f"obelisk execution get {execution_id[:-1]}") == [execution_id]
     assert complete(served, "obelisk execution submit fiboa-") == ["fiboa-concurrent"]
     assert complete(served, "obelisk component get fibo-") == ["fibo-workflow"]
-    assert complete(Cli(served.folder, "http://127.0.0.1:1"), "obelisk execution get E_") == []
+    assert complete(Cli(served.folder), "obelisk execution get E_") == []
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
