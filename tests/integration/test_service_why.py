@@ -130,6 +130,7 @@ async def test_why_tells_that_a_workflow_is_cancelling_and_for_what_it_waits(
     service = await site.start(*components, clock=VirtualClock(), stubs=[DECIDE])
     submitted = await service.submit(Ffqn.parse("testing:script-workflow/script.run-cancellable"), [TWO_CHILDREN])
     children = [ExecutionId(f"{submitted.id}.g:1_{n}") for n in (1, 2)]
+    await eventually(lambda: is_blocked(site, submitted.id))
     for child in children:
         await eventually(lambda child=child: is_blocked(site, child))
     await service.cancel(submitted.id, "enough")
