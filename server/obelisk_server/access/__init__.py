@@ -4,7 +4,7 @@ from obelisk_server.access.audit import NOBODY, Audit, Deed
 from obelisk_server.access.audit_file import AuditFile
 from obelisk_server.access.callers import LOCAL, Caller
 from obelisk_server.access.doors import Doors
-from obelisk_server.access.guard import Guard
+from obelisk_server.access.guard import Guard, same_origin
 from obelisk_server.access.refusals import (
     BeyondToken,
     ForeignRequest,
@@ -31,4 +31,5 @@ __all__ = [
     "TokenRefused",
     "TooManyFailures",
     "new_token",
+    "same_origin",
 ]  # fmt: skip

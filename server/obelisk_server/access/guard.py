@@ -38,8 +38,7 @@ class Guard:
             known = ", ".join(["localhost", *sorted(self._settings.hosts)])
             raise ForeignRequest(f"the Host is {host!r}; expected one of {known} ([server] hosts)")
         origin = headers.get("Origin")
-        own = (f"http://{host}", f"https://{host}")
-        if origin is not None and origin not in own and origin not in self._settings.origins:
+        if origin is not None and not same_origin(origin, host) and origin not in self._settings.origins:
             raise ForeignRequest(f"the Origin is {origin!r}, which is not this server ([server] origins)")
 
     def admit(self, headers: Mapping[str, str], address: str) -> Caller:
@@ -67,6 +66,11 @@ class Guard:
     def holds(self, caller: Caller) -> bool:
         """Whether somebody who was let in would be let in now: for what takes long."""
         return self._keyring.has(caller, self._now()) if self._keyring else caller == self._without_tokens
+
+
+def same_origin(origin: str, host: str) -> bool:
+    """Whether the page that lets a browser ask is of the very server that it asks, by whatever name."""
+    return origin in {f"http://{host}", f"https://{host}"}
 
 
 def _shown(authorization: str) -> str:

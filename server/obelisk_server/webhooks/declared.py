@@ -13,6 +13,7 @@ from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.ids import ExecutionId, derived_id
 from obelisk_runtime.ports.clock import Clock
 from obelisk_runtime.service import WEBHOOK_TAG, Service, Submitted, Terms
+from obelisk_server.access import same_origin
 from obelisk_server.config.webhooks.settings import FunctionWebhook, Wait
 from obelisk_server.serving import Problem, ProblemType, problem_response, read_body
 from obelisk_server.serving.problems import SERVER
@@ -83,7 +84,7 @@ class FunctionMount:
             verify(signature, self._signing_key, request.headers, body, self._surroundings.clock.now())
             return
         origin = request.headers.get("Origin")
-        if origin is not None and origin.partition("://")[2] != request.headers.get("Host", ""):
+        if origin is not None and not same_origin(origin, request.headers.get("Host", "")):
             raise ForeignOrigin(origin)
 
     def _id(self, method: str, match: Match[Any], parts: Parts) -> ExecutionId | None:
