@@ -92,6 +92,13 @@ export function Rows(props: RowsProps): JSX.Element {
   );
 }
 
+/** A set of rows with one more, or one less. */
+export function toggled(rows: ReadonlySet<string>, key: string): ReadonlySet<string> {
+  const next = new Set(rows);
+  if (!next.delete(key)) next.add(key);
+  return next;
+}
+
 type MeasuredProps = { index: number; onHeight: (index: number, height: number) => void; children: ComponentChildren };
 
 function Measured({ index, onHeight, children }: MeasuredProps): JSX.Element {

@@ -5,7 +5,7 @@ import { useState } from "preact/hooks";
 import { type Json, isObject, printJson } from "../values/json.ts";
 import { type WitType, printType, snake } from "../values/types.ts";
 import { casesOf, isBytes } from "../values/draft.ts";
-import { Copy } from "./parts.tsx";
+import { Command } from "./parts.tsx";
 
 const ITEMS_SHOWN = 50;
 const BYTES_SHOWN = 64;
@@ -128,13 +128,5 @@ function Chosen({ type, value }: { type: WitType; value: Json }): JSX.Element {
 }
 
 export function JsonText({ value, label }: { value: Json; label: string }): JSX.Element {
-  const text = printJson(value, 2);
-  return (
-    <div class="command">
-      <pre tabIndex={0} aria-label={label}>
-        {text}
-      </pre>
-      <Copy text={text} label={label} />
-    </div>
-  );
+  return <Command text={printJson(value, 2)} label={label} />;
 }

@@ -88,6 +88,22 @@ export function Actions({ execution, type, onDone }: ActionsProps): JSX.Element 
   );
 }
 
+type DecideProps = { verb: string; tone?: "primary" | "danger"; onClose: () => void };
+
+/** The end of a form in a dialog. */
+function Decide({ verb, tone = "primary", onClose }: DecideProps): JSX.Element {
+  return (
+    <footer>
+      <button type="button" onClick={onClose}>
+        Back
+      </button>
+      <button type="submit" class={tone}>
+        {verb}
+      </button>
+    </footer>
+  );
+}
+
 type ReasonProps = { verb: Verb; onClose: () => void; onDo: (reason: string) => void };
 
 function ReasonDialog({ verb, onClose, onDo }: ReasonProps): JSX.Element {
@@ -99,14 +115,7 @@ function ReasonDialog({ verb, onClose, onDo }: ReasonProps): JSX.Element {
           <span>Reason, for the event log</span>
           <input value={reason} maxLength={1024} onInput={(event) => setReason(event.currentTarget.value)} />
         </label>
-        <footer>
-          <button type="button" onClick={onClose}>
-            Back
-          </button>
-          <button type="submit" class={verb === "pause" ? "primary" : "danger"}>
-            {verb}
-          </button>
-        </footer>
+        <Decide verb={verb} tone={verb === "pause" ? "primary" : "danger"} onClose={onClose} />
       </form>
     </Dialog>
   );
@@ -138,14 +147,7 @@ function ForkDialog({ execution, onClose }: { execution: Execution; onClose: () 
             onInput={(event) => setVersion(event.currentTarget.value)}
           />
         </label>
-        <footer>
-          <button type="button" onClick={onClose}>
-            Back
-          </button>
-          <button type="submit" class="primary">
-            fork
-          </button>
-        </footer>
+        <Decide verb="fork" onClose={onClose} />
       </form>
     </Dialog>
   );
@@ -172,14 +174,7 @@ function StubDialog({ execution, type, onClose, onDone }: StubProps): JSX.Elemen
     <Dialog title="Answer this execution" onClose={onClose}>
       <form onSubmit={(event) => (event.preventDefault(), void answer())} noValidate>
         <Field type={wanted} draft={draft} label="result" path="" problems={problems} onChange={setDraft} />
-        <footer>
-          <button type="button" onClick={onClose}>
-            Back
-          </button>
-          <button type="submit" class="primary">
-            answer
-          </button>
-        </footer>
+        <Decide verb="answer" onClose={onClose} />
       </form>
     </Dialog>
   );

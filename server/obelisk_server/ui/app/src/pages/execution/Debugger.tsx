@@ -94,7 +94,7 @@ function useSteps(version: number, count: number, go: (to: number) => void): voi
 function Step({ event, current, onGo }: { event: LogEvent; current: boolean; onGo: () => void }): JSX.Element {
   return (
     <div role="listitem">
-      <button type="button" class="step" aria-current={current ? "step" : undefined} onClick={onGo}>
+      <button type="button" class="row-button step" aria-current={current ? "step" : undefined} onClick={onGo}>
         <span class="number entry-place">{event.version}</span>
         <span>{event.event}</span>
         {typeof event["join_set"] === "string" && event["join_set"] ? <JoinSetName name={event["join_set"]} /> : null}

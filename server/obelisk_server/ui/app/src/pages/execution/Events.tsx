@@ -3,7 +3,7 @@
 import type { JSX } from "preact";
 import { useMemo, useState } from "preact/hooks";
 import { JsonText } from "../../look/value.tsx";
-import { Rows } from "../../look/rows.tsx";
+import { Rows, toggled } from "../../look/rows.tsx";
 import { duration, micros } from "../../look/time.ts";
 import { Link, executionPath } from "../../router.tsx";
 import type { JsonObject } from "../../values/json.ts";
@@ -54,12 +54,7 @@ export function Events({ loaded }: { loaded: Loaded }): JSX.Element {
     if (open.size) entries.forEach((entry, index) => open.has(keyOf(entry)) && found.add(index));
     return found;
   }, [entries, open]);
-  const toggle = (key: string): void =>
-    setOpen((old) => {
-      const next = new Set(old);
-      if (!next.delete(key)) next.add(key);
-      return next;
-    });
+  const toggle = (key: string): void => setOpen((old) => toggled(old, key));
   const zero = execution ? micros(execution.created_at) : 0;
   return (
     <div class="log">
@@ -103,7 +98,7 @@ function EntryRow({ entry, zero, id, open, onToggle }: EntryProps): JSX.Element 
   const joinSet = event ? event["join_set"] : joinSetOf(response!.id);
   return (
     <div class={response ? "entry response" : `entry event-${event!.event}`} role="listitem">
-      <button type="button" class="entry-row" aria-expanded={open} onClick={onToggle}>
+      <button type="button" class="row-button entry-row" aria-expanded={open} onClick={onToggle}>
         <span class="number entry-place">{event ? event.version : `↩ ${response!.position}`}</span>
         <span class="number entry-time" title={at}>
           +{duration(micros(at) - zero)}

@@ -3,7 +3,7 @@
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Command, Duration, Empty, FunctionName, Id, Loading, Time, Trouble } from "../../look/parts.tsx";
-import { Rows } from "../../look/rows.tsx";
+import { Rows, toggled } from "../../look/rows.tsx";
 import { Shape, StateMark, type Tone, stateOf } from "../../look/states.tsx";
 import { nowMicros } from "../../look/time.ts";
 import { executionPath, Link, navigate, setQuery, usePlace } from "../../router.tsx";
@@ -164,12 +164,7 @@ function useNarrow(): boolean {
 function Table({ list, filters }: { list: List; filters: Filters }): JSX.Element {
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const narrow = useNarrow();
-  const toggle = (id: string): void =>
-    setChosen((old) => {
-      const next = new Set(old);
-      if (!next.delete(id)) next.add(id);
-      return next;
-    });
+  const toggle = (id: string): void => setChosen((old) => toggled(old, id));
   const all = chosen.size > 0 && chosen.size === list.items.length;
   const done = (): void => {
     setChosen(new Set());
