@@ -27,6 +27,21 @@ WAIT_SECONDS = 120
 SOAK = bool(os.environ.get("SOAK"))
 """Servers are killed at twice as many commits: `make soak`."""
 T = TypeVar("T")
+TINY = """
+[server]
+listen = "127.0.0.1:0"
+[limits]
+shutdown = "0s"
+[[activity]]
+name = "fibo"
+location = "fibo_tiny.wasm"
+[[workflow]]
+name = "fibo-workflow"
+location = "fibo_workflow_tiny.wasm"
+[[workflow]]
+name = "sleeper"
+location = "sleeper.wasm"
+"""
 
 
 def build(*components: str) -> None:
@@ -76,6 +91,12 @@ class ServerProcess:
             assert old in text
             text = text.replace(old, new)
         (self.folder / f"{name}.wasm").write_bytes(wat2wasm(text))
+
+    def put_tiny(self) -> None:
+        """Three components, and an obelisk.toml of them."""
+        for name in ("fibo_tiny", "fibo_workflow_tiny", "sleeper"):
+            self.put(name)
+        self.configure(TINY)
 
     def begin(self, *command: str, **more: Any) -> "subprocess.Popen[str]":
         """Start it, or what runs it, and do not wait."""

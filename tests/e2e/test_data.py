@@ -12,21 +12,6 @@ from server_process import ASK_SECONDS, OBELISK, ServerProcess
 
 FIBOA = "testing:fibo-workflow/workflow.fiboa"
 STEPS = 500
-CONFIG = """
-[server]
-listen = "127.0.0.1:0"
-[limits]
-shutdown = "0s"
-[[activity]]
-name = "fibo"
-location = "fibo_tiny.wasm"
-[[workflow]]
-name = "fibo-workflow"
-location = "fibo_workflow_tiny.wasm"
-[[workflow]]
-name = "sleeper"
-location = "sleeper.wasm"
-"""
 
 
 class Site(ServerProcess):
@@ -41,9 +26,7 @@ class Site(ServerProcess):
 def site(folder: Path) -> Site:
     folder.mkdir()
     site = Site(folder)
-    for name in ("fibo_tiny", "fibo_workflow_tiny", "sleeper"):
-        site.put(name)
-    site.configure(CONFIG)
+    site.put_tiny()
     return site
 
 

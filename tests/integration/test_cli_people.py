@@ -18,22 +18,6 @@ from click.testing import CliRunner
 from obelisk_server.cli import get, root
 from server_process import OBELISK, ServerProcess
 
-CONFIG = """
-[server]
-listen = "127.0.0.1:0"
-[limits]
-shutdown = "0s"
-[[activity]]
-name = "fibo"
-location = "fibo_tiny.wasm"
-[[workflow]]
-name = "fibo-workflow"
-location = "fibo_workflow_tiny.wasm"
-[[workflow]]
-name = "sleeper"
-location = "sleeper.wasm"
-"""
-
 
 class Cli(ServerProcess):
     def id(self, *arguments: str) -> str:
@@ -43,9 +27,7 @@ class Cli(ServerProcess):
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
     cli = Cli(tmp_path_factory.mktemp("served"))
-    for name in ("fibo_tiny", "fibo_workflow_tiny", "sleeper"):
-        cli.put(name)
-    cli.configure(CONFIG)
+    cli.put_tiny()
     cli.start()
     yield cli
     cli.end()
