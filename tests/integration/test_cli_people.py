@@ -11,12 +11,14 @@ import termios
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from obelisk_server.cli import get, root
-from server_process import OBELISK, ServerProcess
+from server_process import NOBODY, OBELISK, ServerProcess
 
 
 class Cli(ServerProcess):
@@ -34,13 +36,13 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
 
 
 @contextmanager
-def terminal(cli: Cli, *arguments: str, columns: int = 80, lines: int = 24) -> Generator["Terminal"]:
+def terminal(cli: Cli, *arguments: str, columns: int = 80, lines: int = 24, **environ: str) -> Generator["Terminal"]:
     """A command on a pseudo-terminal of that size, in a session of its own."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
     process = subprocess.Popen(
         [*OBELISK, *arguments],
-        env={**cli.environ, "TERM": "xterm"},
+        env={**cli.environ, "TERM": "xterm", **environ},
         stdin=slave,
         stdout=slave,
         stderr=slave,
@@ -258,6 +260,53 @@ def test_a_log_is_shown_as_it_grows_until_the_execution_ends(served: Cli, what: 
         served.run("execution", "terminate", execution_id)
         lines = follow.stdout.read().splitlines()
         assert (last in lines[-1], follow.wait()) == (True, 0), lines
+
+
+def test_output_that_nobody_reads_or_that_has_no_room_ends_a_command(served: Cli) -> None:
+    served.id("sleeper.sleep", "[1]", "--in", "1h")
+    with Path("/dev/full").open("w") as full:
+        command = [*OBELISK, "execution", "list"]
+        done = subprocess.run(command, env=served.environ, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (11, "error: the output cannot be written: No space left on device\n")
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(command, env=served.environ, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_pictures_are_plain_and_legible_where_a_terminal_can_do_little(served: Cli) -> None:
+    execution_id = served.id("fiboa", "[1, 2]")
+    served.run("execution", "follow", execution_id)
+    with terminal(served, "execution", "get", execution_id, columns=60) as shown:
+        assert shown.end() == 0
+    assert max(len(click.unstyle(line)) for line in shown.shown.partition("EXECUTION")[2].splitlines()) <= 60
+    plain = served.run("execution", "get", execution_id, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert (plain.returncode, plain.stderr, "fibo.fibo" in plain.stdout) == (0, "", True)
+    with terminal(served, "execution", "list", NO_COLOR="1") as shown:
+        assert shown.end() == 0
+    assert "\x1b" not in shown.shown
+
+
+def test_a_server_that_never_answered_is_not_waited_for(served: Cli) -> None:
+    nowhere = Cli(served.folder)
+    for command in ("follow", "logs", "get"):
+        done = nowhere.run("execution", command, "E_01J00000000000000000000000")
+        assert (done.returncode, f"no server answers at {NOBODY}" in done.stderr) == (5, True)
+    tls = Cli(served.folder, served.url.replace("http:", "https:")).run("function", "list")
+    assert (tls.returncode, tls.stderr.split("; ")[1]) == (5, f"try {served.url}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (("execution", "get", "E_01J00000000000000000000000"), "execution list"),
+        (("function", "get", "x"), "function list"),
+    ],
+)
+def test_errors_say_what_to_do(served: Cli, arguments: tuple[str, ...], hint: str) -> None:
+    done = served.run(*arguments)
+    assert (done.returncode, f"`obelisk {hint}` shows those that there are" in done.stderr) == (3, True)
 
 
 def test_a_pipe_gets_rows_and_standard_error_where_to_go_on(served: Cli) -> None:

@@ -1,6 +1,9 @@
 """The command `obelisk`. Each group of subcommands is imported when it is used: `--help` stays fast."""
 
+import errno
 import importlib
+import io
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -66,14 +69,29 @@ def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None: 
         ctx.exit()
 
 
-root = LazyGroup(
+class _Root(LazyGroup):
+    def invoke(self, ctx: click.Context) -> Any:
+        """Raises: SystemExit if the output cannot be written."""
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            if error.filename is not None or error.errno not in {errno.EPIPE, errno.ENOSPC, errno.EIO}:
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still buffered is lost too
+            if error.errno == errno.EPIPE:
+                ctx.exit(Exit.PIPE_CLOSED)
+            click.echo(f"error: the output cannot be written: {error.strerror}", err=True)
+            ctx.exit(Exit.OUTPUT_LOST)
+
+
+root = _Root(
     name="obelisk",
     lazy=COMMANDS,
     help="Durable workflows of WebAssembly components.",
     epilog="Exit codes: 0 done; 1 the execution ended in an err or a failure; 2 wrong usage or refused input; "
     "3 not found; 4 conflict; 5 no server answers; 6 the server cannot do it now; 7 the server failed; "
     "8 obelisk.toml or a component is wrong; 9 the server cannot start; 10 a server or registry denies access; "
-    "130 interrupted.",
+    "11 the output cannot be written; 130 interrupted; 141 nobody reads the output any more.",
     params=[
         click.Option(
             ["--version"],
@@ -90,8 +108,12 @@ root = LazyGroup(
 
 def main() -> None:
     """The entry point."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal may not have the characters of what guests wrote
     try:
-        code = root.main(prog_name="obelisk", standalone_mode=False)
+        colour = False if os.environ.get("NO_COLOR") else None  # noqa: TID251 - https://no-color.org
+        code = root.main(prog_name="obelisk", standalone_mode=False, color=colour)
     except click.ClickException as error:
         error.show()
         code = error.exit_code

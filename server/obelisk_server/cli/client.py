@@ -34,6 +34,14 @@ _EXITS = {
     503: Exit.UNAVAILABLE,
 }
 
+_HINTS = {
+    "token-refused": "the command takes the token from OBELISK_TOKEN or --token-file",
+    "scope-needed": "use a token with that scope; `obelisk token new` makes one",
+    "execution-not-found": "`obelisk execution list` shows those that there are",
+    "unknown-function": "`obelisk function list` shows those that there are",
+}
+"""What to do, by the type of the problem, where the server cannot know it."""
+
 
 class Client:
     """One connection to a server, kept alive between requests."""
@@ -118,6 +126,9 @@ class Client:
                     f"the certificate of {self._url} is not trusted ({verify_failed}); "
                     "name its authority with --ca-file or SSL_CERT_FILE",
                 ) from error
+            if getattr(error, "reason", None) == "WRONG_VERSION_NUMBER":
+                plain = self._url.replace("https:", "http:", 1)
+                raise Failure(Exit.UNREACHABLE, f"what answers at {self._url} is not https; try {plain}") from error
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise Failure(
                 Exit.UNREACHABLE,
@@ -136,9 +147,8 @@ class Client:
         if status < 400:
             return answer
         detail = str(answer.get("detail", f"status {status}"))
-        if status == 401:
-            detail += "; the command takes the token from OBELISK_TOKEN or --token-file"
-        raise Failure(_EXITS.get(status, Exit.SERVER_FAILED), detail, answer)
+        hint = _HINTS.get(str(answer.get("type")).rpartition(":")[2])
+        raise Failure(_EXITS.get(status, Exit.SERVER_FAILED), f"{detail}; {hint}" if hint else detail, answer)
 
 
 def _ended(idle: socket.socket) -> bool:

@@ -27,7 +27,11 @@ class Exit(IntEnum):
     """Port in use, database in use, and the like."""
     DENIED = 10
     """A server wants a token, or another one; a registry wants other credentials."""
+    OUTPUT_LOST = 11
+    """Standard output cannot be written: the disk is full, or the like."""
     INTERRUPTED = 130
+    PIPE_CLOSED = 141
+    """Nobody reads standard output any more: as of a program that SIGPIPE ended."""
 
 
 class Failure(click.ClickException):

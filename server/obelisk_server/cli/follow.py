@@ -31,6 +31,7 @@ class Follow:
         self._finished_children = 0
         self._responses_cursor = 0
         self._logs_cursor = 0
+        self._reached = False
 
     def run(self) -> Json:
         """Show progress until the execution has finished; the execution at its end.
@@ -42,6 +43,7 @@ class Follow:
             try:
                 ended = self._look()
                 gone_since = None
+                self._reached = True
             except Failure as failure:
                 gone_since = self._gone(failure, gone_since)
                 ended = None
@@ -50,9 +52,13 @@ class Follow:
             time.sleep(TICK_SECONDS)
 
     def _gone(self, failure: Failure, since: float | None) -> float:
-        """Since when the server does not answer. Raises: the failure, if it is another one or this is too long."""
+        """Since when the server does not answer.
+
+        Raises: the failure, if it is another one, this is too long, or it never answered.
+        """
         now = time.monotonic()  # noqa: TID251 - see above
-        if failure.code is not Exit.UNREACHABLE or (since is not None and now - since > GONE_SECONDS_MAX):
+        too_long = since is not None and now - since > GONE_SECONDS_MAX
+        if failure.code is not Exit.UNREACHABLE or not self._reached or too_long:
             raise failure
         if since is None:
             self._clear()

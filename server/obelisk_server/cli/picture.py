@@ -11,7 +11,7 @@ from obelisk_server.cli.phases import Doing, Phase, phases_of, seconds_of
 
 ROWS_MAX = 40
 BAR_MIN = 10
-LABEL_MAX = 48
+LABEL_MAX, LABEL_MIN = 48, 16
 _RUNS_NOW = "▒"
 _FILLINGS = {
     Doing.LATER: "·",
@@ -132,11 +132,11 @@ def _lines(rows: Sequence[Row], width: int) -> Iterator[str]:
     begin = min(row.begin for row in rows)
     span = max(max(row.end for row in rows) - begin, 1e-6)
     durations = [seconds_text(row.end - row.begin) for row in rows]
-    label_width = min(LABEL_MAX, max(len(row.label) for row in rows))
     status_width = max(6, *(len(row.status) for row in rows))
     time_width = max(8, *map(len, durations))
-    used = label_width + status_width + time_width + 5 + 4 * 2 + 2
-    bar_width = max(BAR_MIN, width - used)
+    left = width - (status_width + time_width + 5 + 4 * 2 + 2)
+    label_width = max(LABEL_MIN, min(LABEL_MAX, left - BAR_MIN, max(len(row.label) for row in rows)))
+    bar_width = max(BAR_MIN, left - label_width)
     head = (
         "EXECUTION".ljust(label_width),
         "STATUS".ljust(status_width),
