@@ -167,10 +167,12 @@ def _times(where: ExecutionFilter) -> Iterator[tuple[str, tuple[object, ...]]]:
 
 def within(interned: Interned, functions: Sequence[str], *, of_top_level: bool) -> str:
     """`ExecutionFilter.within`; `of_top_level`: of executions that have nothing above them."""
-    own = f"function IN ({_numbers(interned, functions)})"
+    own = f"function IN ({_numbers(interned, functions) or _NO_NUMBER})"
     return own if of_top_level else f"({own} OR EXISTS ({_ABOVE} SELECT 1 FROM above WHERE {own}))"  # noqa: S608
 
 
+_NO_NUMBER = "0"
+"""An empty list would leave SQLite without a way to use the index that it is told to use."""
 _ABOVE = """WITH RECURSIVE above (parent, function) AS (
     SELECT up.parent, up.function FROM executions AS up WHERE up.key = executions.parent
     UNION ALL SELECT up.parent, up.function FROM above JOIN executions AS up ON up.key = above.parent

@@ -176,7 +176,13 @@ class TestFilters:
         assert page.next_cursor is None, "what is not within does not show"
         of_activity = ExecutionFilter(within=(str(ACTIVITY), "other:*"), top_level_only=False)
         assert await ids(store, of_activity) == [numbered(2), child]
-        assert await ids(store, ExecutionFilter(within=("other:*",), top_level_only=False)) == []
+        for nothing in (
+            ExecutionFilter(within=("other:*",)),
+            ExecutionFilter(within=("other:*",), top_level_only=False),
+            ExecutionFilter(within=("other:*",), statuses=frozenset({"pending"})),
+            ExecutionFilter(within=("other:*",), results=frozenset({"err"})),
+        ):
+            assert await ids(store, nothing) == []
         assert await ids(store, ExecutionFilter(within=("*",))) == [numbered(3), numbered(2), parent]
 
     async def test_by_id_prefix(self, store: Store) -> None:
