@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509.oid import NameOID
 
 INSTALLED = shutil.which("docker-registry") is not None and shutil.which("htpasswd") is not None
-START_SECONDS_MAX = 20
+START_SECONDS_MAX = 240
 USER, PASSWORD = "ada", "lovelace"
 SERVICE, ISSUER = "registry-of-tests", "issuer-of-tests"
 

@@ -68,7 +68,7 @@ class Hooks:
         return [log[0].event for log in logs if isinstance(log[0].event, ev.Created)]
 
     async def until_created(self) -> ExecutionId:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             while True:
                 page = await self.service.store.list(ExecutionFilter())
                 if page.items:
@@ -111,6 +111,6 @@ async def serving(
     await listener.stop(0)
     await service.stop()
     await service.store.close()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while engine.engine.guests:  # one that computes in a thread leaves a little later  # noqa: ASYNC110
             await asyncio.sleep(0.002)

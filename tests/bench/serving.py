@@ -14,8 +14,8 @@ from client import Connection, get
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PRODUCTS = REPOSITORY / "build" / "components"
-START_SECONDS = 60.0
-STOP_SECONDS = 30.0
+START_SECONDS = 600.0
+STOP_SECONDS = 300.0
 
 TINY = {
     "activity": (PRODUCTS / "fibo_tiny.wasm",),

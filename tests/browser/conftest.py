@@ -26,7 +26,7 @@ COMPONENTS = (
     "fetcher", "fibo_tiny", "fibo_workflow_tiny", "flaky", "hook_python", "racer", "recovering", "script_workflow",
     "shapes", "sleeper",
 )  # fmt: skip
-WAIT_MS = 20_000
+WAIT_MS = 60_000
 expect.set_options(timeout=WAIT_MS)
 
 

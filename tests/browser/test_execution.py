@@ -183,7 +183,7 @@ def test_requests_of_attempts_are_listed_with_what_came_of_them(server: Server, 
 
 
 def test_a_request_to_a_webhook_is_an_execution_that_cannot_be_paused(server: Server, open_page: Open) -> None:
-    client = http.client.HTTPConnection(server.webhooks, timeout=60)
+    client = http.client.HTTPConnection(server.webhooks, timeout=240)
     client.request("GET", f"/call-json?{DECIDE}")
     page = open_page("/executions?tag=webhook%3Dhook")
     page.locator(".row").get_by_role("link").click()

@@ -23,7 +23,7 @@ ENDLESS = {"stream-all", "stream-execution"}
 EXAMPLES, TYPED_EXAMPLES = 8, 2
 """Of each operation; values of WIT types take long to make up, and have tests of their own."""
 SEED = 20260101
-REQUEST_SECONDS = 30
+REQUEST_SECONDS = 120
 CONFIG = """
 [server]
 listen = "127.0.0.1:0"

@@ -1,7 +1,6 @@
 """The scenarios of control, over HTTP against a real server and real components."""
 
 import json
-import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from server_process import ServerProcess, build
+from server_process import ServerProcess, build, eventually
 
 SCRIPT = "testing:script-workflow/script.run"
 CANCELLABLE = "testing:script-workflow/script.run-cancellable"
@@ -53,13 +52,9 @@ params = "func(order: u64) -> result<bool, string>"
 
 
 class Server(ServerProcess):
-    def run(self, function: str, *params: Any) -> tuple[str, Any]:
+    def finished(self, function: str, *params: Any) -> tuple[str, Any]:
         execution_id = self.submit(function, *params)
         return execution_id, self.result(execution_id)
-
-    def events(self, execution_id: str, kind: str | None = None) -> list[Any]:
-        items = self.ask("GET", f"/v1/executions/{execution_id}/events?limit=1000")["items"]
-        return [item for item in items if kind in (None, item["event"])]
 
     def responses(self, execution_id: str) -> list[Any]:
         return self.ask("GET", f"/v1/executions/{execution_id}/responses")["items"]
@@ -91,7 +86,7 @@ def seconds(instant: str) -> float:
 
 
 def test_an_activity_that_errs_twice_waits_by_its_policy_and_then_succeeds(server: Server) -> None:
-    execution_id, result = server.run(RECOVER, 2)
+    execution_id, result = server.finished(RECOVER, 2)
     assert result == {"ok": 3}
     failed = server.events(execution_id, "attempt-failed")
     waits = [round(seconds(event["due"]) - seconds(event["at"]), 3) for event in failed]
@@ -99,11 +94,11 @@ def test_an_activity_that_errs_twice_waits_by_its_policy_and_then_succeeds(serve
 
 
 def test_with_no_retries_left_the_last_err_is_the_result(server: Server) -> None:
-    assert server.run(RECOVER, 9)[1] == {"err": "not yet"}
+    assert server.finished(RECOVER, 9)[1] == {"err": "not yet"}
 
 
 def test_a_permanent_err_is_not_tried_again(server: Server) -> None:
-    execution_id, result = server.run(FLAKY, "permanent", 1)
+    execution_id, result = server.finished(FLAKY, "permanent", 1)
     assert result == {"err": {"permanent": "permanent"}}
     assert server.get(execution_id)["attempts"] == 1
 
@@ -112,17 +107,17 @@ def test_a_permanent_err_is_not_tried_again(server: Server) -> None:
 def test_a_trap_and_a_timeout_are_failures_of_their_kind_projected_into_the_parents_type(
     server: Server, mode: str, kind: str
 ) -> None:
-    assert server.run(FLAKY, mode, 1)[1]["failure"]["kind"] == kind
+    assert server.finished(FLAKY, mode, 1)[1]["failure"]["kind"] == kind
     call = f"support.call_json(Function('testing:flaky/flaky', 'run'), '[\"{mode}\", 1]')"
     source = f"try:\n answer = {call}\nexcept Err as error:\n answer = error.value\n"
-    assert "execution_failed" in server.run(SCRIPT, source)[1]["ok"]
+    assert "execution_failed" in server.finished(SCRIPT, source)[1]["ok"]
 
 
 # 2
 
 
 def test_closing_the_set_of_a_race_cancels_the_slow_activity_before_its_timeout(server: Server) -> None:
-    execution_id, result = server.run("testing:racer/racer.race", 1, "endless", 1, 20, "close")
+    execution_id, result = server.finished("testing:racer/racer.race", 1, "endless", 1, 20, "close")
     assert result == {"ok": "delay"}
     assert server.get(f"{execution_id}.g:1_1")["outcome"] == "cancelled"
 
@@ -132,7 +127,7 @@ def test_closing_the_set_of_a_race_cancels_the_slow_activity_before_its_timeout(
 
 def test_a_parent_finishes_after_the_child_workflow_it_did_not_await(server: Server) -> None:
     source = "support.submit_json(support.join_set_create(), Function('testing:sleeper/sleeper', 'sleep'), '[200]')"
-    execution_id, result = server.run(SCRIPT, source)
+    execution_id, result = server.finished(SCRIPT, source)
     assert result == {"ok": "None"}
     child = server.get(f"{execution_id}.g:1_1")
     assert child["outcome"] == "ok"
@@ -147,7 +142,7 @@ support.submit_delay(s, time.ScheduleAt_In(time.Duration_Hours(1)))
 support.submit_json(s, {sleeper})
 support.submit_delay(s, time.ScheduleAt_In(time.Duration_Hours(1)))
 """
-    execution_id, result = server.run(SCRIPT, source)
+    execution_id, result = server.finished(SCRIPT, source)
     assert result == {"ok": "None"}
     indices = [item["id"].rpartition("_")[2] for item in server.responses(execution_id)]
     assert sorted(indices) == ["1", "2", "3"]
@@ -169,10 +164,7 @@ def tree(depth: int) -> str:
 def test_a_cancelled_tree_ends_leaves_first_and_a_second_cancel_says_so(server: Server) -> None:
     root = server.submit(CANCELLABLE, tree(2))
     ids = [root, f"{root}.o:1_1", f"{root}.o:1_1.o:1_1"]
-    for _ in range(1_000):
-        if server.ask("GET", f"/v1/executions?id={ids[2]}&children=true")["items"]:
-            break
-        time.sleep(0.01)
+    eventually(lambda: server.ask("GET", f"/v1/executions?id={ids[2]}&children=true")["items"])
     server.until(ids[2], status="blocked")
     assert server.steer("cancel", root) == "cancelling"
     assert server.steer("cancel", root) in ("already cancelling", "already finished")
@@ -215,7 +207,7 @@ def test_a_sleep_across_a_restart_wakes_at_its_original_time_and_a_paused_one_wh
     tmp_path: Path,
 ) -> None:
     server = started(tmp_path)
-    sleeping, paused = [server.submit(SLEEP, 1_500) for _ in range(2)]
+    sleeping, paused = [server.submit(SLEEP, 4_000) for _ in range(2)]
     server.until(sleeping, status="blocked")
     server.until(paused, status="blocked")
     assert server.steer("pause", paused) == "paused"
@@ -226,10 +218,7 @@ def test_a_sleep_across_a_restart_wakes_at_its_original_time_and_a_paused_one_wh
         assert server.result(sleeping) == {"ok": None}
         assert [event["wakes"] for event in server.events(sleeping, "delay-submitted")] == [wakes]
         assert server.responses(sleeping)[0]["at"] >= wakes
-        for _ in range(1_000):
-            if server.responses(paused):
-                break
-            time.sleep(0.005)
+        eventually(lambda: server.responses(paused))
         found = server.get(paused)
         assert (found["responses"], found["lifecycle"], found["status"]) == (1, "paused", "pending")
         assert "resume" in server.ask("GET", f"/v1/executions/{paused}/why")["text"]

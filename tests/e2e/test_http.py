@@ -51,7 +51,7 @@ def use(folder: Path, address: str, port: int) -> tuple[Any, Any, str]:
     def obelisk(*arguments: str) -> str:
         command = [*OBELISK, *arguments]
         done = subprocess.run(
-            command, cwd=folder, env=environ(address), capture_output=True, text=True, timeout=60, check=False
+            command, cwd=folder, env=environ(address), capture_output=True, text=True, timeout=240, check=False
         )
         return done.stdout
 

@@ -29,7 +29,7 @@ from server_process import SOAK
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SERVER = Path(__file__).with_name("crashing_server.py")
-DEADLINE_SECONDS = 60
+DEADLINE_SECONDS = 240
 COMPONENTS = {
     "activity": ("fibo_tiny", "recorder", "flaky"),
     "workflow": ("fibo_workflow_tiny", "dice", "sleeper"),

@@ -59,7 +59,7 @@ class Server:
     def stop(self) -> str:
         """What it wrote into its log."""
         self.process.send_signal(signal.SIGTERM)
-        _, log = self.process.communicate(timeout=60)
+        _, log = self.process.communicate(timeout=240)
         assert self.process.returncode == 0, log
         return log
 

@@ -118,14 +118,14 @@ def served(machine: Machine) -> Iterator[tuple[Machine, Authority]]:
     machine.pid = process.pid
     yield machine, authority
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=240)
     for token, _ in (ROOT, OLD, NEW):
         assert token not in out + err + (machine.folder / "audit.log").read_text(encoding="utf-8")
 
 
 def connected(url: str, authority: Authority) -> http.client.HTTPSConnection:
     context = ssl.create_default_context(cafile=str(authority.file))
-    return http.client.HTTPSConnection(url.removeprefix("https://"), context=context, timeout=60)
+    return http.client.HTTPSConnection(url.removeprefix("https://"), context=context, timeout=240)
 
 
 def status(connection: http.client.HTTPSConnection, token: str, path: str = "/v1/executions") -> int:

@@ -81,7 +81,7 @@ class Server:
         process.stdout.close()
 
     def ask(self, address: str, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        with closing(http.client.HTTPConnection(address, timeout=60)) as connection:
+        with closing(http.client.HTTPConnection(address, timeout=240)) as connection:
             content = None if body is None else json.dumps(body)
             connection.request(method, path, content, {"Content-Type": "application/json", **headers})
             answer = connection.getresponse()

@@ -254,7 +254,7 @@ async def stream(api: Api, name: str) -> AsyncIterator[asyncio.StreamReader | An
 
 
 async def test_a_stream_tells_of_ones_own_only(api: Api) -> None:
-    async with stream(api, "sleepy") as told, asyncio.timeout(20):
+    async with stream(api, "sleepy") as told, asyncio.timeout(120):
         theirs = await submit(api, "root", FIBO, "[1]")
         mine = await submit(api, "sleepy", SLEEP, LONG)
         seen = b""
@@ -264,7 +264,7 @@ async def test_a_stream_tells_of_ones_own_only(api: Api) -> None:
 
 
 async def test_a_stream_ends_when_its_token_is_taken_away(api: Api) -> None:
-    async with stream(api, "reader") as told, asyncio.timeout(20):
+    async with stream(api, "reader") as told, asyncio.timeout(120):
         api.context.guard.replace(settings("root"))
         hidden = await submit(api, "root", SLEEP, LONG)
         assert hidden.encode() not in await told.read()

@@ -37,7 +37,7 @@ class Source:
     async def next(self) -> Told | None:
         """None: the stream has ended."""
         fields: dict[str, str] = {}
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             async for raw in self.answer.content:
                 name, _, value = raw.decode().rstrip("\n").partition(": ")
                 if name:

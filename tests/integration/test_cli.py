@@ -18,7 +18,7 @@ from wasmtime import wat2wasm
 from server_process import OBELISK
 
 COMPONENTS = Path(__file__).parents[2] / "components"
-START_SECONDS_MAX = 60
+START_SECONDS_MAX = 240
 FIBOA = "testing:fibo-workflow/workflow.fiboa"
 SLEEPER = "testing:sleeper/sleeper"
 CONFIG = """

@@ -16,14 +16,14 @@ from obelisk_server.endpoints import Scope
 
 
 async def wait(hints: Changes) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         await asyncio.to_thread(hints.wait)
 
 
 async def listened_to(api: Api, before: Follower | None = None) -> Follower:
     """By another one than before."""
     followers = api.context.followers._all
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while not followers - {before}:  # noqa: ASYNC110 - each turn of the loop brings it nearer
             await asyncio.sleep(0)
     return (followers - {before}).pop()

@@ -66,7 +66,7 @@ async def test_killed_at_any_write_it_ends_once_and_as_if_nothing_had_happened(
         first = await site.start(*components, store=store)
         ended = asyncio.ensure_future(run(first, load.function, load.params, id_))
         died = asyncio.ensure_future(store.died.wait())
-        await asyncio.wait((ended, died), return_when=asyncio.FIRST_COMPLETED, timeout=20)
+        await asyncio.wait((ended, died), return_when=asyncio.FIRST_COMPLETED, timeout=120)
         survived = not store.died.is_set()
         await cancel(ended, died)
         site.die(first)

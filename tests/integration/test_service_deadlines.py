@@ -92,5 +92,5 @@ async def test_what_is_deleted_when_it_is_about_to_expire_does_not_keep_others_f
     await other.stop()
     reading.set()
     later = await service.submit(SLEEP, [0], terms=Terms(due=Schedule(1, relative=True)))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):
         assert await service.wait(later.id) == ev.Ok(None)

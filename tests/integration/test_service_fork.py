@@ -24,7 +24,7 @@ def fibo(workflow: Any, activity: Any) -> tuple[Any, ...]:
 
 
 async def outcome_of(service: Any, id_: ExecutionId) -> ev.Outcome:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         return await service.wait(id_)
 
 
@@ -140,7 +140,7 @@ async def test_a_killed_process_forks_as_a_whole_or_not_at_all(
     origin, _ = await run(dying, CONCURRENT, [10, 3])
     before = {item.id for item in (await site.store.list(EVERYTHING)).items}
     forking = asyncio.ensure_future(dying.trees.fork(ExecutionId(origin), 5))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         await store.died.wait()
     site.die(dying)
     forking.cancel()

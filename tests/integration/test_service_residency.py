@@ -549,7 +549,7 @@ async def test_a_workflow_that_finds_no_room_waits_without_a_trace_and_those_tha
     await service.start()
     resting = [await service.submit(Ffqn.parse(SLEEP), [3_600_000]) for _ in range(64)]
     late = await service.submit(Ffqn.parse(SLEEP), [1])
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         assert await service.wait(late.id) == ev.Ok()
     names = [ev.event_name(entry.event) for entry in await service.store.log(late.id)]
     assert names == ["created", "locked", "delay-submitted", "finished"]

@@ -167,7 +167,7 @@ async def test_a_killed_process_leaves_no_half_of_a_tree(
     await site.die_and_reopen(service)
     store = dying_at(site.store, write, made=made)
     dying = await site.start(*fibo, store=store, limits=RuntimeLimits(retention=0))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         await store.died.wait()
     await site.die_and_reopen(dying)
     assert await check_whole(site, tops) == (3 if write == "prune" and not made else 0)

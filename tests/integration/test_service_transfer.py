@@ -64,7 +64,7 @@ async def test_an_unfinished_execution_arrives_paused_and_goes_on_when_it_is_res
     assert (await other.get(submitted.id)).lifecycle.paused
     assert (await other.get(submitted.id)).holder is None
     await there.resume(submitted.id, "a test")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         assert isinstance(await there.wait(submitted.id), ev.Ok)
 
 
@@ -141,7 +141,7 @@ async def test_a_killed_process_imports_a_tree_as_a_whole_or_not_at_all(
     store = dying_at(site.store, "graft", made=made)
     dying = await site.start(*fibo, store=store)
     importing = asyncio.ensure_future(dying.trees.import_(lines))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         await store.died.wait()
     importing.cancel()
     await asyncio.gather(importing, return_exceptions=True)

@@ -50,7 +50,7 @@ class Place:
 
     async def ask(self, head: str = "", *more: str) -> str:
         """All that comes until the server closes."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             reader, writer = await self.connect()
             lines = "".join(f"{line}\r\n" for line in ("Host: localhost", "Connection: close", *more))
             writer.write(f"{head or 'GET / HTTP/1.1'}\r\n{lines}\r\n".encode())
@@ -76,7 +76,7 @@ async def test_a_head_that_does_not_come_closes_the_connection_also_after_anothe
     monkeypatch: pytest.MonkeyPatch, before: str, begun: str
 ) -> None:
     monkeypatch.setattr(listening, "HEAD_SECONDS_MAX", SOON)
-    async with serving() as place, asyncio.timeout(20):
+    async with serving() as place, asyncio.timeout(120):
         reader, writer = await place.connect()
         writer.write((before + begun).encode())
         assert (await reader.read()).endswith(b"fine" if before else b"")
@@ -90,7 +90,7 @@ async def test_a_client_that_does_not_read_its_answer_is_left(monkeypatch: pytes
     async def much(_: web.BaseRequest) -> web.StreamResponse:
         return web.Response(body=bytes(size))
 
-    async with serving(much) as place, asyncio.timeout(20):
+    async with serving(much) as place, asyncio.timeout(120):
         with socket.create_connection(("127.0.0.1", place.port)) as client:
             client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
             while not place.figures.answers:  # noqa: ASYNC110 - the server gives up soon
@@ -165,7 +165,7 @@ async def test_a_client_that_is_gone_before_its_answer_is_no_line_in_the_log(cap
             await asyncio.sleep(0)
         return web.Response(text="late")
 
-    async with serving(late) as place, asyncio.timeout(20):
+    async with serving(late) as place, asyncio.timeout(120):
         _, writer = await place.connect()
         writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await writer.drain()

@@ -30,7 +30,7 @@ SOME_THAT_PASS = (
     *("TestMkdirAll", "TestRemoveAll", "TestDirFS", "TestCopyFS", "TestReadFile", "TestFileReadDir", "TestHardLink"),
     *("TestRootOpen_File", "TestRootCreate", "TestRootMkdir", "TestRootRemoveAll", "TestRootLstat"),
 )
-DEADLINE_SECONDS = 120
+DEADLINE_SECONDS = 300
 
 
 @dataclass

@@ -121,7 +121,7 @@ async def test_killed_at_any_write_it_ends_alike_and_has_printed_once(
         first = await site.start(component, store=store)
         ended = asyncio.ensure_future(run(first, RUN, [], id_))
         died = asyncio.ensure_future(store.died.wait())
-        await asyncio.wait((ended, died), return_when=asyncio.FIRST_COMPLETED, timeout=20)
+        await asyncio.wait((ended, died), return_when=asyncio.FIRST_COMPLETED, timeout=120)
         survived = not store.died.is_set()
         for task in (ended, died):
             task.cancel()

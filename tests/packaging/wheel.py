@@ -69,7 +69,7 @@ def run(obelisk: Path, folder: Path, *arguments: str) -> tuple[int, str, str]:
     """Exit code, standard output, standard error of a command without an environment but a search path."""
     environ = {"PATH": "/usr/bin:/bin", "HOME": str(folder)}
     done = subprocess.run(
-        [obelisk, *arguments], cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=60
+        [obelisk, *arguments], cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=240
     )
     return done.returncode, done.stdout, done.stderr
 

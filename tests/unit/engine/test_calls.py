@@ -30,7 +30,7 @@ LONG = 80_000_000
 
 
 async def eventually(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(120):
         while not condition():  # noqa: ASYNC110 - another thread makes it true
             await asyncio.sleep(0.005)
 

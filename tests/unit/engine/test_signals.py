@@ -43,7 +43,7 @@ asyncio.run(main())
 def run(steps: str, *, handled: bool) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", PROGRAM.format(handled=handled)],
-        input=steps, capture_output=True, text=True, timeout=30, check=False,
+        input=steps, capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
 
 

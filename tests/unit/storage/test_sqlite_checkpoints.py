@@ -12,7 +12,7 @@ from obelisk_runtime.storage.sqlite import SqliteStore, checkpoints
 from obelisk_runtime.testing.conformance.scenes import activity, numbered
 
 EXECUTIONS = 50
-DEADLINE_SECONDS = 60
+DEADLINE_SECONDS = 240
 
 
 def in_the_file(path: Path) -> int:
