@@ -565,3 +565,16 @@ async def test_a_store_that_cannot_write_is_known_until_it_can_again(site: Any, 
     await eventually(lambda: service.store_trouble == "the disk is full")
     store.refusals.clear()
     await eventually(lambda: service.store_trouble is None)
+
+
+async def test_a_part_of_the_runtime_that_fails_is_shown_and_begins_again(
+    site: Any, workflow: Any, eventually: Any
+) -> None:
+    store = FaultyStore(site.store)
+    service = await site.start(workflow("sleeper"), store=store)
+    store.refusals.append(lambda name, _: RuntimeError("a bug") if name == "next_due" else None)
+    sleeper = await service.submit(Ffqn.parse(SLEEP), [1])
+    await eventually(lambda: "the dispatcher failed" in (service.trouble or ""))
+    store.refusals.clear()
+    assert await service.wait(sleeper.id) == ev.Ok()
+    await eventually(lambda: service.trouble is None)

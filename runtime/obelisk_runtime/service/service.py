@@ -27,6 +27,7 @@ from obelisk_runtime.service.host_functions import binding as host_functions
 from obelisk_runtime.service.process.logs import LogWriter
 from obelisk_runtime.service.process.measures import Measures
 from obelisk_runtime.service.process.node import Node, logger
+from obelisk_runtime.service.process.parts import Parts
 from obelisk_runtime.service.replay import rehearsing as replay
 from obelisk_runtime.service.replay import upgrading
 from obelisk_runtime.service.replay.debugging import debug
@@ -109,7 +110,7 @@ class Service:
         self._submissions = Submissions(self._node)
         self._room = Room()
         self._sole_executor = sole_executor
-        self._running: list[asyncio.Task[None]] = []
+        self._parts = Parts(self._node)
         self._unsubscribe: Callable[[], None] = lambda: None
 
     # Components
@@ -182,6 +183,11 @@ class Service:
 
     # Life of the process
 
+    @property
+    def trouble(self) -> str | None:
+        """Why executions are not run as they should be at the moment; None: they are."""
+        return self.store_trouble or self._parts.trouble
+
     async def start(self) -> None:
         """Take over what earlier executors held, and begin to run."""
         node = self._node
@@ -190,13 +196,11 @@ class Service:
         if self._sole_executor:
             await self.store.take_over(now, silent_since=_FOREVER, living=node.executor)
         self._unsubscribe = self.store.subscribe(self._changed)
-        self._running = [
-            node.spawn(self._dispatcher.run()),
-            node.spawn(self._beat()),
-            node.spawn(self._residents.run()),
-            node.spawn(self._submissions.backlog.run()),
-            node.spawn(self.trees.retention.run()),
-        ]
+        self._parts.start("dispatcher", self._dispatcher.run)
+        self._parts.start("heartbeat", self._beat)
+        self._parts.start("eviction of workflows", self._residents.run)
+        self._parts.start("count of what waits", self._submissions.backlog.run)
+        self._parts.start("retention", self.trees.retention.run)
 
     async def stop(self, seconds: float | None = None) -> None:
         """Claim no more, wait for activities that run, let go of the rest. It goes on in whoever starts next.

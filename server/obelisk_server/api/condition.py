@@ -25,8 +25,8 @@ async def ready(context: Context, _: Call[wire.Nothing, wire.Nothing]) -> Reply:
     """Executions are taken and run."""
     if not context.ready:
         raise NotReady("the server is starting or stopping")
-    if context.service.store_trouble is not None:
-        raise NotReady(context.service.store_trouble)
+    if context.service.trouble is not None:
+        raise NotReady(context.service.trouble)
     return Reply(200, answers.Health(status="ready"))
 
 
@@ -141,7 +141,7 @@ async def health(context: Context, _: Call[wire.Nothing, wire.Nothing]) -> Reply
     )
     report = HealthReport(
         ready=context.ready,
-        trouble=service.store_trouble,
+        trouble=service.trouble,
         queue=Due(due=queue.due, more=queue.due >= QUEUE_COUNTED_MAX, oldest_seconds=queue.age / 1e6),
         memory=Memory(
             workflows=load.workflows,
