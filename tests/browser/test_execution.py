@@ -102,6 +102,18 @@ def test_timeline_has_a_row_for_everything_that_was_started(story: str, open_pag
     expect(page.locator(".live")).to_be_visible()
 
 
+def test_timeline_shows_at_once_what_happens_to_a_child_alone(server: Server, open_page: Open) -> None:
+    execution_id = server.submit(SCRIPT, STORY)
+    child = server.until(execution_id, events=10, responses=4)["id"] + ".n:approvals_1"
+    page = open_page(at(execution_id, "timeline"))
+    lane = page.locator(".lane", has_text="decide")
+    expect(lane.locator(".phase-queued")).to_be_visible()
+    expect(page.locator(".connection")).to_have_text("live")
+    server.ask("POST", f"/v1/executions/{child}/pause", {})
+    expect(lane.locator(".phase-paused")).to_be_visible()
+    assert server.get(execution_id)["events"] == 10
+
+
 def test_timeline_shows_attempts_and_the_backoff_between(server: Server, open_page: Open) -> None:
     page = open_page(at(server.finish(RECOVER, 2), "timeline"))
     lane = page.locator(".lane", has_text="this execution")
