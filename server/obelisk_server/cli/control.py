@@ -6,7 +6,7 @@ import click
 
 from obelisk_server.cli.client import Client
 from obelisk_server.cli.completion import complete_id
-from obelisk_server.cli.output import client_command, print_fields, print_json
+from obelisk_server.cli.output import client_command, print_fields, print_json, print_one
 from obelisk_server.cli.params import result_text
 
 
@@ -19,11 +19,7 @@ def _steer(verb: str, explanation: str) -> click.Command:
     @client_command
     def command(client: Client, *, target_id: str, reason: str | None, as_json: bool) -> None:
         body = json.dumps({"reason": reason} if reason else {})
-        answer = client.call(verb, target_id, body=body)
-        if as_json:
-            print_json(answer)
-        else:
-            click.echo(answer["outcome"])
+        print_one(client.call(verb, target_id, body=body), "outcome", as_json=as_json)
 
     return command
 
@@ -35,11 +31,7 @@ def _steer(verb: str, explanation: str) -> click.Command:
 def stub(client: Client, *, execution_id: str, result: str, as_json: bool) -> None:
     """Supply the RESULT of a stub execution: {"ok": VALUE} or {"err": VALUE}, - for standard input, or @FILE."""
     body = f'{{"result": {result_text(result)}}}'
-    answer = client.call("stub", execution_id, body=body)
-    if as_json:
-        print_json(answer)
-    else:
-        click.echo(answer["outcome"])
+    print_one(client.call("stub", execution_id, body=body), "outcome", as_json=as_json)
 
 
 @click.command("why")

@@ -7,20 +7,12 @@ import click
 
 from obelisk_server import compose
 from obelisk_server.cli.failure import Exit, Failure
-from obelisk_server.cli.output import json_option, print_json
+from obelisk_server.cli.output import config_option, json_option, print_json
 
 
 @click.command("backup")
 @click.argument("target", metavar="FILE", type=click.Path(path_type=Path))
-@click.option(
-    "-c",
-    "--config",
-    "config_file",
-    type=click.Path(path_type=Path),
-    default=Path("obelisk.toml"),
-    show_default=True,
-    help="Whose store.",
-)
+@config_option("Whose store.")
 @json_option
 def backup(target: Path, *, config_file: Path, as_json: bool) -> None:
     """Copy the store to the new FILE, also while a server runs: it is not held up.

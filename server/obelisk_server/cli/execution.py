@@ -13,7 +13,7 @@ from obelisk_server.cli.completion import complete_function, complete_id
 from obelisk_server.cli.debug import debug
 from obelisk_server.cli.failure import Exit
 from obelisk_server.cli.follow import Follow
-from obelisk_server.cli.output import client_command, compact, print_json
+from obelisk_server.cli.output import client_command, compact, print_json, print_one
 from obelisk_server.cli.params import params_text, tags_of
 from obelisk_server.cli.versions import replay, upgrade
 from obelisk_server.printable import visible
@@ -75,10 +75,8 @@ def submit(  # noqa: PLR0913 - one for each option
     submitted = client.call("submit", body=f'{given[:-1]}, "params": {params_text(params)}}}')
     if follow:
         _follow(client, submitted["id"], as_json=as_json)
-    elif as_json:
-        print_json(submitted)
     else:
-        click.echo(submitted["id"])
+        print_one(submitted, "id", as_json=as_json)
 
 
 @execution.command("follow", help="Show progress until it ends, then its result.")

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from obelisk_server.cli import layout
-from obelisk_server.cli.client import DEFAULT_SERVER, Client
+from obelisk_server.cli.client import DEFAULT_SERVER, Client, Json
 from obelisk_server.cli.failure import Exit, Failure
 
 Command = Callable[..., None]
@@ -65,6 +65,27 @@ def _token(file: Path | None) -> str | None:
 
 def json_option(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def config_option(explanation: str) -> Callable[[Command], Command]:
+    """Adds `--config`, which the command gets as `config_file`."""
+    return click.option(
+        "-c",
+        "--config",
+        "config_file",
+        type=click.Path(path_type=Path),
+        default=Path("obelisk.toml"),
+        show_default=True,
+        help=explanation,
+    )
+
+
+def print_one(answer: Json, field: str, *, as_json: bool) -> None:
+    """All of it as JSON, or this field alone."""
+    if as_json:
+        print_json(answer)
+    else:
+        click.echo(answer[field])
 
 
 def print_json(value: object) -> None:

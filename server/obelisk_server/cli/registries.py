@@ -23,7 +23,7 @@ from obelisk_runtime.registry.errors import (
 )
 from obelisk_runtime.registry.oci import OciComponents
 from obelisk_server.cli.failure import Exit, Failure
-from obelisk_server.cli.output import Command
+from obelisk_server.cli.output import Command, config_option
 from obelisk_server.config import InvalidConfig, load_registry
 from obelisk_server.config.edit import NotEditable
 from obelisk_server.sources import open_registries
@@ -61,15 +61,7 @@ class Registries:
 def registry_command(command: Command) -> Command:
     """Adds `--config`, from which the command gets its `registries`."""
 
-    @click.option(
-        "-c",
-        "--config",
-        "config_file",
-        type=click.Path(path_type=Path),
-        default=Path("obelisk.toml"),
-        show_default=True,
-        help="The file whose [registry] section is used, if there is one.",
-    )
+    @config_option("The file whose [registry] section is used, if there is one.")
     @functools.wraps(command)
     def with_registries(*, config_file: Path, **options: Any) -> None:
         environ = os.environ  # noqa: TID251 - the process's environment enters here

@@ -7,20 +7,12 @@ import click
 from obelisk_server.cli.client import Client
 from obelisk_server.cli.failure import Exit, Failure
 from obelisk_server.cli.health import health
-from obelisk_server.cli.output import client_command, json_option, print_json
+from obelisk_server.cli.output import client_command, config_option, json_option, print_json
 
 RELOAD_SECONDS_MAX = 600.0
 """Components may have to be pulled and compiled."""
 
-_config = click.option(
-    "-c",
-    "--config",
-    "config_file",
-    type=click.Path(path_type=Path),
-    default=Path("obelisk.toml"),
-    show_default=True,
-    help="The file that says what to run.",
-)
+_config = config_option("The file that says what to run.")
 
 _locked = click.option("--locked", is_flag=True, help="Refuse locations in registries that have no digest.")
 

@@ -12,7 +12,7 @@ import click
 from obelisk_server.cli.client import Client, Json
 from obelisk_server.cli.completion import complete_id
 from obelisk_server.cli.failure import Exit, Failure
-from obelisk_server.cli.output import client_command, compact, print_json
+from obelisk_server.cli.output import client_command, compact, print_json, print_one
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -30,11 +30,7 @@ def fork(client: Client, *, execution_id: str, version: int, component: str | No
     body: Json = {"version": version}
     if component is not None:
         body |= {"digest": component} if _DIGEST.fullmatch(component) else {"component": _bytes(Path(component))}
-    answer = client.call("fork", execution_id, body=json.dumps(body))
-    if as_json:
-        print_json(answer)
-    else:
-        click.echo(answer["id"])
+    print_one(client.call("fork", execution_id, body=json.dumps(body)), "id", as_json=as_json)
 
 
 def _bytes(file: Path) -> str:
@@ -49,7 +45,7 @@ def _bytes(file: Path) -> str:
 @client_command
 def hold(client: Client, *, execution_id: str, as_json: bool) -> None:
     """Keep an execution, with its whole tree, from being deleted when it is old."""
-    _print_outcome(client.call("hold", execution_id), as_json=as_json)
+    print_one(client.call("hold", execution_id), "outcome", as_json=as_json)
 
 
 @click.command("release")
@@ -57,14 +53,7 @@ def hold(client: Client, *, execution_id: str, as_json: bool) -> None:
 @client_command
 def release(client: Client, *, execution_id: str, as_json: bool) -> None:
     """Let an execution, with its whole tree, be deleted when it is old."""
-    _print_outcome(client.call("release", execution_id), as_json=as_json)
-
-
-def _print_outcome(answer: Json, *, as_json: bool) -> None:
-    if as_json:
-        print_json(answer)
-    else:
-        click.echo(answer["outcome"])
+    print_one(client.call("release", execution_id), "outcome", as_json=as_json)
 
 
 @click.command("export")
