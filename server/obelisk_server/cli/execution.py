@@ -83,6 +83,7 @@ def submit(  # noqa: PLR0913 - one for each option
 @click.argument("execution_id", shell_complete=complete_id)
 @client_command
 def follow_execution(client: Client, *, execution_id: str, as_json: bool) -> None:
+    client.call("get-execution", execution_id)  # one that is not there, or nowhere, is not waited for
     _follow(client, execution_id, as_json=as_json)
 
 

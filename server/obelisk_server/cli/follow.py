@@ -31,7 +31,6 @@ class Follow:
         self._finished_children = 0
         self._responses_cursor = 0
         self._logs_cursor = 0
-        self._reached = False
 
     def run(self) -> Json:
         """Show progress until the execution has finished; the execution at its end.
@@ -43,7 +42,6 @@ class Follow:
             try:
                 ended = self._look()
                 gone_since = None
-                self._reached = True
             except Failure as failure:
                 gone_since = self._gone(failure, gone_since)
                 ended = None
@@ -52,13 +50,9 @@ class Follow:
             time.sleep(TICK_SECONDS)
 
     def _gone(self, failure: Failure, since: float | None) -> float:
-        """Since when the server does not answer.
-
-        Raises: the failure, if it is another one, this is too long, or it never answered.
-        """
+        """Since when the server does not answer. Raises: the failure, if it is another one or this is too long."""
         now = time.monotonic()  # noqa: TID251 - see above
-        too_long = since is not None and now - since > GONE_SECONDS_MAX
-        if failure.code is not Exit.UNREACHABLE or not self._reached or too_long:
+        if failure.code is not Exit.UNREACHABLE or (since is not None and now - since > GONE_SECONDS_MAX):
             raise failure
         if since is None:
             self._clear()
