@@ -78,13 +78,13 @@ class RegistryClient:
 
         retrying(attempt, self._limits, self._pace)
 
-    def push_blob(self, raw: bytes, media_type: str, what: str) -> Descriptor:
+    def push_blob(self, raw: bytes, media_type: str, what: str, on_bytes: OnBytes = ignore) -> Descriptor:
         """Raises: RegistryFailure."""
         descriptor = describe_bytes(raw, media_type)
         layer = {"digest": descriptor.digest, "size": descriptor.size, "mediaType": media_type}
 
         def attempt() -> None:
-            with tempfile.NamedTemporaryFile() as file, self._oras.asking(what):
+            with tempfile.NamedTemporaryFile() as file, self._oras.asking(what), self._oras.telling(on_bytes):
                 file.write(raw)
                 file.flush()
                 self._oras.upload_blob(file.name, self._container, layer)  # pyright: ignore[reportUnknownMemberType] - a bare dict
@@ -160,6 +160,16 @@ class _Oras(oras.provider.Registry):
         super().__init__(hostname=reference.endpoint, insecure=transport.scheme == "http")
         self._transport = transport
         self._what = str(reference)
+        self._on_sent: OnBytes | None = None
+
+    @contextmanager
+    def telling(self, on_sent: OnBytes) -> Generator[None]:
+        """Says how many bytes of a blob are sent."""
+        self._on_sent = on_sent
+        try:
+            yield
+        finally:
+            self._on_sent = None
 
     @contextmanager
     def asking(self, what: str) -> Generator[None]:
@@ -181,7 +191,24 @@ class _Oras(oras.provider.Registry):
         json: Any = None,  # noqa: ARG002
         stream: bool = False,  # noqa: FBT001, FBT002
     ) -> requests.Response:
-        return self._transport.send(method, url, headers=headers or {}, body=data, stream=stream, what=self._what)
+        body = data if self._on_sent is None or not data else _Sent(data, self._on_sent)
+        return self._transport.send(method, url, headers=headers or {}, body=body, stream=stream, what=self._what)
+
+
+class _Sent:
+    """A body that tells how much of it was sent. It has a length and can be sent again, as `requests` may have to."""
+
+    def __init__(self, raw: bytes, on_bytes: OnBytes) -> None:
+        self._raw = raw
+        self._on_bytes = on_bytes
+
+    def __len__(self) -> int:
+        return len(self._raw)
+
+    def __iter__(self) -> Iterator[bytes]:
+        for start in range(0, len(self._raw), CHUNK_BYTES):
+            yield self._raw[start : start + CHUNK_BYTES]
+            self._on_bytes(min(start + CHUNK_BYTES, len(self._raw)))
 
 
 def _container(reference: Reference) -> oras.container.Container:

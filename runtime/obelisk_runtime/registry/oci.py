@@ -50,9 +50,12 @@ class OciComponents:
         """What it tells about itself; the component is not pulled. Raises: ComponentUnavailable."""
         return await self._in_thread(lambda: self._puller.describe(reference))
 
-    async def push(self, reference: Reference, publication: Publication) -> Reference:
+    async def push(
+        self, reference: Reference, publication: Publication, on_progress: OnProgress = no_progress
+    ) -> Reference:
         """Pinned to what was pushed. Raises: ComponentUnavailable."""
-        return await self._in_thread(lambda: push(self._puller, reference, publication, self._settings.limits))
+        limits = self._settings.limits
+        return await self._in_thread(lambda: push(self._puller, reference, publication, limits, on_progress))
 
     async def sign(self, reference: Reference, private_key: bytes, password: bytes | None) -> Reference:
         """Pinned to what was signed. Raises: ComponentUnavailable."""

@@ -42,11 +42,11 @@ from obelisk_runtime.registry.signature import (
 from obelisk_runtime.registry.transport import Transport
 
 OnProgress = Callable[[int, int], None]
-"""`(bytes received, bytes in all)`; called from a thread."""
+"""`(bytes received or sent, bytes in all)`; called from a thread."""
 
 
 def no_progress(_received: int, _total: int) -> None:
-    """For pulls that nobody watches."""
+    """For transfers that nobody watches."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from obelisk_runtime.registry.artifact import (
 )
 from obelisk_runtime.registry.client import RegistryClient
 from obelisk_runtime.registry.errors import InvalidReference, NotInRegistry, TooLarge
-from obelisk_runtime.registry.pulling import Puller
+from obelisk_runtime.registry.pulling import OnProgress, Puller
 from obelisk_runtime.registry.reference import Reference
 from obelisk_runtime.registry.settings import RegistryLimits
 
@@ -34,7 +34,9 @@ class Publication:
     """RFC 3339."""
 
 
-def push(puller: Puller, reference: Reference, publication: Publication, limits: RegistryLimits) -> Reference:
+def push(
+    puller: Puller, reference: Reference, publication: Publication, limits: RegistryLimits, on_progress: OnProgress
+) -> Reference:
     """The reference with the digest of what is there now. Raises: ComponentUnavailable."""
     if reference.digest is not None:
         raise InvalidReference(str(reference), "a digest cannot be chosen when pushing")
@@ -45,7 +47,9 @@ def push(puller: Puller, reference: Reference, publication: Publication, limits:
     config = component_config(publication.wasm, publication.created, publication.component, publication.details)
     manifest = component_manifest(config, publication.wasm, publication.annotations)
     with puller.client(reference, push=True) as client:
-        client.push_blob(publication.wasm, LAYER_TYPE, what)
+        size = len(publication.wasm)
+        client.push_blob(publication.wasm, LAYER_TYPE, what, lambda sent: on_progress(sent, size))
+        on_progress(size, size)
         client.push_blob(config, CONFIG_TYPE, what)
         return reference.pinned(client.push_manifest(manifest, reference.selector))
 

@@ -43,6 +43,7 @@ def build(folders: tuple[Path, ...], *, output: Path, as_json: bool) -> None:
     """
     for folder in folders:
         built = output / f"{folder.resolve().name}.wasm"
+        click.echo(f"building {folder}", err=True)
         _build(folder, built)
         if as_json:
             print_json({"component": str(built), "size": built.stat().st_size})

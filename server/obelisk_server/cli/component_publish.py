@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from obelisk_runtime.registry.oci import OciComponents
 from obelisk_server import components
 from obelisk_server.cli.failure import Exit, Failure
 from obelisk_server.cli.output import json_option, print_json
+from obelisk_server.cli.progress import Bars
 from obelisk_server.cli.registries import Registries, registry_command
 
 _STANDARD = {
@@ -59,18 +61,19 @@ def push(registries: Registries, *, as_json: bool, file: str, location: str, **o
     annotations = {key: options[name] for name, key in _STANDARD.items() if options[name]}
     annotations |= dict(_annotation(text) for text in options["annotations"])
     wanted = Push(file, location, annotations, section)
-    pushed = registries.use(lambda oci: _push(oci, wanted, registries))
+    with Bars(sys.stderr) as bars:
+        pushed = registries.use(lambda oci: _push(oci, wanted, registries, bars))
     if as_json:
         print_json({"location": str(pushed), "digest": pushed.digest})
     else:
         click.echo(str(pushed))
 
 
-async def _push(oci: OciComponents, wanted: Push, registries: Registries) -> Reference:
+async def _push(oci: OciComponents, wanted: Push, registries: Registries, bars: Bars) -> Reference:
     reference = Reference.parse(wanted.location)
     wasm = await asyncio.to_thread(read_component, find_component(wanted.file, Path()))
     made = await components.publication(wasm, registries.environ, wanted.annotations, wanted.section)
-    return await oci.push(reference, made)
+    return await oci.push(reference, made, bars.bar(wanted.location))
 
 
 def _annotation(text: str) -> tuple[str, str]:

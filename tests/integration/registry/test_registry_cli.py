@@ -91,6 +91,7 @@ def test_push_prints_the_digest_reference_and_pull_gives_the_bytes(shell: Shell,
     assert (shell.folder / "out.wasm").read_bytes() == (shell.folder / "fibo_tiny.wasm").read_bytes()
     result = shell.run("component", "pull", tag, pinned)
     assert result.stdout.splitlines() == [pinned, pinned]
+    assert shell.run("component", "push", "fibo_tiny.wasm", tag).stderr.startswith(f"{tag}: ")
 
 
 def test_what_is_no_component_is_not_pushed(shell: Shell, anonymous: str, location: Location) -> None:

@@ -9,9 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from wasmtime import wat2wasm
 
 from obelisk_runtime.registry import Reference
 from obelisk_runtime.registry.artifact import digest_of
+from obelisk_runtime.registry.client import CHUNK_BYTES
 from obelisk_runtime.registry.errors import AuthenticationRequired, CertificateRefused, NotInRegistry
 from obelisk_runtime.registry.oci import OciComponents
 from obelisk_runtime.registry.pushing import Publication
@@ -123,6 +125,20 @@ async def test_several_components_are_pulled_at_the_same_time(
     proxy.fault = wait_for_the_other
     pulled = await asyncio.gather(oci.pull(first), oci.pull(second))
     assert [len(each.wasm) for each in pulled] == [len(publication.wasm), len(publication.wasm) + 3]
+
+
+async def test_progress_is_told_while_a_component_goes(
+    oci: OciComponents, anonymous: str, location: Location, publication: Publication
+) -> None:
+    large = bytes(wat2wasm(f'(component (core module (data "{"x" * 2 * CHUNK_BYTES}")))'))
+    size = len(large)
+    told: list[tuple[int, int]] = []
+    await oci.push(
+        location(anonymous), replace(publication, wasm=large), lambda sent, total: told.append((sent, total))
+    )
+    steps = [*range(CHUNK_BYTES, size, CHUNK_BYTES), size]
+    assert told == [*((sent, size) for sent in steps), (size, size)]
+    assert (await oci.pull(location(anonymous))).wasm == large
 
 
 async def test_progress_is_told_while_a_component_comes(
