@@ -14,7 +14,7 @@ SLEEP = "testing:sleeper/sleeper.sleep"
 LONG = 3_600_000
 RIGHTS = {
     "root": 'scopes = ["admin"]',
-    "guest": 'scopes = ["read"]\nfunctions = ["testing:sleeper/*"]',
+    "guest": 'scopes = ["read"]\nfunctions = ["testing:sleeper/sleeper.sleep"]',
     "sleeper": 'scopes = ["submit", "operate"]\nfunctions = ["testing:sleeper/*"]',
 }
 TOKENS = {name: new_token(name.encode().ljust(32)) for name in RIGHTS}
@@ -76,7 +76,11 @@ def test_who_may_only_look_at_some_functions_is_offered_nothing_else(
     expect(page.get_by_role("treeitem")).to_have_count(1)
     page.goto(f"{server.url}/executions/{theirs}")
     expect(page.get_by_role("alert")).to_contain_text("No such execution")
-    for path, heading in (("submit", "may not submit"), ("health", "may not see the whole server")):
+    for path, heading in (
+        ("submit", "may not submit"),
+        ("health", "may not see the whole server"),
+        ("components", "sees no component"),
+    ):
         page.goto(f"{server.url}/{path}")
         expect(page.get_by_role("heading", name=re.compile(heading))).to_be_visible()
 

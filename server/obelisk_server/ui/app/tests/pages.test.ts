@@ -6,7 +6,7 @@ import { piecesOf } from "../src/pages/components/wit.ts";
 import { eventText, historyOf, joinSetOf } from "../src/pages/execution/history.ts";
 import { type Phase, moved, phasesOf, placed, spent, ticks, visible, zoomed } from "../src/pages/execution/timeline.ts";
 import { Told } from "../src/pages/execution/store.ts";
-import { countsOf, filtersOf, narrowed, whereOf } from "../src/pages/executions/filters.ts";
+import { countsOf, filtersOf, instantOf, localOf, narrowed, whereOf } from "../src/pages/executions/filters.ts";
 import { waitOf } from "../src/pages/executions/wait.ts";
 import { cli, curl, quoted, tagsOf } from "../src/pages/submit/commands.ts";
 import type { ComponentItem, LogEvent, Response, Summary } from "../src/wire/shapes.ts";
@@ -297,4 +297,10 @@ describe("components", () => {
       ["// a point"],
     ]);
   });
+});
+
+test("a time in an address is an instant, and is typed as local time", () => {
+  expect(instantOf("2026-01-31T12:00:00.000Z")).toBe("2026-01-31T12:00:00.000Z");
+  expect(instantOf(localOf("2026-01-31T12:00:00.000Z"))).toBe("2026-01-31T12:00:00.000Z");
+  expect(localOf("nonsense")).toBe("");
 });

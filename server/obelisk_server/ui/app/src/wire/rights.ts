@@ -2,18 +2,26 @@
 
 import { get, hasToken } from "./client.ts";
 
-type Rights = { operations: string[] };
+type Rights = { operations: string[]; functions: string[] | null };
 
 let operations: ReadonlySet<string> | null = null;
+let functions: string[] | null = null;
 
 /** Before anything is drawn that depends on it. */
 export async function learnRights(): Promise<void> {
   if (!hasToken()) return;
   try {
-    operations = new Set((await get<Rights>("/v1/caller")).operations);
+    const rights = await get<Rights>("/v1/caller");
+    operations = new Set(rights.operations);
+    functions = rights.functions;
   } catch {
     // what is wrong, the first page says
   }
+}
+
+/** Whether this token sees only some functions. */
+export function limited(): boolean {
+  return functions !== null;
 }
 
 /** Whether an operation of the API, by its name there, would not be refused to this token as such. */

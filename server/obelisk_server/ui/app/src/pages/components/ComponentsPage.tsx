@@ -5,12 +5,29 @@ import { Card, Command, ComponentLink, Digest, Empty, FunctionName, Loading, Tro
 import { Link, componentPath, submitPath } from "../../router.tsx";
 import { get, path } from "../../wire/client.ts";
 import { useLoad } from "../../wire/hooks.ts";
+import { limited } from "../../wire/rights.ts";
 import type { ComponentItem, Page } from "../../wire/shapes.ts";
 import { edgesOf } from "./graph.ts";
 import { Graph } from "./Graph.tsx";
 import { size } from "../../look/size.ts";
 import { piecesOf } from "./wit.ts";
 import "./components.css";
+
+function NoComponent(): JSX.Element {
+  if (limited()) {
+    return (
+      <Empty title="This token sees no component">
+        <p>It is limited to some functions, and sees components all of whose functions are among them.</p>
+      </Empty>
+    );
+  }
+  return (
+    <Empty title="No component is deployed">
+      <p>Name one in obelisk.toml, then type this:</p>
+      <Command label="command" text="obelisk server reload" />
+    </Empty>
+  );
+}
 
 export function ComponentsPage({ name }: { name: string | undefined }): JSX.Element {
   const { value, error } = useLoad("components", (signal) => get<Page<ComponentItem>>("/v1/components", signal));
@@ -24,10 +41,7 @@ export function ComponentsPage({ name }: { name: string | undefined }): JSX.Elem
         <span class="none">{value.items.length} deployed</span>
       </header>
       {value.items.length === 0 ? (
-        <Empty title="No component is deployed">
-          <p>Name one in obelisk.toml, then type this:</p>
-          <Command label="command" text="obelisk server reload" />
-        </Empty>
+        <NoComponent />
       ) : (
         <>
           <Graph components={value.items} chosen={name} />

@@ -14,7 +14,17 @@ import { may } from "../../wire/rights.ts";
 import type { Summary } from "../../wire/shapes.ts";
 import { Bulk } from "./Bulk.tsx";
 import { permittedVerbs } from "./bulk.ts";
-import { type Counts, type Field, type Filters, STATES, countsOf, filtersOf, narrowed } from "./filters.ts";
+import {
+  type Counts,
+  type Field,
+  type Filters,
+  STATES,
+  countsOf,
+  filtersOf,
+  instantOf,
+  localOf,
+  narrowed,
+} from "./filters.ts";
 import { ITEMS_MAX, type List, useList } from "./list.ts";
 import { Spark } from "./Spark.tsx";
 import { waitOf } from "./wait.ts";
@@ -128,11 +138,13 @@ function FieldFilters({ filters }: { filters: Filters }): JSX.Element {
 
 function FilterField({ name, value }: { name: Field; value: string }): JSX.Element {
   const { label, hint, type = "search" } = LABELS[name];
-  const [text, setText] = useState(value);
-  useEffect(() => setText(value), [value]);
+  const timed = type === "datetime-local";
+  const given = timed ? localOf(value) : value;
+  const [text, setText] = useState(given);
+  useEffect(() => setText((old) => (old.trim() === given ? old : given)), [given]); // a space at the end is being typed
   useEffect(() => {
-    if (text === value) return;
-    const timer = setTimeout(() => setQuery({ [name]: text.trim() }), TYPING_MS);
+    if (text.trim() === given) return;
+    const timer = setTimeout(() => setQuery({ [name]: timed ? instantOf(text) : text.trim() }), TYPING_MS);
     return () => clearTimeout(timer);
   }, [text]);
   return (

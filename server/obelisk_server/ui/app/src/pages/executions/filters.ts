@@ -44,18 +44,25 @@ export function whereOf(filters: Filters): Record<string, string | string[] | bo
   if (filters.text) where["text"] = filters.text;
   if (filters.digest) where["digest"] = filters.digest;
   if (filters.tag) where["tag"] = filters.tag.split(/[\s,]+/).filter(Boolean);
-  if (filters.since) where["created_since"] = instant(filters.since);
-  if (filters.before) where["created_before"] = instant(filters.before);
+  if (filters.since) where["created_since"] = instantOf(filters.since);
+  if (filters.before) where["created_before"] = instantOf(filters.before);
   if (status) where["status"] = [status];
   if (result) where["result"] = result === "failed" ? FAILURES : [result];
   if (filters.children) where["children"] = true;
   return where;
 }
 
-/** From what a `datetime-local` field holds, which is local time. */
-function instant(local: string): string {
+/** From what a `datetime-local` field holds, which is local time: the same instant wherever an address is sent to. */
+export function instantOf(local: string): string {
   const date = new Date(local);
   return Number.isNaN(date.getTime()) ? local : date.toISOString();
+}
+
+/** What a `datetime-local` field holds for an instant; empty if it is none. */
+export function localOf(instant: string): string {
+  const date = new Date(instant);
+  if (Number.isNaN(date.getTime())) return "";
+  return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }
 
 export type Counts = Record<string, number>;
