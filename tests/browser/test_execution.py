@@ -295,6 +295,7 @@ def test_an_action_that_is_refused_says_why(server: Server, open_page: Open) -> 
 def test_an_id_that_nobody_has_is_said_to_be_unknown(open_page: Open) -> None:
     page = open_page("/executions/E_01M7Y4K2CF39G7F44A52ZQCSTC")
     expect(page.get_by_role("alert")).to_contain_text("No such execution")
+    expect(page.locator(".connection")).to_have_count(0)
 
 
 def test_an_address_that_is_not_encoded_as_addresses_are_is_a_page_too(open_page: Open) -> None:

@@ -79,6 +79,8 @@ def test_filters_are_in_the_address_and_come_back_from_it(server: Server, open_p
     page.reload()
     expect(page.get_by_label("Function begins with")).to_have_value("testing:flaky")
     expect(page.locator(".row", has_text=failed)).to_be_visible()
+    page.goto(f"{server.url}/executions?state=bogus")
+    expect(page.get_by_text(re.compile("bogus.*expected"))).to_be_visible()
     page.goto(f"{server.url}/executions?text=nothing-has-this-text")
     expect(page.get_by_role("heading", name="Nothing matches")).to_be_visible()
 

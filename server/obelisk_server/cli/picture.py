@@ -135,7 +135,7 @@ def _lines(rows: Sequence[Row], width: int) -> Iterator[str]:
     status_width = max(6, *(len(row.status) for row in rows))
     time_width = max(8, *map(len, durations))
     left = width - (status_width + time_width + 5 + 4 * 2 + 2)
-    label_width = max(LABEL_MIN, min(LABEL_MAX, left - BAR_MIN, max(len(row.label) for row in rows)))
+    label_width = min(LABEL_MAX, max(LABEL_MIN, left - BAR_MIN), max(len(row.label) for row in rows))
     bar_width = max(BAR_MIN, left - label_width)
     head = (
         "EXECUTION".ljust(label_width),

@@ -115,7 +115,6 @@ function useShortcuts(): void {
 const CONNECTION_WORDS: Record<Connection, string> = {
   connecting: "connecting",
   live: "live",
-  polling: "live",
   lost: "reconnecting",
   ended: "",
 };

@@ -14,10 +14,6 @@ export class Refused extends Error {
   ) {
     super(detail || title);
   }
-
-  get missing(): boolean {
-    return this.status === 404 || this.status === 405;
-  }
 }
 
 type Listener = () => void;

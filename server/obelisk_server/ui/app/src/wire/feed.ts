@@ -1,6 +1,6 @@
 /**
  * Changes as they happen. A feed follows a stream of the server and comes back by itself after a break, from where it
- * was. What it tells is a hint: whoever listens reads the truth anew. A server without the stream is asked regularly.
+ * was. What it tells is a hint: whoever listens reads the truth anew.
  */
 
 import { parseAnswer, isObject, type JsonObject } from "../values/json.ts";
@@ -9,7 +9,7 @@ import { Frames, type Message } from "./frames.ts";
 import { pause, shown } from "./waiting.ts";
 
 /** `ended`: nothing can change any more. */
-export type Connection = "connecting" | "live" | "polling" | "lost" | "ended";
+export type Connection = "connecting" | "live" | "lost" | "ended";
 export type Change = { name: string; data: JsonObject };
 
 export type Listener = {
@@ -19,12 +19,12 @@ export type Listener = {
 };
 
 export const BACKOFF_MS = [250, 500, 1_000, 2_000, 4_000, 8_000];
-const POLL_MS = 1_500;
 /** A server sends a comment more often than this; a stream that is silent for longer is broken. */
 const SILENCE_MS = 45_000;
 
-/** `broken`: to be taken up again; `over`: nothing follows; `unknown`: the server has no such stream. */
-type End = "broken" | "over" | "unknown";
+/** `broken`: to be taken up again; `over`: nothing follows. */
+type End = "broken" | "over";
+const TOO_MANY = 429;
 
 const RELOAD: Change = { name: "reload", data: {} };
 
@@ -56,7 +56,6 @@ export class Feed {
       await shown(this.stopped.signal);
       const end = await this.follow().catch((): End => "broken");
       if (this.stopped.signal.aborted) return;
-      if (end === "unknown") return this.poll();
       if (end === "over") return this.listener.connection("ended");
       if (document.hidden) continue;
       this.listener.connection("lost");
@@ -82,7 +81,7 @@ export class Feed {
       const signal = AbortSignal.any([this.stopped.signal, silence.signal]);
       const answer = await fetch(this.path, { headers: authorized(headers), signal, cache: "no-store" });
       if (answer.status === 204) return "over";
-      if (!answer.ok || answer.body === null) return this.refused(answer);
+      if (!answer.ok || answer.body === null) return await this.refused(answer); // its text is read before the connection is let go of
       this.connected();
       const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
       const frames = new Frames();
@@ -102,9 +101,9 @@ export class Feed {
   }
 
   private async refused(answer: globalThis.Response): Promise<End> {
-    const refused = refusal(answer.status, await answer.text());
-    if (refused.status === 401) return "over"; // who signs in loads the page anew
-    return refused.missing ? "unknown" : "broken";
+    const { status } = refusal(answer.status, await answer.text());
+    // there is no such thing, or not for this token: who signs in loads the page anew
+    return status >= 400 && status < 500 && status !== TOO_MANY ? "over" : "broken";
   }
 
   private connected(): void {
@@ -118,13 +117,5 @@ export class Feed {
     if (message.event === "behind") return this.listener.changed(RELOAD);
     const data = parseAnswer(message.data);
     if (isObject(data)) this.listener.changed({ name: message.event, data });
-  }
-
-  private async poll(): Promise<void> {
-    this.listener.connection("polling");
-    while (!this.stopped.signal.aborted) {
-      await pause(POLL_MS, this.stopped.signal);
-      if (!document.hidden && !this.stopped.signal.aborted) this.listener.changed(RELOAD);
-    }
   }
 }

@@ -37,7 +37,7 @@ export function listPath(filters: Filters, cursor: string | null = null): string
 
 /** The filter alone, as lists and bulk operations take it. */
 export function whereOf(filters: Filters): Record<string, string | string[] | boolean> {
-  const { status, result } = STATES[filters.state] ?? {};
+  const { status, result } = STATES[filters.state] ?? { status: filters.state }; // the server says which there are
   const where: Record<string, string | string[] | boolean> = {};
   if (filters.function) where["function"] = filters.function;
   if (filters.id) where["id"] = filters.id;
