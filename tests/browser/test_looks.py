@@ -33,6 +33,9 @@ REACHED = """
   return [window.walked.indexOf(at), getComputedStyle(at).outlineStyle !== "none"];
 }
 """
+WALKS_MAX = 10
+ELSEWHERE = "elsewhere"
+"""The browser itself, the first of all again, or something that came after the walk began."""
 VIEWS = ("", "timeline", "tree", "events", "logs", "debug")
 
 
@@ -100,16 +103,27 @@ def test_every_page_is_walked_by_keyboard_alone(paths: dict[str, str], open_page
     """All that can be used is reached in the order in which it is read, can be seen to be, and lets go again."""
     page = open_page(paths[name])
     settled(page)
+    for _ in range(WALKS_MAX):
+        labels, reached, unseen = walk(page)
+        if [*labels, ELSEWHERE] == reached:
+            break  # nothing came while it was walked
+    assert reached == [*labels, ELSEWHERE]
+    assert unseen == []
+
+
+def walk(page: Page) -> tuple[list[str], list[str], list[str]]:
+    """(what can be used, what Tab reached, what of this does not look so)."""
     labels = page.evaluate(WALK)
     reached: list[str] = []
-    for _ in labels:
+    unseen: list[str] = []
+    for _ in range(len(labels) + 1):
         page.keyboard.press("Tab")
         place, outline = page.evaluate(REACHED)
-        assert outline, labels[place]
-        reached.append(labels[place])
-    assert reached == labels
-    page.keyboard.press("Tab")
-    assert page.evaluate(REACHED)[0] in (-1, 0)
+        around = place == 0 and len(reached) == len(labels)
+        reached.append(ELSEWHERE if place < 0 or around else labels[place])
+        if place >= 0 and not outline:
+            unseen.append(labels[place])
+    return labels, reached, unseen
 
 
 def test_escape_closes_a_dialog_and_the_focus_goes_back(paths: dict[str, str], open_page: Open) -> None:
