@@ -90,6 +90,8 @@ class _StoredUpgraded(msgspec.Struct, frozen=True, array_like=True, tag=12):
 _TWINS: dict[Any, Any] = {ev.Created: _StoredCreated, ev.Locked: _StoredLocked, ev.Upgraded: _StoredUpgraded}
 _FORMS: Any = reduce(lambda union, form: union | form, (_TWINS.get(form, form) for form in get_args(ev.Event)))
 _RESULT: Any = ev.ChildFinished | ev.DelayDue | ev.DelayCancelled
+_ENTRIES: Any = list[tuple[int, _FORMS]]
+_FOREIGN_RESULT: Any = tuple[int | str, _RESULT]
 
 
 class EventCodec:
@@ -98,9 +100,9 @@ class EventCodec:
     def __init__(self, interned: Interned) -> None:
         self._interned = interned
         self._encode = msgspec.msgpack.Encoder(enc_hook=self._number).encode
-        self._decode = msgspec.msgpack.Decoder(list[tuple[int, _FORMS]], dec_hook=self._function).decode
+        self._decode = msgspec.msgpack.Decoder(_ENTRIES, dec_hook=self._function).decode
         self._decode_result = msgspec.msgpack.Decoder(_RESULT).decode
-        self._decode_foreign = msgspec.msgpack.Decoder(tuple[int | str, _RESULT]).decode
+        self._decode_foreign = msgspec.msgpack.Decoder(_FOREIGN_RESULT).decode
 
     def entries(self, events: Sequence[ev.Recorded], created: Instant) -> bytes:
         """Entries of a log one after the other, to be joined to others and finished by `body`."""
