@@ -31,7 +31,7 @@ from obelisk_runtime.wasi import filesystem
 from obelisk_runtime.wasi.files import open_file, paths
 from obelisk_runtime.wasi.http import connecting
 from obelisk_server.access import audit, audit_file, failures
-from obelisk_server.api import bulk, followers, metrics, submitting, versions, waits, wire
+from obelisk_server.api import bulk, followers, metrics, replays, submitting, waits, wire
 from obelisk_server.api import listener as api
 from obelisk_server.api.descriptions import texts_of_fields
 from obelisk_server.api.listener import OPERATIONS
@@ -371,7 +371,7 @@ def seconds(number: float) -> str:
 BOUNDS = (
     ("obelisk.toml", in_bytes(load.FILE_BYTES_MAX)),
     ("a component, in a file or a registry", in_bytes(files.COMPONENT_BYTES_MAX)),
-    ("a component that is sent to the API, for replay or fork", in_bytes(versions.COMPONENT_BYTES_MAX)),
+    ("a component that is sent to the API, for replay or fork", in_bytes(replays.COMPONENT_BYTES_MAX)),
     ("requests to the API at once; one more gets a 429", count(api.REQUESTS_MAX)),
     ("how long the body of a request may take to arrive", seconds(api.BODY_SECONDS_MAX)),
     (

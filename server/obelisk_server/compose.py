@@ -20,8 +20,9 @@ from obelisk_runtime.ports.http import HttpRequest, Incoming
 from obelisk_runtime.ports.store import Store
 from obelisk_runtime.service import Service
 from obelisk_runtime.storage.memory import MemoryStore
-from obelisk_runtime.storage.sqlite import Checked, SqliteStore, check_store
+from obelisk_runtime.storage.sqlite import Checked, Migrated, SqliteStore, check_store
 from obelisk_runtime.storage.sqlite import back_up as copy_store
+from obelisk_runtime.storage.sqlite import migrate as migrate_store
 from obelisk_runtime.system import SystemClock, SystemIds
 from obelisk_runtime.wasi.http import arrive
 from obelisk_runtime.wasi.http.client import HttpClient, UnusableAuthorities
@@ -36,7 +37,7 @@ from obelisk_server.sources import Pulling, cache_folder
 from obelisk_server.ui import Pages
 from obelisk_server.webhooks import Mounts, Surroundings, WebhookListener
 
-__all__ = ["CannotServe", "InvalidSetup", "Verified", "back_up", "check", "run", "verify"]
+__all__ = ["CannotServe", "InvalidSetup", "Verified", "back_up", "check", "migrate", "run", "verify"]
 
 _log = logging.getLogger(__name__)
 
@@ -205,13 +206,29 @@ def _bind(listen: Listen, key: str) -> socket.socket:
 
 def back_up(config_file: Path, environ: Mapping[str, str], target: Path) -> int:
     """Copy the store of this configuration to a new file; its bytes. Raises: InvalidSetup, CannotServe."""
+    database = _database(config_file, environ)
     try:
-        copy_store(load_config(config_file, environ).database, target)
+        copy_store(database, target)
         return target.stat().st_size
-    except InvalidConfig as error:
-        raise InvalidSetup([str(problem) for problem in error.problems]) from error
     except ObeliskError as error:
         raise CannotServe(str(error)) from error
+
+
+def migrate(config_file: Path, environ: Mapping[str, str]) -> Migrated:
+    """Bring the store of this configuration to the schema of this release. Raises: InvalidSetup, CannotServe."""
+    database = _database(config_file, environ)
+    try:
+        return migrate_store(database)
+    except ObeliskError as error:
+        raise CannotServe(str(error)) from error
+
+
+def _database(config_file: Path, environ: Mapping[str, str]) -> Path:
+    """Raises: InvalidSetup."""
+    try:
+        return load_config(config_file, environ).database
+    except InvalidConfig as error:
+        raise InvalidSetup([str(problem) for problem in error.problems]) from error
 
 
 def check(file: Path) -> Checked:

@@ -92,6 +92,7 @@ _LIST = (
     _post("bulk-pause", "/v1/bulk/pause", Scope.OPERATE, Repeat.SAME),
     _post("bulk-resume", "/v1/bulk/resume", Scope.OPERATE, Repeat.SAME),
     _post("bulk-delete", "/v1/bulk/delete", Scope.ADMIN, Repeat.SAME),
+    _post("bulk-replay", "/v1/bulk/replay", Scope.OPERATE, Repeat.READS),
     _post("stub", _EXECUTION + "/stub", Scope.OPERATE, Repeat.SAME),
     _post("replay", _EXECUTION + "/replay", Scope.OPERATE, Repeat.READS),
     _post("upgrade", _EXECUTION + "/upgrade", Scope.OPERATE, Repeat.SAME),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from obelisk_runtime.storage.sqlite.schema import MIGRATIONS
 from server_process import ASK_SECONDS, OBELISK, ServerProcess
 
 FIBOA = "testing:fibo-workflow/workflow.fiboa"
@@ -147,6 +148,16 @@ def killed(site: Site, *arguments: str) -> None:
     site.kill()
     command.wait(ASK_SECONDS)
     site.check()
+
+
+def test_a_store_is_migrated_by_hand_while_no_server_runs_on_it(here: Site) -> None:
+    submit(here, 2)
+    here.said("db", "migrate", code=6)
+    here.kill()
+    schema = len(MIGRATIONS)
+    assert here.said("db", "migrate") == f"schema {schema} already; nothing to do"
+    assert json.loads(here.said("db", "migrate", "--json")) == {"before": schema, "after": schema, "copy": None}
+    assert here.check() == 3
 
 
 def test_a_backup_that_is_killed_leaves_no_file_that_looks_like_one(here: Site) -> None:

@@ -115,6 +115,26 @@ def test_a_replay_on_a_file_prints_a_diff_and_writes_nothing(site: Site) -> None
     assert site.events(id_) == before
 
 
+def test_many_histories_are_replayed_on_a_file_before_it_is_deployed(site: Site) -> None:
+    site.start()
+    ids = {site.sleeping() for _ in range(12)}
+    chosen = ("execution", "bulk", "replay", "--function", "sleeper", "--status", "blocked")
+    same = site.run(*chosen)
+    assert (same.returncode, same.stdout) == (0, "")
+    assert same.stderr.splitlines() == ["replaying", "replaying, 10 of 12 done", "12 match, 0 differ"]
+    site.put("sleeper", SLEEPS_SECONDS)
+    differ = site.run(*chosen, "--component", "sleeper.wasm", "--json")
+    assert differ.returncode == 4
+    answers = [json.loads(line) for line in differ.stdout.splitlines()]
+    assert {answer["id"] for answer in answers} == ids
+    assert {answer["difference"]["version"] for answer in answers} == {2}
+    listed = site.run(*chosen, "--component", "sleeper.wasm")
+    assert listed.returncode == 4
+    assert listed.stdout.count("- recorded  delay-submitted(") == len(ids)
+    assert listed.stderr.endswith("0 match, 12 differ\n")
+    assert site.run("execution", "bulk", "replay").returncode == 2
+
+
 def test_a_workflow_whose_component_is_gone_from_the_configuration_finishes_after_a_restart(site: Site) -> None:
     site.start()
     id_ = site.sleeping()

@@ -399,4 +399,4 @@ async def test_no_answer_can_be_taken_for_a_page_or_kept(api: Api) -> None:
 def test_what_is_written_down_is_what_may_change_something() -> None:
     assert {
         item.name for item in OPERATIONS if item.endpoint.repeat is Repeat.READS and item.endpoint.method == "POST"
-    } == {"replay"}
+    } == {"replay", "bulk-replay"}

@@ -76,7 +76,7 @@ async def _bulk(context: Context, name: str, call: Call[wire.Nothing, wire.Bulk]
     token = _token(body.token, mark)
     where = _where(context, caller, body.filter, token.at)
     if body.cursor is None:
-        found = (await _matching(context, where))[0]
+        found = (await matching(context, where))[0]
         if found > token.matches:
             raise MoreMatch(token.matches, found)
     async with context.lists.turn():
@@ -95,12 +95,12 @@ def _where(context: Context, caller: Caller, given: wire.Filter, at: Instant) ->
 
 async def _dry_run(context: Context, caller: Caller, given: wire.Filter, mark: str) -> BulkAnswer:
     at = Instant(context.service.now() + 1)
-    matches, samples, more = await _matching(context, _where(context, caller, given, at))
+    matches, samples, more = await matching(context, _where(context, caller, given, at))
     shown = [render.summary(item.id, item.projection) for item in samples]
     return BulkAnswer(matches=matches, more=more, samples=shown, token=str(Token(at, matches, mark)))
 
 
-async def _matching(context: Context, where: ExecutionFilter) -> tuple[int, Sequence[Summary], bool]:
+async def matching(context: Context, where: ExecutionFilter) -> tuple[int, Sequence[Summary], bool]:
     """(how many match, the first of them, whether there are more than MATCHES_MAX)."""
     matches, cursor = 0, None
     samples: list[Summary] = []

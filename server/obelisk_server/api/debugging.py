@@ -13,7 +13,7 @@ from obelisk_runtime.service.replay.scene import Got, HostCall, OpenSet, Progres
 from obelisk_server.api import answers, render, wire
 from obelisk_server.api.operations import AnyOperation, Call, Context, Operation, Reply
 from obelisk_server.api.problems import COMPONENT, EXECUTION
-from obelisk_server.api.versions import difference_json
+from obelisk_server.api.replays import difference_json
 
 
 class Debug(wire.Request, frozen=True):

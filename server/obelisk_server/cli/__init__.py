@@ -48,16 +48,18 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, lazy.help) for name, lazy in self._lazy.items()])
 
 
+_GROUPS = "obelisk_server.cli.groups"
+
 COMMANDS = {
     "new": Lazy("obelisk_server.cli.new", "new", "Write a folder to begin with: a workflow and an activity"),
-    "server": Lazy("obelisk_server.cli.server", "server", "Run the server, or check what it would run"),
-    "execution": Lazy("obelisk_server.cli.execution", "execution", "Submit, follow, look at and cancel executions"),
-    "function": Lazy("obelisk_server.cli.catalogue", "function", "Functions that can be called"),
-    "component": Lazy("obelisk_server.cli.groups", "component", "Components: list, inspect, publish, pull, lock"),
-    "db": Lazy("obelisk_server.cli.groups", "db", "Delete old executions, back up and check the store"),
-    "token": Lazy("obelisk_server.cli.groups", "token", "Tokens that clients show to a server"),
+    "server": Lazy(_GROUPS, "server", "Run the server, check what it would run, or ask how it is"),
+    "execution": Lazy(_GROUPS, "execution", "Submit, follow, look at and cancel executions"),
+    "function": Lazy(_GROUPS, "function", "Functions that can be called"),
+    "component": Lazy(_GROUPS, "component", "Components: list, inspect, publish, pull, lock"),
+    "db": Lazy(_GROUPS, "db", "Delete old executions, back up, check and migrate the store"),
+    "token": Lazy(_GROUPS, "token", "Tokens that clients show to a server"),
     "completion": Lazy("obelisk_server.cli.completion", "completion", "Print what completes commands in a shell"),
-    "config": Lazy("obelisk_server.cli.groups", "config", "About obelisk.toml"),
+    "config": Lazy(_GROUPS, "config", "About obelisk.toml"),
 }
 
 

@@ -56,6 +56,3 @@ def _checked(line: str, where: str) -> str:
             Exit.USAGE, f'{where} is no object with a "function", such as {{"function": "fibo", "params": []}}'
         )
     return line
-
-
-COMMANDS = (submit_batch,)

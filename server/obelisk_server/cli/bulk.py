@@ -18,10 +18,6 @@ BULK_SECONDS_MAX = 120.0
 """A page of deletions may have many children below."""
 
 
-@click.group(help="Cancel, pause, resume or delete all executions that a filter matches, after a dry run.")
-def bulk() -> None: ...
-
-
 def _all(verb: str, explanation: str) -> click.Command:
     """`obelisk execution bulk <verb>`: shows what matches, asks, and says what became of it."""
 
@@ -102,10 +98,7 @@ def _report(items: Iterator[Json], *, as_json: bool) -> None:
         raise SystemExit(Exit.CONFLICT)
 
 
-for _verb, _explanation in (
-    ("cancel", "Cancel activities, and workflows whose names end in -cancellable."),
-    ("pause", "Let nothing take them up until they are resumed."),
-    ("resume", "Go on with those that are paused."),
-    ("delete", "Delete finished ones with all that is below them."),
-):
-    bulk.add_command(_all(_verb, _explanation))
+cancel = _all("cancel", "Cancel activities, and workflows whose names end in -cancellable.")
+pause = _all("pause", "Let nothing take them up until they are resumed.")
+resume = _all("resume", "Go on with those that are paused.")
+delete = _all("delete", "Delete finished ones with all that is below them.")

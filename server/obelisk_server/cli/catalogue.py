@@ -13,11 +13,7 @@ from obelisk_server.cli.watch import show, watch_option
 from obelisk_server.printable import visible
 
 
-@click.group(help="Functions that can be called.")
-def function() -> None: ...
-
-
-@function.command("list", help="List every function with its type.")
+@click.command("list", help="List every function with its type.")
 @watch_option
 @client_command
 def list_functions(client: Client, *, watch: bool, as_json: bool) -> None:
@@ -29,7 +25,7 @@ def _functions(page: Json) -> list[str]:
     return layout.table(("KIND", "COMPONENT", "FUNCTION", "TYPE"), rows, terminal_width())
 
 
-@function.command("get")
+@click.command("get")
 @click.argument("name", shell_complete=complete_function)
 @client_command
 def get_function(client: Client, *, name: str, as_json: bool) -> None:
@@ -44,7 +40,7 @@ def get_function(client: Client, *, name: str, as_json: bool) -> None:
     print_fields([*fields, *params, ("result", result and result["wit"])])
 
 
-@function.command("wit")
+@click.command("wit")
 @click.argument("name", shell_complete=complete_function)
 @client_command
 def function_wit(client: Client, *, name: str, as_json: bool) -> None:

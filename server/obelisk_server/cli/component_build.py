@@ -4,12 +4,14 @@ import importlib.util
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from obelisk_server.cli.failure import Exit, Failure
 from obelisk_server.cli.output import json_option, print_json
+from obelisk_server.cli.progress import Steps
 
 WIT = Path("wit")
 """The packages, and a world for each folder, of its name."""
@@ -41,14 +43,23 @@ def build(folders: tuple[Path, ...], *, output: Path, as_json: bool) -> None:
 
     A folder has app.py, app.js, or component.wat; the world of its name is in the folder `wit` here.
     """
-    for folder in folders:
-        built = output / f"{folder.resolve().name}.wasm"
-        click.echo(f"building {folder}", err=True)
-        _build(folder, built)
+    for built in _all_built(folders, output):
         if as_json:
             print_json({"component": str(built), "size": built.stat().st_size})
         else:
             click.echo(f"{built}  {built.stat().st_size} bytes")
+
+
+def _all_built(folders: tuple[Path, ...], output: Path) -> Iterator[Path]:
+    with Steps(sys.stderr) as steps:
+        for number, folder in enumerate(folders):
+            steps.show(f"building {folder}", number, len(folders))
+            built = output / f"{folder.resolve().name}.wasm"
+            try:
+                _build(folder, built)
+            finally:
+                steps.clear()
+            yield built
 
 
 def _build(folder: Path, built: Path) -> None:

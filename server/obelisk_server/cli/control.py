@@ -46,11 +46,7 @@ def why(client: Client, *, execution_id: str, as_json: bool) -> None:
         print_fields(found.items())
 
 
-COMMANDS = (
-    _steer("cancel", "Cancel an activity, a delay, or a workflow whose name ends in -cancellable."),
-    _steer("terminate", "End an execution, also a workflow that is not cancellable."),
-    _steer("pause", "Let nothing take up an execution or a delay until it is resumed."),
-    _steer("resume", "Go on with an execution or a delay that is paused."),
-    why,
-    stub,
-)
+cancel = _steer("cancel", "Cancel an activity, a delay, or a workflow whose name ends in -cancellable.")
+terminate = _steer("terminate", "End an execution, also a workflow that is not cancellable.")
+pause = _steer("pause", "Let nothing take up an execution or a delay until it is resumed.")
+resume = _steer("resume", "Go on with an execution or a delay that is paused.")

@@ -65,6 +65,3 @@ def _events(client: Client, execution_id: str) -> list[Json]:
         if len(items) >= page["total"]:
             break
     return items
-
-
-COMMANDS = (get,)

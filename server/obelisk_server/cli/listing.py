@@ -65,6 +65,3 @@ def _counts_table(found: Json) -> list[str]:
     rows = [(name, "", count) for name, count in found["statuses"].items()]
     rows += [("finished", name, count) for name, count in found["results"].items()]
     return layout.table(("STATUS", "RESULT", "EXECUTIONS"), rows, terminal_width())
-
-
-COMMANDS = (list_executions, counts)

@@ -1,4 +1,4 @@
-"""Progress of several transfers: a bar each on a terminal, a line each in a pipe."""
+"""Progress of long work: bars on a terminal, plain lines in a pipe."""
 
 import threading
 from collections.abc import Callable
@@ -10,8 +10,34 @@ STEPS = 100
 """A bar is drawn again when it has grown by this part of the whole."""
 
 
+class Steps:
+    """How far a number of steps is: on a terminal a bar, in a pipe a line for each step. Use it with `with`."""
+
+    def __init__(self, out: IO[str]) -> None:
+        self._out = out
+        self._terminal = out.isatty()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: "BaseException | TracebackType | None") -> None:
+        self.clear()
+
+    def show(self, what: str, done: int, total: int) -> None:
+        """What begins now, after `done` of `total`."""
+        text = f"{_filled(done, max(total, 1))}  {what}" if self._terminal else f"{what}\n"
+        self._out.write(text)
+        self._out.flush()
+
+    def clear(self) -> None:
+        """Before something else is printed: no bar is left on the terminal's line."""
+        if self._terminal:
+            self._out.write("\r\x1b[2K")
+            self._out.flush()
+
+
 class Bars:
-    """One line for each name, below one another; may be moved from any thread. Use it with `with`."""
+    """A bar for each of several transfers. One line for each name, below one another; may be moved from any thread. Use it with `with`."""
 
     def __init__(self, out: IO[str]) -> None:
         self._out = out
@@ -57,8 +83,12 @@ class Bars:
 
 
 def _line(name: str, received: int, total: int) -> str:
-    full = received * BAR_CHARACTERS // total
-    return f"{name}  {'█' * full}{'░' * (BAR_CHARACTERS - full)}  {received * 100 // total:3d} %  {_size(total)}"
+    return f"{name}  {_filled(received, total)}  {received * 100 // total:3d} %  {_size(total)}"
+
+
+def _filled(done: int, total: int) -> str:
+    full = done * BAR_CHARACTERS // total
+    return "█" * full + "░" * (BAR_CHARACTERS - full)
 
 
 def _size(count: int) -> str:

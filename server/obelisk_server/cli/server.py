@@ -6,7 +6,6 @@ import click
 
 from obelisk_server.cli.client import Client
 from obelisk_server.cli.failure import Exit, Failure
-from obelisk_server.cli.health import health
 from obelisk_server.cli.output import client_command, config_option, json_option, print_json
 
 RELOAD_SECONDS_MAX = 600.0
@@ -17,14 +16,7 @@ _config = config_option("The file that says what to run.")
 _locked = click.option("--locked", is_flag=True, help="Refuse locations in registries that have no digest.")
 
 
-@click.group(help="Run the server, or check what it would run.")
-def server() -> None: ...
-
-
-server.add_command(health)
-
-
-@server.command("run", help="Check everything, then serve until SIGTERM or Ctrl-C.")
+@click.command("run", help="Check everything, then serve until SIGTERM or Ctrl-C.")
 @_config
 @_locked
 def run(config_file: Path, *, locked: bool) -> None:
@@ -33,7 +25,7 @@ def run(config_file: Path, *, locked: bool) -> None:
     serving.run(config_file, locked=locked)
 
 
-@server.command("verify", help="Check obelisk.toml and every component; touch nothing.")
+@click.command("verify", help="Check obelisk.toml and every component; touch nothing.")
 @_config
 @_locked
 @json_option
@@ -47,7 +39,7 @@ def verify(config_file: Path, *, locked: bool, as_json: bool) -> None:
         click.echo(f"{config_file} is right: {verified.components} components, {verified.functions} functions")
 
 
-@server.command("reload")
+@click.command("reload")
 @client_command
 def reload(client: Client, *, as_json: bool) -> None:
     """Let a running server take its obelisk.toml again: new components and settings, nothing lost or paused.

@@ -106,6 +106,3 @@ def _trees(file: TextIO) -> Iterator[list[str]]:
         tree.append(line)
     if tree:
         yield tree
-
-
-COMMANDS = (fork, export, import_file, hold, release)

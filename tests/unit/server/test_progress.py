@@ -1,6 +1,6 @@
 import io
 
-from obelisk_server.cli.progress import Bars
+from obelisk_server.cli.progress import Bars, Steps
 
 
 class Terminal(io.StringIO):
@@ -37,3 +37,24 @@ def test_a_pipe_gets_a_line_when_a_transfer_ends() -> None:
         for received in (0, 1 << 20, 3 << 20, 3 << 20):
             bar(received, 3 << 20)
     assert out.getvalue() == "a: 3.0 MiB\n"
+
+
+def test_steps_are_a_bar_on_a_terminal_that_leaves_its_line_to_what_else_is_printed() -> None:
+    out = Terminal()
+    with Steps(out) as steps:
+        steps.show("building a", 0, 2)
+        steps.clear()
+        out.write("a is built\n")
+        steps.show("building b", 1, 2)
+    seen = [line.rpartition("\x1b[2K")[2] for line in out.getvalue().split("\n")]
+    assert seen == ["a is built", ""]
+    assert f"{'█' * 15}{'░' * 15}  building b" in out.getvalue()
+
+
+def test_steps_are_lines_in_a_pipe() -> None:
+    out = io.StringIO()
+    with Steps(out) as steps:
+        for number, name in enumerate("ab"):
+            steps.show(f"building {name}", number, 2)
+            steps.clear()
+    assert out.getvalue() == "building a\nbuilding b\n"

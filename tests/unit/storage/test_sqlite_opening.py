@@ -21,7 +21,7 @@ from obelisk_runtime.ports.store import (
     StoreInUse,
     StoreUnavailable,
 )
-from obelisk_runtime.storage.sqlite import SqliteStore, back_up, opening
+from obelisk_runtime.storage.sqlite import Migrated, SqliteStore, back_up, migrate, opening
 from obelisk_runtime.storage.sqlite.lock_file import LockFile
 from obelisk_runtime.storage.sqlite.schema import MIGRATIONS
 from obelisk_runtime.testing.series import FIBO
@@ -214,6 +214,29 @@ async def test_an_old_schema_is_migrated_with_a_backup(tmp_path: Path, monkeypat
     backup = await SqliteStore.open(tmp_path / f"store.schema-{SCHEMA}.backup")
     assert len((await backup.list(ExecutionFilter())).items) == 3
     await backup.close()
+
+
+async def test_a_store_is_migrated_without_being_served_but_not_beside_a_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "store"
+    with pytest.raises(StoreUnavailable, match="cannot open"):
+        migrate(path)
+    assert list(tmp_path.iterdir()) == []
+    await make(path, 3)
+    assert migrate(path) == Migrated(SCHEMA, SCHEMA, None)
+    monkeypatch.setattr(opening, "MIGRATIONS", (*MIGRATIONS, "CREATE TABLE later (x INTEGER) STRICT;"))
+    copy = tmp_path / f"store.schema-{SCHEMA}.backup"
+    lock = LockFile(path)
+    with pytest.raises(StoreInUse):
+        migrate(path)
+    lock.release()
+    assert not copy.exists()
+    assert migrate(path) == Migrated(SCHEMA, SCHEMA + 1, copy)
+    assert copy.exists()
+    store = await SqliteStore.open(path)
+    assert len((await store.list(ExecutionFilter())).items) == 3
+    await store.close()
 
 
 async def test_a_migration_that_fails_leaves_the_file_as_it_was(

@@ -59,7 +59,7 @@ def _code(error: sqlite3.Error) -> int:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    found = _schema_version(connection, path)
+    found = schema_version(connection, path)
     connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
@@ -77,8 +77,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("COMMIT")
 
 
-def _schema_version(connection: sqlite3.Connection, path: Path) -> int:
-    """0 for an empty file."""
+def schema_version(connection: sqlite3.Connection, path: Path) -> int:
+    """0 for an empty file. Raises: StoreCorrupt, SchemaTooNew."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (found,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
@@ -92,9 +92,14 @@ def _schema_version(connection: sqlite3.Connection, path: Path) -> int:
     return found
 
 
+def copy_of_schema(path: Path, version: int) -> Path:
+    """Where a store is copied to before it leaves this schema."""
+    return path.with_name(f"{path.name}.schema-{version}.backup")
+
+
 def _migrate(connection: sqlite3.Connection, path: Path, found: int) -> None:
     if found:
-        _back_up(connection, path.with_name(f"{path.name}.schema-{found}.backup"))
+        _back_up(connection, copy_of_schema(path, found))
     for version, script in enumerate(MIGRATIONS[found:], found + 1):
         numbers = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {version};"
         try:

@@ -1,109 +1,26 @@
-"""`obelisk execution …`."""
+"""`obelisk execution events | responses | logs | requests`: lists of one execution that only grow."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import click
 
-from obelisk_server.cli import batch, bulk, control, get, listing, trees
 from obelisk_server.cli.client import Client, Json
-from obelisk_server.cli.completion import complete_function, complete_id
-from obelisk_server.cli.debug import debug
-from obelisk_server.cli.failure import Exit
-from obelisk_server.cli.follow import Follow
-from obelisk_server.cli.output import client_command, compact, print_json, print_one
-from obelisk_server.cli.params import params_text, tags_of
-from obelisk_server.cli.versions import replay, upgrade
+from obelisk_server.cli.completion import complete_id
+from obelisk_server.cli.output import client_command, compact, print_json
 from obelisk_server.printable import visible
 
 PAGE_MAX = 1_000
 FOLLOW_WAIT = "10s"
 LEVELS = ("trace", "debug", "info", "warn", "error")
 
-
-@click.group(help="Submit, follow, look at and cancel executions.")
-def execution() -> None: ...
-
-
-execution.add_command(replay)
-execution.add_command(upgrade)
-execution.add_command(debug)
-
-
-@execution.command("submit")
-@click.argument("function", shell_complete=complete_function)
-@click.argument("params", default="[]")
-@click.option("--id", "chosen_id", help="Choose the id: the same submit again is then no second run.")
-@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A searchable tag; may be repeated.")
-@click.option("--at", help="Begin at this time, such as 2026-01-31T12:00:00Z.")
-@click.option("--in", "delay", metavar="DURATION", help="Begin after this long, such as 10m.")
-@click.option("--deadline", metavar="TIME|DURATION", help="End it, with its children, if it has not ended by then.")
-@click.option("--paused", is_flag=True, help="It waits until it is resumed.")
-@click.option("-f", "--follow", is_flag=True, help="Show progress until it ends, then its result.")
-@client_command
-def submit(  # noqa: PLR0913 - one for each option
-    client: Client,
-    *,
-    function: str,
-    params: str,
-    chosen_id: str | None,
-    tags: tuple[str, ...],
-    at: str | None,
-    delay: str | None,
-    deadline: str | None,
-    paused: bool,
-    follow: bool,
-    as_json: bool,
-) -> None:
-    """Run FUNCTION with PARAMS: a JSON array, - for standard input, or @FILE.
-
-    The end of a function's name is enough where only one function has it.
-    """
-    if at and delay:
-        raise click.UsageError("--at and --in exclude one another")
-    fields: Json = {
-        "function": function,
-        "id": chosen_id,
-        "tags": tags_of(tags),
-        "due": at or delay,
-        "deadline": deadline,
-        "paused": paused,
-    }
-    given = json.dumps({name: value for name, value in fields.items() if value})
-    submitted = client.call("submit", body=f'{given[:-1]}, "params": {params_text(params)}}}')
-    if follow:
-        _follow(client, submitted["id"], as_json=as_json)
-    else:
-        print_one(submitted, "id", as_json=as_json)
-
-
-@execution.command("follow", help="Show progress until it ends, then its result.")
-@click.argument("execution_id", shell_complete=complete_id)
-@client_command
-def follow_execution(client: Client, *, execution_id: str, as_json: bool) -> None:
-    client.call("get-execution", execution_id)  # one that is not there, or nowhere, is not waited for
-    _follow(client, execution_id, as_json=as_json)
-
-
-def _follow(client: Client, execution_id: str, *, as_json: bool) -> None:
-    click.echo(f"following {execution_id}; Ctrl-C stops following, not the execution", err=True)
-    found = Follow(client, execution_id).run()
-    if as_json:
-        print_json(found)
-    else:
-        click.echo(compact(found["result"]))
-    if found["outcome"] != "ok":
-        raise SystemExit(Exit.EXECUTION_FAILED)
-
-
 _cursor = click.option("--cursor", type=click.IntRange(0), default=0, help="Go on where an earlier page ended.")
 _limit = click.option("--limit", type=click.IntRange(1), help="How many at most (default: all).")
 _follow_on = click.option("-f", "--follow", is_flag=True, help="Go on until the execution ends.")
 
 
-@execution.command("events", help="Show the event log.")
+@click.command("events", help="Show the event log.")
 @click.argument("execution_id", shell_complete=complete_id)
 @_cursor
 @_limit
@@ -113,7 +30,7 @@ def events(client: Client, *, execution_id: str, **options: Any) -> None:
     _print_tail(Tail(client, execution_id, "list-events", ("version", "at", "event")), **options)
 
 
-@execution.command("responses", help="Show what its children and delays answered, in order.")
+@click.command("responses", help="Show what its children and delays answered, in order.")
 @click.argument("execution_id", shell_complete=complete_id)
 @_cursor
 @_limit
@@ -123,7 +40,7 @@ def responses(client: Client, *, execution_id: str, **options: Any) -> None:
     _print_tail(Tail(client, execution_id, "list-responses", ("position", "at", "response")), **options)
 
 
-@execution.command("logs", help="Show what its guest wrote.")
+@click.command("logs", help="Show what its guest wrote.")
 @click.argument("execution_id", shell_complete=complete_id)
 @_cursor
 @_limit
@@ -137,7 +54,7 @@ def logs(client: Client, *, execution_id: str, level: str | None, tree: bool, **
     _print_tail(Tail(client, execution_id, "list-logs", columns, "message", query), **options)
 
 
-@execution.command("requests", help="Show the HTTP requests that its attempts made.")
+@click.command("requests", help="Show the HTTP requests that its attempts made.")
 @click.argument("execution_id", shell_complete=complete_id)
 @_cursor
 @_limit
@@ -189,7 +106,3 @@ def _print_tail(tail: Tail, *, cursor: int, limit: int | None, as_json: bool, fo
 
 def _field(value: object) -> str:
     return value if isinstance(value, str) else compact(value)
-
-
-for _command in (*listing.COMMANDS, *get.COMMANDS, *batch.COMMANDS, bulk.bulk, *control.COMMANDS, *trees.COMMANDS):
-    execution.add_command(_command)
