@@ -118,7 +118,7 @@ def test_a_replay_on_a_file_prints_a_diff_and_writes_nothing(site: Site) -> None
 def test_many_histories_are_replayed_on_a_file_before_it_is_deployed(site: Site) -> None:
     site.start()
     ids = {site.sleeping() for _ in range(12)}
-    chosen = ("execution", "bulk", "replay", "--function", "sleeper", "--status", "blocked")
+    chosen = ("execution", "bulk", "replay", "--function", "sleep", "--status", "blocked")
     same = site.run(*chosen)
     assert (same.returncode, same.stdout) == (0, "")
     assert same.stderr.splitlines() == ["replaying", "replaying, 10 of 12 done", "12 match, 0 differ"]

@@ -17,8 +17,8 @@ from obelisk_server.api import answers, wire
 from obelisk_server.api.operations import AnyOperation, Call, Context, Operation, Reply
 from obelisk_server.api.problems import COMPONENT, EXECUTION
 from obelisk_server.api.refusals import InvalidRequest
-from obelisk_server.api.sight import require_sight
 from obelisk_server.api.replays import BODY_BYTES_MAX
+from obelisk_server.api.sight import require_sight
 from obelisk_server.durations import NotADuration, parse_duration
 from obelisk_server.endpoints import ENDPOINTS, Scope
 

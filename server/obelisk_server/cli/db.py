@@ -11,7 +11,6 @@ from obelisk_server import compose
 from obelisk_server.cli.failure import Exit, Failure
 from obelisk_server.cli.output import config_option, json_option, print_json
 
-
 _store = config_option("Whose store.")
 
 

@@ -110,5 +110,7 @@ db = _group(
 token = _group("token", "Tokens that clients show to a server.", [("new", "token", "new", "Make a token")])
 
 config = _group(
-    "config", "About obelisk.toml.", [("schema", "config", "schema", "Print the JSON Schema of obelisk.toml, for editors")]
+    "config",
+    "About obelisk.toml.",
+    [("schema", "config", "schema", "Print the JSON Schema of obelisk.toml, for editors")],
 )

@@ -37,7 +37,7 @@ class Steps:
 
 
 class Bars:
-    """A bar for each of several transfers. One line for each name, below one another; may be moved from any thread. Use it with `with`."""
+    """A bar for each of several transfers, below one another; may be moved from any thread. Use it with `with`."""
 
     def __init__(self, out: IO[str]) -> None:
         self._out = out

@@ -77,10 +77,10 @@ def replay_many(client: Client, *, file: Path | None, as_json: bool, **options: 
 
 
 def _replays(client: Client, body: Json) -> Iterator[Json]:
-    done, matching, cursor = 0, None, None
+    done, matching, cursor = 0, 0, None
     with Steps(sys.stderr) as steps:
         while True:
-            steps.show("replaying" if matching is None else f"replaying, {done} of {matching} done", done, matching or 1)
+            steps.show(f"replaying, {done} of {matching} done" if matching else "replaying", done, matching)
             page = client.call("bulk-replay", body=json.dumps(body | {"cursor": cursor}), seconds=REPLAY_SECONDS_MAX)
             steps.clear()
             yield from page["items"]
