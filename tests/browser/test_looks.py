@@ -23,7 +23,9 @@ WALK = """
   window.walked = [...document.querySelectorAll(used)].filter(
     (each) => each.tabIndex >= 0 && !each.disabled && each.checkVisibility({ visibilityProperty: true })
   );
-  document.activeElement.blur();
+  document.body.tabIndex = -1; // Tab goes on behind what had the focus last, also when that lost it
+  document.body.focus();
+  document.body.removeAttribute("tabindex");
   return window.walked.map((each, place) => `${place} ${each.outerHTML.slice(0, 90)}`);
 }
 """
