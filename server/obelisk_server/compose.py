@@ -121,7 +121,11 @@ async def _serve(setup: Setup, config: ServerConfig, lines: Lines, stack: AsyncE
     await service.start()
     grace = _Grace(config.limits.shutdown / 1e6)
     stack.push_async_callback(lambda: service.stop(grace.left()))
-    listener = Listener(context, payload_bytes_max=config.limits.payload_bytes_max, pages=Pages())
+    listener = Listener(
+        context,
+        payload_bytes_max=config.limits.payload_bytes_max,
+        pages=Pages(with_tokens=lambda: doors.guard.wants_tokens),
+    )
     stack.push_async_callback(listener.stop)
     await listener.start(bound, doors.tls("server"))
     if hooked is not None:

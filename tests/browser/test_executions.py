@@ -40,19 +40,35 @@ def test_what_is_submitted_elsewhere_appears_and_changes_by_itself(server: Serve
     expect(found).to_contain_text("cancelled")
 
 
-def test_the_rows_are_asked_for_once_and_before_anything_else(server: Server, open_page: Open) -> None:
+@pytest.mark.parametrize("one", [False, True], ids=["list", "one"])
+def test_what_a_page_shows_is_asked_for_once_before_the_application_runs(
+    server: Server, open_page: Open, one: bool
+) -> None:
     execution_id = server.finish(FIBO, 6)
     page = open_page("/submit")
     page.goto("about:blank")  # what the page before asked for is over
     seen: list[str] = []
     page.on("request", lambda request: seen.append(f"asked {request.url}"))
     page.on("requestfinished", lambda request: seen.append(f"there {request.url}"))
-    page.goto(f"{server.url}/executions")
-    expect(page.locator(".row", has_text=execution_id)).to_be_visible()
-    expect(page.locator(".connection")).to_have_text("live")
-    of_api = [each for each in seen if "/v1/" in each]
-    rows = f"{server.url}/v1/executions?limit=100"
-    assert of_api[:2] == [f"asked {rows}", f"there {rows}"]
+    page.goto(f"{server.url}/executions" + (f"/{execution_id}" if one else ""))
+    if one:
+        expect(page.locator("h1")).to_contain_text("fibo")
+    else:
+        expect(page.locator(".row", has_text=execution_id)).to_be_visible()
+    first = f"{server.url}/v1/executions" + (f"/{execution_id}" if one else "?limit=100")
+    script = next(place for place, each in enumerate(seen) if each.startswith("there ") and each.endswith(".js"))
+    assert [each for each in seen[:script] if "/v1/" in each][:1] == [f"asked {first}"]
+    assert [each for each in seen if "/v1/" in each][:2] == [f"asked {first}", f"there {first}"]
+
+
+def test_a_page_whose_code_is_gone_says_so_and_can_be_loaded_again(server: Server, open_page: Open) -> None:
+    page = open_page("/health")
+    page.route(re.compile(r"/assets/others-.*\.js"), lambda route: route.abort())
+    page.goto(f"{server.url}/health")
+    expect(page.get_by_role("heading", name="This page could not be loaded")).to_be_visible()
+    page.unroute_all()
+    page.get_by_role("button", name="Load it again").click()
+    expect(page.get_by_role("heading", name="Health")).to_be_visible()
 
 
 def test_filters_are_in_the_address_and_come_back_from_it(server: Server, open_page: Open) -> None:

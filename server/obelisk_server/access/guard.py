@@ -27,6 +27,10 @@ class Guard:
         self._settings = settings
         self._keyring = Keyring(settings.tokens)
 
+    @property
+    def wants_tokens(self) -> bool:
+        return bool(self._keyring)
+
     def refuse_foreign(self, headers: Mapping[str, str]) -> None:
         """A page elsewhere can make a browser send requests here: under a foreign name, or with its own origin.
 

@@ -3,7 +3,8 @@
 import gzip
 import hashlib
 import mimetypes
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,11 @@ PAGES = frozenset({"", "executions", "submit", "components", "health"})
 ASSETS = "assets"
 """The folder of files whose names change with what is in them."""
 GZIP_BYTES_MIN = 1_024
+FIRST_LIST = "/v1/executions?limit=100"
+"""What the application asks first when it shows the list; `listPath` of `filters.ts` without a filter."""
+FIRST_ONE = "/v1/executions/"
+"""And when it shows one execution, whose id follows."""
+_ONE = re.compile(r"/executions/(E_[0-9A-Za-z_.:-]+)(?:/[a-z]+)?")
 METHODS = ("GET", "HEAD")
 
 SECURITY: Mapping[str, str] = {
@@ -55,8 +61,13 @@ class _File:
 class Pages:
     """Answers requests for what is not the API."""
 
-    def __init__(self, folder: Path = BUILT) -> None:
-        """Reads all files of the folder; without them every page says how to build them."""
+    def __init__(self, folder: Path = BUILT, *, with_tokens: Callable[[], bool] = lambda: True) -> None:
+        """Reads all files of the folder; without them every page says how to build them.
+
+        `with_tokens`: whether requests to the API have to show one, which a browser cannot do before the application
+        runs.
+        """
+        self._with_tokens = with_tokens
         found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
         self._files = {name: _file(name, path.read_bytes()) for name, path in found.items()}
         self._index = self._files.get("index.html") or _file("index.html", NOT_BUILT)
@@ -66,8 +77,24 @@ class Pages:
         if request.method not in METHODS:
             return None
         path = request.path.removeprefix("/")
-        file = self._files.get(path) or (self._index if path.partition("/")[0] in PAGES else None)
-        return None if file is None else _response(file, request.headers)
+        file = self._files.get(path)
+        if file is not None:
+            return _response(file, request.headers)
+        if path.partition("/")[0] not in PAGES:
+            return None
+        page = _response(self._index, request.headers)
+        first = None if self._with_tokens() else _first_request(request.raw_path)
+        if first is not None:
+            page.headers["Link"] = f"<{first}>; rel=preload; as=fetch; crossorigin"
+        return page
+
+
+def _first_request(path: str) -> str | None:
+    """What the application will ask first; a browser may begin with it while it loads the application."""
+    if path in ("/", "/executions"):
+        return FIRST_LIST
+    one = _ONE.fullmatch(path)
+    return None if one is None else FIRST_ONE + one[1]
 
 
 def _file(name: str, body: bytes) -> _File:

@@ -81,3 +81,26 @@ def test_a_checkout_that_was_not_built_says_how_to_build(tmp_path: Path) -> None
     assert found is not None
     assert isinstance(found.body, bytes)
     assert b"make ui" in found.body
+
+
+@pytest.mark.parametrize(
+    ("path", "first"),
+    [
+        ("/", "/v1/executions?limit=100"),
+        ("/executions", "/v1/executions?limit=100"),
+        ("/executions?state=ok", None),
+        ("/executions/E_01M7.o:1_1/timeline", "/v1/executions/E_01M7.o:1_1"),
+        ("/executions/E_01M7%3E", None),
+        ("/submit", None),
+        ("/assets/index-abc.js", None),
+    ],
+)
+def test_a_browser_is_told_what_the_application_will_ask_unless_that_needs_a_token(
+    pages: Pages, tmp_path: Path, path: str, first: str | None
+) -> None:
+    told = get(Pages(tmp_path, with_tokens=lambda: False), path)
+    assert told is not None
+    assert told.headers.get("Link") == (first and f"<{first}>; rel=preload; as=fetch; crossorigin")
+    told = get(pages, path)
+    assert told is not None
+    assert "Link" not in told.headers

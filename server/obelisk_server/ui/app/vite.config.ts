@@ -8,6 +8,7 @@ export default defineConfig({
     outDir: "../built",
     emptyOutDir: true,
     target: "es2022",
+    cssCodeSplit: false, // few, and no page is drawn without them
     assetsInlineLimit: 0, // the content security policy refuses data: addresses
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
