@@ -625,3 +625,8 @@ async def test_an_activity_has_no_history_to_step_through(api: Api) -> None:
     execution_id = await api.submit("testing:fibo/fibo.fibo", "[10]")
     answer = await api.get(f"/v1/executions/{execution_id}/debug?version=0")
     assert (answer.status, answer.body["type"]) == (409, "urn:obelisk:problem:not-a-workflow")
+
+
+async def test_names_of_parameters_that_are_no_text_are_refused(api: Api) -> None:
+    answer = await api.post("/v1/functions/fibo.fibo/submit", b'{"params": {"\xff": 1}}')
+    assert (answer.status, answer.body["type"]) == (400, "urn:obelisk:problem:malformed-body")

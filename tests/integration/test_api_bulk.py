@@ -178,3 +178,38 @@ async def test_more_than_can_be_counted_is_said(api: Api, monkeypatch: pytest.Mo
         await api.submit(SLEEP, LONG, paused=True)
     found = await dry_run(api, "cancel", {})
     assert (found["matches"], found["more"], len(found["samples"])) == (2, True, 2)
+
+
+@pytest.mark.parametrize("limit", [1, 100])
+async def test_no_more_is_done_than_was_counted(api: Api, monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
+    monkeypatch.setattr(bulk, "MATCHES_MAX", 2)
+    for _ in range(3):
+        await api.submit(CANCELLABLE, LONG, paused=True)
+    token = (await dry_run(api, "cancel", {}))["token"]
+    done: list[Any] = []
+    cursor: str | None = None
+    while True:
+        page = await real_run(api, "cancel", {}, token, limit=limit, cursor=cursor)
+        assert page.status == 200
+        done += page.body["items"]
+        cursor = page.body["next_cursor"]
+        if cursor is None:
+            break
+    assert len(done) == 2
+    cancelled = {item["id"] for item in done}
+    left = (await api.get("/v1/executions?status=paused")).body["items"]
+    assert len([item for item in left if item["id"] not in cancelled]) == 1
+
+
+async def test_a_cursor_that_was_not_given_is_refused(api: Api) -> None:
+    token = (await dry_run(api, "pause", {}))["token"]
+    answer = await real_run(api, "pause", {}, token, cursor="x")
+    assert (answer.status, answer.body["type"]) == (400, "urn:obelisk:problem:invalid-name")
+
+
+async def test_a_tag_that_is_given_two_values_matches_nothing_and_is_refused(api: Api) -> None:
+    where = {"tag": ["env=prod", "env=test"]}
+    answer = await api.post("/v1/bulk/cancel", {"filter": where, "dry_run": True})
+    assert (answer.status, answer.body["type"]) == (400, "urn:obelisk:problem:invalid-request")
+    assert "'env' two values" in answer.body["detail"]
+    assert (await api.get("/v1/executions?tag=env=prod&tag=env=prod")).status == 200

@@ -316,6 +316,28 @@ async def test_too_many_streams_are_refused(api: Api, monkeypatch: pytest.Monkey
         assert (answer.status, answer.body["type"]) == (429, "urn:obelisk:problem:too-many-streams")
 
 
+async def test_streams_that_come_together_are_no_more_than_there_may_be(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id_ = await api.submit(SLEEP, LONG)
+    monkeypatch.setattr(followers, "FOLLOWERS_MAX", 2)
+    paths = [f"/v1/executions/{id_}/stream", "/v1/stream"] * 5
+    answers = await asyncio.gather(*(api.session.get(api.url + path) for path in paths))
+    assert sorted(answer.status for answer in answers) == [200] * 2 + [429] * 8
+    for answer in answers:
+        answer.close()
+
+
+async def test_a_stream_whose_client_has_left_is_no_stream_any_more(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "HEARTBEAT_SECONDS", 3_600.0)
+    answer = await api.session.get(api.url + "/v1/stream")
+    await opened(api)
+    answer.close()
+    async with asyncio.timeout(120):
+        while len(api.context.followers):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.001)
+
+
 async def test_the_head_of_a_stream_is_an_answer_with_an_end(api: Api) -> None:
     async with api.session.head(api.url + "/v1/stream") as answer:
         assert (answer.status, answer.content_type) == (200, "text/event-stream")

@@ -316,3 +316,37 @@ def test_a_pipe_gets_rows_and_standard_error_where_to_go_on(served: Cli) -> None
     assert (len(page.stdout.splitlines()), page.stderr.split()[:2]) == (2, ["more:", "--cursor"])
     rest = served.run("execution", "list", "--tag", "set=paged", "--cursor", page.stderr.split()[2])
     assert (len(rest.stdout.splitlines()), rest.stderr) == (2, "")
+
+
+def test_what_is_no_text_is_refused_by_name(served: Cli) -> None:
+    (served.folder / "binary").write_bytes(b"\xff\xfe")
+    (served.folder / "deep").write_text("[" * 100_000)
+    for arguments, said in (
+        (("execution", "import", "binary"), "no UTF-8 text"),
+        (("execution", "import", "deep"), "line 1 of"),
+        (("execution", "get", os.fsdecode(b"\xff")), "not UTF-8"),
+        (("execution", "list", "--tag", os.fsdecode(b"a=\xff")), "not UTF-8"),
+    ):
+        ended = served.run(*arguments)
+        assert (ended.returncode, said in ended.stderr, "Traceback" in ended.stderr) == (2, True, False), arguments
+
+
+def test_an_export_that_fails_leaves_the_file_as_it_was(served: Cli) -> None:
+    good = served.id("fibo", "[3]")
+    served.said("execution", "follow", good)
+    file = served.folder / "kept.jsonl"
+    file.write_text("precious")
+    assert served.run("execution", "export", good, "E_01J00000000000000000000000", "-o", str(file)).returncode == 3
+    assert file.read_text() == "precious"
+    served.said("execution", "export", good, "-o", str(file))
+    assert served.said("execution", "export", good) + "\n" == file.read_text()
+    assert served.said("execution", "export", good, "-o", "-") + "\n" == file.read_text()
+
+
+def test_a_full_disk_is_named_also_by_commands_about_components(served: Cli) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*OBELISK, "component", "inspect", "fibo_tiny.wasm"],
+            cwd=served.folder, env=served.environ, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert (done.returncode, "cannot be written" in done.stderr) == (11, True)

@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -13,6 +15,7 @@ from aiohttp import web
 from obelisk_runtime.core.errors import ObeliskError
 from obelisk_server.serving import HttpFigures, HttpListener, Problem, ProblemType, boundary, listening
 from obelisk_server.serving.problems import problem_of
+from registry_servers import Authority
 
 Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 BAD = ProblemType(418, "bad", "It is bad")
@@ -60,12 +63,12 @@ class Place:
 
 
 @asynccontextmanager
-async def serving(answer: Answer = fine) -> AsyncGenerator[Place]:
+async def serving(answer: Answer = fine, tls: ssl.SSLContext | None = None) -> AsyncGenerator[Place]:
     place = Place(answer)
     listener = HttpListener(place, figures=place.figures)
     bound = socket.create_server(("127.0.0.1", 0))
     place.port = bound.getsockname()[1]
-    await listener.start(bound, drain_seconds=SOON)
+    await listener.start(bound, drain_seconds=SOON, tls=tls)
     yield place
     await listener.stop()
 
@@ -101,6 +104,57 @@ async def test_a_client_that_does_not_read_its_answer_is_left(monkeypatch: pytes
                 while chunk := await asyncio.get_running_loop().sock_recv(client, size):
                     read += len(chunk)
         assert read < size
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_large_answer_is_sent_in_parts(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    monkeypatch.setattr(boundary, "PART_BYTES_MAX", 7)
+    body = "0123456789" * 10
+
+    async def much(_: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(text=body)
+
+    async with serving(much) as place:
+        head, _, sent = (await place.ask(f"{method} / HTTP/1.1")).partition("\r\n\r\n")
+    assert "Content-Length: 100" in head
+    assert sent == (body if method == "GET" else "")
+
+
+async def closed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """The server has closed it without a word."""
+    with suppress(ConnectionError):
+        assert await reader.read() == b""
+    writer.close()
+
+
+async def test_connections_that_do_not_speak_tls_yet_count_and_are_given_up_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority.make(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(authority.certificate, authority.key_file)
+    trusting = ssl.create_default_context(cafile=str(authority.certificate))
+    monkeypatch.setattr(listening, "CONNECTIONS_MAX", 1)
+    async with serving(tls=context) as place, asyncio.timeout(120):
+        _, silent = await place.connect()
+        await closed(*await place.connect())
+        silent.close()
+        while True:
+            try:
+                reader, writer = await asyncio.open_connection("127.0.0.1", place.port, ssl=trusting)
+                break
+            except ConnectionError:  # the server has not seen yet that the first has gone
+                await asyncio.sleep(0.001)
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert (await reader.read()).endswith(b"fine")
+        writer.close()
+    monkeypatch.setattr(listening, "HANDSHAKE_SECONDS_MAX", SOON)
+    async with serving(tls=context) as place, asyncio.timeout(120):
+        await closed(*await place.connect())
+    monkeypatch.undo()
+    async with serving(tls=context) as place:
+        begun = await place.connect()
+    await closed(*begun)
 
 
 async def test_more_connections_than_the_limit_are_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,7 @@ SAMPLES = 10
 AT_ONCE = 50
 """How many are done together, so that they share commits."""
 _TOKEN = re.compile(r"([0-9]{1,18})\.([0-9]{1,6})\.([0-9a-f]{16})")
+_PLACE = re.compile(r"([0-9]{1,6}) (.+)")
 
 Act = Callable[[Context, Sequence[ExecutionId], str], Awaitable[list["Done"]]]
 
@@ -79,11 +80,14 @@ async def _bulk(context: Context, name: str, call: Call[wire.Nothing, wire.Bulk]
         found = (await matching(context, where))[0]
         if found > token.matches:
             raise MoreMatch(token.matches, found)
+    before, cursor = _place(body.cursor)
     async with context.lists.turn():
-        page = await context.service.store.list(where, cursor=body.cursor, limit=body.limit)
+        page = await context.service.store.list(where, cursor=cursor, limit=min(body.limit, token.matches - before))
         ids = [item.id for item in page.items]
     items = await act(context, ids, caller.reason(name, body.reason))
-    answer = BulkAnswer(matches=token.matches, items=items, next_cursor=page.next_cursor)
+    done = before + len(items)
+    ends = page.next_cursor is None or done >= token.matches
+    answer = BulkAnswer(matches=token.matches, items=items, next_cursor=None if ends else f"{done} {page.next_cursor}")
     return Reply(200, answer, executions=[item.id for item in items if item.refused is UNSET])
 
 
@@ -115,6 +119,16 @@ async def matching(context: Context, where: ExecutionFilter) -> tuple[int, Seque
     return matches, samples, True
 
 
+def _place(cursor: str | None) -> tuple[int, str | None]:
+    """(how many were done with this token, where the list goes on). Raises: InvalidName."""
+    if cursor is None:
+        return 0, None
+    match = _PLACE.fullmatch(cursor)
+    if match is None:
+        raise InvalidName("cursor", cursor, "a `next_cursor` of this action")
+    return int(match[1]), match[2]
+
+
 def _token(text: str | None, mark: str) -> Token:
     """Raises: TokenNeeded, InvalidRequest."""
     if text is None:
@@ -133,13 +147,17 @@ def _each(steer: Callable[[Context, ExecutionId, str], Awaitable[str]]) -> Act:
             try:
                 return Done(id=execution_id, outcome=await steer(context, execution_id, reason))
             except StoreUnavailable:
-                raise
+                raise  # of all
             except ObeliskError as error:
                 return Done(id=execution_id, refused=str(error))
 
         done: list[Done] = []
         for start in range(0, len(ids), AT_ONCE):
-            done += await asyncio.gather(*map(one, ids[start : start + AT_ONCE]))
+            ended = await asyncio.gather(*map(one, ids[start : start + AT_ONCE]), return_exceptions=True)
+            failures = [end for end in ended if isinstance(end, BaseException)]
+            if failures:
+                raise failures[0]  # none of them goes on without anybody who waits for it
+            done += [end for end in ended if isinstance(end, Done)]
         return done
 
     return act

@@ -65,4 +65,8 @@ def _tags(texts: list[str]) -> dict[str, str] | None:
     wrong = next((text for text, (_, equals, _) in zip(texts, pairs, strict=True) if not equals), None)
     if wrong is not None:
         raise InvalidRequest(f"tag is {wrong!r}; expected key=value")
-    return {key: value for key, _, value in pairs} or None
+    found: dict[str, str] = {}
+    for key, _, value in pairs:
+        if found.setdefault(key, value) != value:
+            raise InvalidRequest(f"tag gives {key!r} two values, {found[key]!r} and {value!r}; no execution has both")
+    return found or None

@@ -91,13 +91,11 @@ class Followers:
     def __len__(self) -> int:
         return len(self._all)
 
-    def admit(self) -> None:
-        """Before one more follows. Raises: TooManyStreams."""
-        if len(self._all) >= FOLLOWERS_MAX:
-            raise TooManyStreams
-
     @contextmanager
     def follow(self, wants: Callable[[ExecutionId], bool]) -> Generator[Follower]:
+        """Raises: TooManyStreams."""
+        if len(self._all) >= FOLLOWERS_MAX:
+            raise TooManyStreams
         follower = Follower(wants)
         if not self._all:
             self._unsubscribe = self._subscribe(self._on_change)

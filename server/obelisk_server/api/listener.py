@@ -37,7 +37,16 @@ from obelisk_server.api import (
 from obelisk_server.api.operations import JSON, AnyOperation, Call, Context, Reply, Routes, Stream, answer_bytes
 from obelisk_server.api.sight import parse_target, require_sight
 from obelisk_server.endpoints import ENDPOINTS, Repeat, Scope
-from obelisk_server.serving import OPERATION, REQUEST_ID, HttpListener, Problem, leave, read_body, read_in_time
+from obelisk_server.serving import (
+    OPERATION,
+    REQUEST_ID,
+    HttpListener,
+    Problem,
+    leave,
+    read_body,
+    read_in_time,
+    while_there,
+)
 from obelisk_server.serving.headers import SAFE
 from obelisk_server.serving.problems import SERVER
 
@@ -225,23 +234,29 @@ def _whole(reply: Reply) -> web.Response:
 
 
 async def _streamed(request: web.BaseRequest, stream: Stream, holds: Callable[[], bool]) -> web.StreamResponse:
-    """Until the parts end, the client leaves, or what let it in does not hold any more."""
+    """Until the parts end, the client leaves, or what let it in does not hold any more. Raises: ObeliskError."""
     headers = {**SAFE, "Content-Type": stream.media_type, "Server": SERVER}
     if request.method == "HEAD":
         return web.Response(headers=headers)
     response = web.StreamResponse(headers=headers)
     async with aclosing(stream.parts) as parts:
+        first = await anext(parts)  # what is refused is refused before the answer begins
         try:
-            await response.prepare(request)
-            async for part in parts:
-                if not holds():
-                    break
-                async with read_in_time():
-                    await response.write(part)
+            async with while_there(request):
+                await response.prepare(request)
+                await response.write(first)
+                async for part in parts:
+                    if not holds():
+                        break
+                    async with read_in_time():
+                        await response.write(part)
         except ConnectionError:
             leave(request)
-        except ObeliskError as error:  # the answer has begun: the client sees its end, and connects again
+        except ObeliskError as error:  # the client sees its end, and connects again
             _log.warning("a stream ended early", extra={"path": request.path, "reason": str(error)})
+        except Exception:  # noqa: BLE001 - a second answer must not follow the one that has begun
+            _log.exception("a stream failed", extra={"path": request.path})
+            leave(request)
     return response
 
 

@@ -76,7 +76,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """An answer without a known end: parts as they come, until the client leaves or the server stops."""
+    """An answer without a known end: parts as they come, until the client leaves or the server stops.
+
+    What is refused is refused before the first part.
+    """
 
     parts: AsyncGenerator[bytes]
     media_type: str

@@ -98,7 +98,6 @@ def _behind(cursor: Cursor) -> bytes:
 
 async def stream_all(context: Context, call: Call[StreamAll, wire.Nothing]) -> Reply | Stream:
     """Executions as they change: events `execution`, and `behind` for a client that must read everything again."""
-    context.followers.admit()
     return Stream(_all(context, call.caller, _cursor(call), children=call.query.children), EVENT_STREAM)
 
 
@@ -159,7 +158,6 @@ async def stream_one(context: Context, call: Call[StreamOne, wire.Nothing]) -> R
     """
     execution_id = parse_execution_id(call.path["id"])
     cursor, tree = _cursor(call), call.query.tree
-    context.followers.admit()
     projection = await context.service.store.get(execution_id)
     if cursor is not None and isinstance(projection.status, Finished):
         news = await _missed_of(context, execution_id, cursor, tree=tree)

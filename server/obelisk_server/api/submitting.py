@@ -13,7 +13,7 @@ from obelisk_server.api.catalogue import named_function
 from obelisk_server.api.moments import moment
 from obelisk_server.api.operations import AnyOperation, Call, Context, Operation, Reply
 from obelisk_server.api.problems import SUBMIT
-from obelisk_server.api.refusals import InvalidRequest
+from obelisk_server.api.refusals import InvalidRequest, MalformedBody
 from obelisk_server.api.waits import InvalidWait, wait_seconds
 from obelisk_server.endpoints import ENDPOINTS
 
@@ -97,7 +97,10 @@ def _positional(context: Context, function: Ffqn, named: bytes) -> bytes:
 
     Raises: InvalidRequest.
     """
-    given = {snake_case(name): value for name, value in _decode_named(named).items()}
+    try:
+        given = {snake_case(name): value for name, value in _decode_named(named).items()}
+    except msgspec.DecodeError as error:  # the names were not looked at before
+        raise MalformedBody(f"the names of params are not valid: {error}") from None
     params = context.service.functions[function].type.params
     values: list[bytes] = []
     for name, wit in params:

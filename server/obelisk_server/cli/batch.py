@@ -9,6 +9,7 @@ import click
 from obelisk_server.cli.client import Client
 from obelisk_server.cli.failure import Exit, Failure
 from obelisk_server.cli.output import client_command, print_json
+from obelisk_server.cli.params import text_lines
 
 BATCH_MAX = 1_000
 """As many are submitted in one transaction."""
@@ -38,12 +39,9 @@ def submit_batch(client: Client, *, file: TextIO, as_json: bool) -> None:
 
 def _lines(file: TextIO) -> Iterator[str]:
     """Raises: Failure, naming the line."""
-    try:
-        for number, line in enumerate(file, 1):
-            if line.strip():
-                yield _checked(line, f"line {number} of {file.name}")
-    except UnicodeDecodeError as error:
-        raise Failure(Exit.USAGE, f"{file.name} is no UTF-8 text: {error}") from error
+    for number, line in enumerate(text_lines(file), 1):
+        if line.strip():
+            yield _checked(line, f"line {number} of {file.name}")
 
 
 def _checked(line: str, where: str) -> str:

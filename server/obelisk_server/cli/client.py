@@ -76,9 +76,13 @@ class Client:
 
         `body` is JSON text, for what takes one; the answer may take so many `seconds`. Raises: Failure.
         """
-        posted = body.encode() if ENDPOINTS[name].method == "POST" else None
+        try:
+            posted = body.encode() if ENDPOINTS[name].method == "POST" else None
+            target = _target(name, segments, query)
+        except UnicodeEncodeError as error:
+            raise Failure(Exit.USAGE, f"{error.object!r} is no text: it has bytes that are not UTF-8") from None
         with self._reaching(self._connection):
-            answer = self._ask(self._connection, seconds, name, segments, query, posted)
+            answer = self._ask(self._connection, seconds, name, target, posted)
             raw = answer.read()
         return self._read(answer.status, raw)
 
@@ -87,7 +91,7 @@ class Client:
         """A stream of the server on a connection of its own, until it ends or is silent for long. Raises: Failure."""
         connection = self._connect()
         with closing(connection), self._reaching(connection):
-            answer = self._ask(connection, silence_seconds, name, (), query, None)
+            answer = self._ask(connection, silence_seconds, name, _target(name, (), query), None)
             with closing(answer):
                 if answer.status != 200:
                     self._read(answer.status, answer.read())
@@ -98,12 +102,9 @@ class Client:
         connection: "HTTPConnection",
         seconds: float,
         name: str,
-        segments: Sequence[str],
-        query: Query | None,
+        target: str,
         posted: bytes | None,
     ) -> "HTTPResponse":
-        given = {key: value for key, value in (query or {}).items() if value not in (None, [], ())}
-        target = ENDPOINTS[name].filled(*segments) + ("?" + urlencode(given, doseq=True) if given else "")
         connection.timeout = seconds
         if connection.sock is not None and _ended(connection.sock):
             connection.close()  # and opened again by the request
@@ -149,6 +150,12 @@ class Client:
         detail = str(answer.get("detail", f"status {status}"))
         hint = _HINTS.get(str(answer.get("type")).rpartition(":")[2])
         raise Failure(_EXITS.get(status, Exit.SERVER_FAILED), f"{detail}; {hint}" if hint else detail, answer)
+
+
+def _target(name: str, segments: Sequence[str], query: Query | None) -> str:
+    """Path and query. Raises: UnicodeEncodeError."""
+    given = {key: value for key, value in (query or {}).items() if value not in (None, [], ())}
+    return ENDPOINTS[name].filled(*segments) + ("?" + urlencode(given, doseq=True) if given else "")
 
 
 def _ended(idle: socket.socket) -> bool:

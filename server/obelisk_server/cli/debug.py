@@ -29,6 +29,8 @@ def debug(client: Client, *, execution_id: str, version: int, digest: str | None
         print_json(answer)
     else:
         click.echo(visible("\n".join(_lines(answer))))
+        if answer["difference"] is not None:
+            click.echo(f"it could not be brought there\n{difference_text(answer['difference'])}")
     if answer["difference"] is not None:
         raise SystemExit(Exit.CONFLICT)
 
@@ -52,9 +54,6 @@ def _lines(answer: Json) -> Iterator[str]:
     if answer["source"]:
         yield "source"
         yield from (f"  {line}" for frame in answer["source"] for line in _source(frame))
-    if answer["difference"] is not None:
-        yield "it could not be brought there"
-        yield difference_text(answer["difference"])
 
 
 def _call(answer: Json) -> Iterator[str]:

@@ -15,6 +15,7 @@ import click
 from obelisk_server.cli import layout
 from obelisk_server.cli.client import DEFAULT_SERVER, Client, Json
 from obelisk_server.cli.failure import Exit, Failure
+from obelisk_server.printable import visible
 
 Command = Callable[..., None]
 
@@ -113,7 +114,7 @@ def print_fields(fields: Iterable[tuple[str, object]]) -> None:
     width = max((len(name) for name, _ in shown), default=0)
     for name, value in shown:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        click.echo(f"{name.ljust(width)}  {text}")
+        click.echo(f"{name.ljust(width)}  {visible(text)}")
 
 
 def compact(value: object) -> str:

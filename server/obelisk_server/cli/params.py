@@ -1,8 +1,10 @@
-"""Parameters as they are given on a command line."""
+"""Parameters, results and files as they are given on a command line."""
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from obelisk_server.cli.failure import Exit, Failure
 
@@ -42,9 +44,20 @@ def _given(argument: str) -> str:
         raise Failure(Exit.USAGE, f"{argument[1:]} cannot be read: {error}") from error
 
 
+def text_lines(file: TextIO) -> Iterator[str]:
+    """Raises: Failure if it is no text."""
+    try:
+        yield from file
+    except UnicodeDecodeError as error:
+        raise Failure(Exit.USAGE, f"{file.name} is no UTF-8 text: {error}") from error
+
+
 def tags_of(texts: tuple[str, ...]) -> dict[str, str]:
     """From `key=value` texts. Raises: Failure."""
     for text in texts:
         if "=" not in text:
             raise Failure(Exit.USAGE, f"the tag {text!r} is not KEY=VALUE")
-    return {text.partition("=")[0]: text.partition("=")[2] for text in texts}
+    found = {text.partition("=")[0]: text.partition("=")[2] for text in texts}
+    if len(found) < len(texts):
+        raise Failure(Exit.USAGE, "a tag is given twice; each key has one value")
+    return found

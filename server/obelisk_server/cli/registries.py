@@ -71,6 +71,8 @@ def registry_command(command: Command) -> Command:
         except (InvalidConfig, NotEditable) as error:
             raise Failure(Exit.INVALID_SETUP, str(error)) from error
         except OSError as error:
+            if error.filename is None:
+                raise  # of the output
             raise Failure(Exit.USAGE, f"{error.filename} cannot be used: {error.strerror}") from error
 
     return with_registries

@@ -12,8 +12,13 @@ import click
 from obelisk_server.cli.client import Client, Json
 from obelisk_server.cli.completion import complete_id
 from obelisk_server.cli.failure import Exit, Failure
-from obelisk_server.cli.output import client_command, compact, print_json, print_one
+from obelisk_server.cli.output import client_command, compact, print_json, print_lines, print_one
+from obelisk_server.cli.params import text_lines
+from obelisk_server.files import replace_file
 
+TREE_SECONDS_MAX = 600.0
+"""Large trees take a server a minute."""
+_STDOUT = Path("-")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -59,17 +64,23 @@ def release(client: Client, *, execution_id: str, as_json: bool) -> None:
 @click.command("export")
 @click.argument("execution_ids", nargs=-1, required=True, shell_complete=complete_id)
 @click.option(
-    "-o", "--output", type=click.File("w", encoding="utf-8", atomic=True), default="-", help="Default: stdout."
+    "-o", "--output", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path), help="Default: stdout."
 )
 @client_command
-def export(client: Client, *, execution_ids: tuple[str, ...], output: TextIO, as_json: bool) -> None:  # noqa: ARG001
+def export(client: Client, *, execution_ids: tuple[str, ...], output: Path | None, as_json: bool) -> None:  # noqa: ARG001
     """Write whole trees of executions as JSON Lines, to be imported elsewhere.
 
     Keep the file as secret as the store. The bytes of components are not in it.
     """
-    for execution_id in execution_ids:
-        exported = client.call("export", execution_id)
-        output.writelines(compact(line) + "\n" for line in exported["lines"])
+    trees = (client.call("export", execution_id, seconds=TREE_SECONDS_MAX) for execution_id in execution_ids)
+    lines = (compact(line) for tree in trees for line in tree["lines"])
+    if output is None or output == _STDOUT:
+        print_lines(lines)
+        return
+    try:
+        replace_file(output, "".join(f"{line}\n" for line in lines).encode())
+    except OSError as error:
+        raise Failure(Exit.USAGE, f"{output} cannot be written: {error.strerror}") from error
 
 
 @click.command("import")
@@ -81,7 +92,7 @@ def import_file(client: Client, *, file: TextIO, as_json: bool) -> None:
     Each tree is taken in as a whole. One that is here already is left as it is if it is equal, else refused.
     """
     for tree in _trees(file):
-        answer = client.call("import", body=f'{{"lines": [{",".join(tree)}]}}')
+        answer = client.call("import", seconds=TREE_SECONDS_MAX, body=f'{{"lines": [{",".join(tree)}]}}')
         if as_json:
             print_json(answer)
             continue
@@ -93,12 +104,12 @@ def import_file(client: Client, *, file: TextIO, as_json: bool) -> None:
 def _trees(file: TextIO) -> Iterator[list[str]]:
     """The lines of each tree: it begins with an execution that is below none."""
     tree: list[str] = []
-    for number, line in enumerate(file, 1):
+    for number, line in enumerate(text_lines(file), 1):
         if not line.strip():
             continue
         try:
             top = "." not in json.loads(line)["id"]
-        except (ValueError, LookupError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
             raise Failure(Exit.USAGE, f"line {number} of {file.name} is no exported execution: {error}") from error
         if top and tree:
             yield tree

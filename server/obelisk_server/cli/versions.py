@@ -102,14 +102,14 @@ def _replayed_text(answer: Json) -> str:
 
 
 def difference_text(difference: Json) -> str:
-    """Why a component does not repeat a history, as a diff."""
+    """Why a component does not repeat a history, as a diff, for a terminal."""
     if "reason" in difference:
         return visible(f"  {difference['reason']}")
     lines = [
         f"  version   {difference['version']}",
-        click.style(f"- recorded  {difference['recorded'] or 'nothing more'}", fg="red"),
-        click.style(f"+ asked     {difference['asked'] or 'nothing more'}", fg="green"),
-        *(f"  at        {frame}" for frame in difference["position"]),
+        click.style(visible(f"- recorded  {difference['recorded'] or 'nothing more'}"), fg="red"),
+        click.style(visible(f"+ asked     {difference['asked'] or 'nothing more'}"), fg="green"),
+        *(visible(f"  at        {frame}") for frame in difference["position"]),
     ]
     return "\n".join(lines)
 

@@ -146,6 +146,13 @@ class AccessSettings:
     tls: TlsFiles | None = None
     loopback: bool = True
     """Whether only this machine reaches it."""
+    insecure: bool = False
+    """Whether other machines may reach it although there are no tokens."""
+
+    @property
+    def open_to_others(self) -> bool:
+        """Whether whoever reaches it may do anything, and nobody said that this is meant."""
+        return not (self.loopback or self.tokens or self.insecure)
 
 
 def token_settings(table: TokenTable) -> TokenSettings:

@@ -154,6 +154,7 @@ def _access(tables: ObeliskToml) -> AccessSettings:
         origins=frozenset(server.origins),
         tls=tls_files(server.tls),
         loopback=server.listen.loopback,
+        insecure=server.insecure,
     )
 
 

@@ -18,7 +18,9 @@ REQUEST_ID_HEADER = "X-Request-Id"
 REQUEST_ID = web.RequestKey("request_id", str)
 """The client's own, if it is one that can be written down; else a new one. Answers and lines of logs have it."""
 WRITE_SECONDS_MAX = 60.0
-"""How long a client may take to read an answer, or a part of a stream."""
+"""How long a client may take to read a part of an answer, or of a stream."""
+PART_BYTES_MAX = 256 * 1024
+"""Of an answer: a large one takes as long as it takes, as long as the client reads."""
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _log = logging.getLogger(__name__)
 
@@ -107,10 +109,18 @@ def leave(request: web.BaseRequest) -> None:
 
 async def _send(request: web.BaseRequest, response: web.StreamResponse) -> None:
     """All of it; aiohttp, which would wait for the client without end, finds it sent."""
+    body = response.body if isinstance(response, web.Response) and request.method != "HEAD" else None
     try:
         async with read_in_time():
             await response.prepare(request)
-            await response.write_eof()
+            if not isinstance(body, bytes) or len(body) <= PART_BYTES_MAX:
+                await response.write_eof()
+                return
+        for start in range(0, len(body), PART_BYTES_MAX):
+            async with read_in_time():
+                await response.write(body[start : start + PART_BYTES_MAX])
+        async with read_in_time():
+            await web.StreamResponse.write_eof(response)  # without the body, which is sent
     except ConnectionError:
         leave(request)
 

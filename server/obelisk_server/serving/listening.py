@@ -7,7 +7,8 @@ import asyncio
 import resource
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from time import perf_counter
 from typing import Any
 
@@ -25,6 +26,8 @@ HEAD_SECONDS_MAX = 30.0
 """How long a connection may take for the head of a request, the pause before it included; then it is closed."""
 CONNECTIONS_MAX = 10_000
 """Of one listener; beyond it new ones are answered with a 503 and closed."""
+HANDSHAKE_SECONDS_MAX = 10.0
+"""How long a client may take to agree on TLS."""
 DESCRIPTORS_SHARE = 4
 """At most one in so many of the descriptors that the process may have: the store needs some, and guests."""
 
@@ -40,15 +43,61 @@ class _Server(web.Server):
         *,
         connections_max: int,
         cancel_when_left: bool,
+        tls: ssl.SSLContext | None,
         **more: Any,
     ) -> None:
         """`more`: for each connection."""
         super().__init__(handler, handler_cancellation=cancel_when_left)
-        self.connections_max = connections_max
+        self._connections_max = connections_max
+        self._tls = tls
         self._more = more
+        self.handshakes: set[asyncio.Task[None]] = set()
 
-    def __call__(self) -> RequestHandler:
+    def __call__(self) -> asyncio.Protocol:  # type: ignore[override] - of a socket, not of a request
+        return self.connection() if self._tls is None else _Handshake(self, self._tls)
+
+    def connection(self) -> "_Connection":
         return _Connection(self, asyncio.get_running_loop(), **self._more)
+
+    @property
+    def full(self) -> bool:
+        """Whether there are more than there may be, with those that do not speak TLS yet."""
+        return len(self.connections) + len(self.handshakes) > self._connections_max
+
+    async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - aiohttp calls it so
+        for task in tuple(self.handshakes):
+            task.cancel()
+        await super().shutdown(timeout)
+
+
+class _Handshake(asyncio.Protocol):
+    """A connection until it speaks TLS: counted from when it was accepted, as it takes a descriptor from then on.
+
+    asyncio's own listener tells of a connection after its handshake.
+    """
+
+    def __init__(self, server: _Server, tls: ssl.SSLContext) -> None:
+        self._server = server
+        self._tls = tls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._task = asyncio.get_running_loop().create_task(self._shake(transport))
+        self._server.handshakes.add(self._task)
+        self._task.add_done_callback(self._server.handshakes.discard)
+        if self._server.full:
+            self._task.cancel()
+            transport.abort()
+
+    async def _shake(self, transport: asyncio.Transport) -> None:
+        connection, secured = self._server.connection(), None
+        with suppress(OSError):  # it was no TLS, took too long, or went away
+            secured = await asyncio.get_running_loop().start_tls(
+                transport, connection, self._tls, server_side=True, ssl_handshake_timeout=HANDSHAKE_SECONDS_MAX
+            )
+        if secured is not None:
+            self._server.handshakes.discard(self._task)  # counted as a connection from here on
+            connection.connection_made(secured)
 
 
 class _Connection(RequestHandler):
@@ -57,13 +106,19 @@ class _Connection(RequestHandler):
     def __init__(self, server: _Server, loop: asyncio.AbstractEventLoop, **more: Any) -> None:
         super().__init__(server, loop=loop, **more)
         self._server = server
+        self.when_lost: Callable[[], None] = lambda: None
+        """Told that the client has gone."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        if len(self._server.connections) > self._server.connections_max:
+        if self._server.full:
             assert isinstance(transport, asyncio.Transport)
             transport.write(TOO_MANY_CONNECTIONS)
             self.force_close()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        self.when_lost()
 
     def handle_error(
         self,
@@ -79,6 +134,27 @@ class _Connection(RequestHandler):
         secure(response)
         response.force_close()
         return response
+
+
+@asynccontextmanager
+async def while_there(request: web.BaseRequest) -> AsyncGenerator[None]:
+    """Ends what is done inside as soon as the client has gone. Raises: ConnectionError then."""
+    connection = request.protocol
+    assert isinstance(connection, _Connection)
+    scope = asyncio.timeout(None)
+    try:
+        async with scope:
+            if request.transport is None:
+                raise ConnectionResetError("the client has gone")
+            connection.when_lost = lambda: scope.reschedule(asyncio.get_running_loop().time())
+            try:
+                yield
+            finally:
+                connection.when_lost = lambda: None
+    except TimeoutError:
+        if not scope.expired():
+            raise
+        raise ConnectionResetError("the client has gone") from None
 
 
 class HttpListener:
@@ -103,13 +179,14 @@ class HttpListener:
             self._measured,
             connections_max=connections_max(),
             cancel_when_left=self._cancel_when_left,
+            tls=tls,
             access_log=None,
             keepalive_timeout=HEAD_SECONDS_MAX,
             auto_decompress=False,  # a small body may become a very large one, on the loop
         )
         self._runner = web.ServerRunner(server, shutdown_timeout=drain_seconds)
         await self._runner.setup()
-        await web.SockSite(self._runner, bound, ssl_context=tls).start()
+        await web.SockSite(self._runner, bound).start()
 
     async def _measured(self, request: web.BaseRequest) -> web.StreamResponse:
         begun = perf_counter()

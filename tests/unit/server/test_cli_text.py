@@ -1,11 +1,13 @@
 from pathlib import Path
 
+import click
 import pytest
 
 from obelisk_server.cli.failure import Failure
 from obelisk_server.cli.follow import children_text, state_text
 from obelisk_server.cli.output import print_fields, print_table
 from obelisk_server.cli.params import params_text, tags_of
+from obelisk_server.cli.versions import difference_text
 from obelisk_server.printable import visible
 
 
@@ -61,3 +63,18 @@ def test_a_table_is_aligned(capsys: pytest.CaptureFixture[str]) -> None:
 def test_fields_without_a_value_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     print_fields([("id", "E_1"), ("parent", None), ("tags", {}), ("params", [1, "ä"])])
     assert capsys.readouterr().out == 'id      E_1\nparams  [1, "ä"]\n'
+
+
+def test_fields_and_differences_of_others_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    print_fields([("text", "it is paused: x\x1b]0;y\a"), ("nested", {"a": "\x9b2J"})])
+    assert capsys.readouterr().out == 'text    it is paused: x\\x1b]0;y\\x07\nnested  {"a": "\\x9b2J"}\n'
+    shown = difference_text({"version": 2, "recorded": "a\x1b[2J", "asked": None, "position": ["b\x1b[2J"]})
+    assert "\x1b[2J" not in shown
+    assert (
+        click.unstyle(shown) == "  version   2\n- recorded  a\\x1b[2J\n+ asked     nothing more\n  at        b\\x1b[2J"
+    )
+
+
+def test_a_tag_given_twice_is_refused() -> None:
+    with pytest.raises(Failure, match="given twice"):
+        tags_of(("a=1", "a=2"))

@@ -15,6 +15,8 @@ from obelisk_runtime.service.process.node import Node
 
 NAMED_MAX = 20
 """How many of the things it waits for are named."""
+TRIES_MAX = 5
+"""How often what moves on while it is looked at is looked at again; then it is taken to run."""
 BEATS_MISSED = 2
 """An executor whose latest heartbeat is older than so many intervals is taken to be lost."""
 
@@ -48,6 +50,15 @@ class Why:
 
 async def why(node: Node, slots: Slots, execution_id: ExecutionId) -> Why:
     """Raises: ExecutionNotFound, StoreUnavailable."""
+    for _ in range(TRIES_MAX):
+        found = await _why(node, slots, execution_id)
+        if found is not None:
+            return found
+    return Why(Because.RUNNING, "it runs now")
+
+
+async def _why(node: Node, slots: Slots, execution_id: ExecutionId) -> Why | None:
+    """None: it has moved on while this was read."""
     projection = await node.store.get(execution_id)
     status = projection.status
     if isinstance(status, proj.Finished):
@@ -107,8 +118,11 @@ async def _held(node: Node, executor: ExecutorId) -> Why | None:
     return Why(Because.EXECUTOR_LOST, f"{executor} is silent; if it stays so another one takes over by then", until)
 
 
-async def _blocked(node: Node, execution_id: ExecutionId, projection: proj.Projection) -> Why:
+async def _blocked(node: Node, execution_id: ExecutionId, projection: proj.Projection) -> Why | None:
+    """None: it has moved on meanwhile."""
     log = await read_log(node.store, execution_id)
+    if len(log) != projection.version:
+        return None
     responses = await read_responses(node.store, execution_id)
     history = History(execution_id, log, responses)
     history.run_to_end()
