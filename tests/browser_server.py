@@ -28,7 +28,7 @@ retries = {{ max = 0 }}
 [[activity]]
 name = "recovering"
 location = "{components}/recovering.wasm"
-retries = {{ max = 2, backoff = "300ms", factor = 2.0, jitter = 0.0 }}
+retries = {{ max = 30, backoff = "50ms", factor = 1.0, jitter = 0.0 }}
 [[activity]]
 name = "fetcher"
 location = "{components}/fetcher.wasm"

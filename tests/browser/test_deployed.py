@@ -32,11 +32,23 @@ def test_wit_leads_from_a_use_of_a_type_to_its_declaration_and_from_a_function_t
 ) -> None:
     page = open_page("/components/shapes")
     wit = page.get_by_label("WIT of the component")
-    expect(wit.locator("#type-point")).to_have_text("point")
+    expect(wit.locator("[id='type-testing:shapes/shapes.point']")).to_have_text("point")
     wit.locator("a.wit-link", has_text="point").first.click()
-    expect(page).to_have_url(re.compile("#type-point$"))
+    expect(page).to_have_url(re.compile("#type-testing:shapes/shapes.point$"))
     wit.get_by_role("link", name="echo").click()
     expect(page).to_have_url(re.compile("/submit"))
+
+
+def test_every_link_in_wit_leads_to_one_declaration(open_page: Open) -> None:
+    page = open_page("/components/fetcher")
+    wit = page.get_by_label("WIT of the component")
+    expect(wit.locator("a.wit-link").first).to_be_visible()
+    declared = wit.locator("[id]").evaluate_all("all => all.map(each => each.id)")
+    linked = wit.locator("a.wit-link").evaluate_all("all => all.map(each => each.hash.slice(1))")
+    assert len(declared) == len(set(declared))
+    assert {"type-wasi:http/types@0.2.9.error-code", "type-wasi:filesystem/types@0.2.9.error-code"} <= set(linked)
+    assert {"type-wasi:io/error@0.2.9.error", "type-wasi:http/types@0.2.9.DNS-error-payload"} <= set(linked)
+    assert set(linked) <= set(declared)
 
 
 def test_exports_lead_to_their_executions(server: Server, open_page: Open) -> None:
@@ -55,3 +67,6 @@ def test_health_has_figures_and_groups_failures_by_reason(server: Server, open_p
     group = page.locator(".failures li", has_text="trapped").first
     expect(group).to_contain_text("flaky.run")
     expect(group).to_contain_text(failed[1][-8:])
+    group.locator("a.number").click()
+    expect(page).to_have_url(re.compile("state=failed"))
+    expect(page.locator(".row", has_text=failed[1])).to_be_visible()

@@ -4,9 +4,10 @@ import http.client
 import json
 import re
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from browser_server import Open, Server
 
@@ -61,6 +62,17 @@ def answer(page: Page, case: str, value: str = "") -> None:
     expect(dialog).to_have_count(0)
 
 
+def hold(page: Page, url: re.Pattern[str]) -> list[Route]:
+    """Requests that are not sent until they are continued."""
+    held: list[Route] = []
+
+    def keep(route: Route) -> None:
+        held.append(route)
+
+    page.route(url, keep)
+    return held
+
+
 # What is shown
 
 
@@ -69,6 +81,9 @@ def test_header_parameters_why_and_parent_are_shown(server: Server, story: str, 
     expect(title(page)).to_contain_text("waiting")
     expect(page.get_by_text("it waits for join set n:approvals: 1 of 2 have not answered")).to_be_visible()
     expect(page.locator(".fields")).to_contain_text("fibo.fibo(10 + n)")
+    digest = server.get(story)["digest"].removeprefix("sha256:")[:12]
+    expect(page.locator(".execution-ids")).to_contain_text(f"version {digest}")
+    expect(page.locator(".execution-ids").get_by_role("link", name="script")).to_be_visible()
     child = page.locator(".card", has_text="Why").get_by_role("link", name=re.compile("n:approvals_1"))
     child.click()
     expect(title(page)).to_contain_text("to answer")
@@ -102,6 +117,30 @@ def test_timeline_has_a_row_for_everything_that_was_started(story: str, open_pag
     expect(page.locator(".live")).to_be_visible()
 
 
+def test_timeline_goes_on_with_the_present_wherever_its_end_is_seen(server: Server, open_page: Open) -> None:
+    page = open_page(at(server.submit(SLEEP, LONG), "timeline"))
+    length = page.locator(".toolbar .number")
+    for name in ("zoom out", "earlier", "later"):
+        page.get_by_role("button", name=name).click()
+        before = length.inner_text()
+        expect(length).not_to_have_text(before)
+        expect(page.locator(".live")).to_be_visible()
+    page.get_by_role("button", name="zoom in").click()
+    expect(page.locator(".live")).to_have_count(0)
+    for _ in range(4):
+        page.get_by_role("button", name="later").click()
+    expect(page.locator(".live")).to_be_visible()
+
+
+def test_times_are_told_by_the_clock_of_the_server(server: Server, open_page: Open) -> None:
+    execution_id = server.submit(SLEEP, LONG)
+    page = open_page("/health")
+    page.add_init_script("const right = Date.now; Date.now = () => right() + 36_000_000;")
+    page.goto(server.url + at(execution_id))
+    expect(page.locator(".execution-duration")).to_have_text(re.compile(r"\d (ms|s|min)\b"))
+    expect(page.locator(".execution-duration")).not_to_contain_text("h")
+
+
 def test_timeline_shows_at_once_what_happens_to_a_child_alone(server: Server, open_page: Open) -> None:
     execution_id = server.submit(SCRIPT, STORY)
     child = server.until(execution_id, events=10, responses=4)["id"] + ".n:approvals_1"
@@ -121,6 +160,28 @@ def test_timeline_shows_attempts_and_the_backoff_between(server: Server, open_pa
     expect(lane.locator(".phase-running")).to_have_count(3)
     page.get_by_role("link", name="Overview").click()
     expect(page.locator(".attempts li")).to_have_count(2)
+
+
+def test_of_many_failed_attempts_the_latest_are_shown(server: Server, open_page: Open) -> None:
+    page = open_page(at(server.finish(RECOVER, 22)))
+    expect(page.locator(".attempts li")).to_have_count(20)
+    card = page.locator(".card", has_text="Failed attempts")
+    expect(card).to_contain_text("2 more before these")
+    card.get_by_role("link", name="event log").click()
+    expect(page.locator(".entry", has_text="attempt-failed").first).to_be_visible()
+
+
+def test_what_is_open_in_the_tree_stays_while_more_is_read(server: Server, open_page: Open) -> None:
+    page = open_page(at(server.finish(CONCURRENT, 1, 150), "tree"))
+    rows = page.locator("[role=treeitem]")
+    expect(rows).to_have_count(101)
+    held = hold(page, re.compile("/children.*limit=600"))
+    with page.expect_request(re.compile("limit=600")):
+        page.get_by_role("button", name="more").click()
+    expect(page.get_by_role("button", name="more")).to_be_visible()
+    expect(rows).to_have_count(101)
+    held[0].continue_()
+    expect(rows).to_have_count(151)
 
 
 def test_tree_is_walked_with_arrow_keys(story: str, open_page: Open) -> None:
@@ -181,17 +242,36 @@ def test_logs_are_filtered_by_level_and_followed(server: Server, open_page: Open
 def test_requests_of_attempts_are_listed_with_what_came_of_them(server: Server, open_page: Open) -> None:
     execution_id = server.finish(FETCH, "get", f"{server.url}/healthz", "")
     page = open_page(at(execution_id, "requests"))
-    request = page.locator(".requests li")
+    request = page.locator(".request")
     expect(request).to_have_count(1)
     expect(request).to_contain_text(f"{server.url}/healthz")
     expect(request).to_contain_text("200")
-    request.locator("summary").click()
+    request.get_by_role("button").click()
     expect(request).to_contain_text("received")
     denied = server.finish(FETCH, "get", "http://example.com/", "")
     page.goto(server.url + at(denied, "requests"))
-    expect(page.locator(".requests li")).to_contain_text("HTTP-request-denied")
+    expect(page.locator(".request")).to_contain_text("HTTP-request-denied")
     page.goto(server.url + at(server.finish(FLAKY, "ok", 0), "requests"))
     expect(page.get_by_role("heading", name="No HTTP requests")).to_be_visible()
+
+
+def test_all_requests_are_listed_however_many_there_are(server: Server, open_page: Open) -> None:
+    execution_id = server.finish(FETCH, "get", f"{server.url}/healthz", "")
+    [one] = server.ask("GET", f"/v1/executions/{execution_id}/requests")["items"]
+
+    def answer_many(route: Route) -> None:
+        """As for an execution of many attempts, each with many requests."""
+        query = {name: int(value) for name, [value] in parse_qs(urlsplit(route.request.url).query).items()}
+        start = query.get("cursor", 0)
+        end = min(2_500, start + query["limit"])
+        items = [{**one, "cursor": cursor} for cursor in range(start + 1, end + 1)]
+        route.fulfill(json={"items": items, "next_cursor": end, "complete": end - start < query["limit"]})
+
+    page = open_page("/health")
+    page.route(re.compile(r"/v1/.*/requests\?"), answer_many)
+    page.goto(server.url + at(execution_id, "requests"))
+    expect(page.locator(".count[role=status]")).to_have_text("2,500 requests")
+    assert page.locator(".request").count() < 80
 
 
 def test_a_request_to_a_webhook_is_an_execution_that_cannot_be_paused(server: Server, open_page: Open) -> None:
@@ -254,6 +334,33 @@ def test_a_stub_is_answered_through_a_form(server: Server, open_page: Open) -> N
     assert server.get(execution_id)["result"] == {"err": "no"}
 
 
+def test_a_stub_is_answered_when_its_type_is_known_and_not_before(server: Server, open_page: Open) -> None:
+    execution_id = server.submit(DECIDE, 7)
+    page = open_page("/health")
+    held = hold(page, re.compile("/v1/functions"))
+    page.goto(server.url + at(execution_id))
+    page.get_by_role("button", name="answer…").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("is being read")
+    expect(dialog.get_by_role("combobox")).to_have_count(0)
+    held[0].continue_()
+    dialog.get_by_label("case of result").select_option("err")
+    dialog.get_by_label(re.compile("^err")).fill("late")
+    dialog.get_by_role("button", name="answer").click()
+    expect(title(page)).to_contain_text("err")
+    assert server.get(execution_id)["result"] == {"err": "late"}
+
+
+def test_a_stub_whose_type_nobody_knows_says_so(server: Server, open_page: Open) -> None:
+    page = open_page("/health")
+    page.route("**/v1/functions", lambda route: route.fulfill(json={"items": [], "next_cursor": None}))
+    page.goto(server.url + at(server.submit(DECIDE, 7)))
+    page.get_by_role("button", name="answer…").click()
+    expect(page.get_by_role("dialog")).to_contain_text(f"{DECIDE} is not deployed any more")
+    page.get_by_role("button", name="Close").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
 def test_replay_says_that_the_history_matches(server: Server, open_page: Open) -> None:
     page = open_page(at(server.finish(FIBOA, 5, 3)))
     page.get_by_role("button", name="replay").click()
@@ -289,7 +396,7 @@ def test_an_action_that_is_refused_says_why(server: Server, open_page: Open) -> 
     page.get_by_label("At version").evaluate("input => input.removeAttribute('max')")
     page.get_by_label("At version").fill("999")
     page.get_by_role("dialog").get_by_role("button", name="fork").click()
-    expect(page.locator(".notice.bad")).to_contain_text("version")
+    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("version")
 
 
 def test_an_id_that_nobody_has_is_said_to_be_unknown(open_page: Open) -> None:
@@ -324,3 +431,31 @@ def test_the_history_is_stepped_through_with_buttons_and_keys(story: str, open_p
     page.keyboard.press("k")
     expect(page).to_have_url(re.compile("version=8"))
     expect(current).to_contain_text("awaited-next")
+
+
+@pytest.mark.parametrize(("asked", "shown"), [("-1", 0), ("1.5", 1), ("99999", 9), ("x", 0)])
+def test_an_address_leads_to_the_nearest_version(story: str, open_page: Open, asked: str, shown: int) -> None:
+    page = open_page(at(story, f"debug?version={asked}"))
+    expect(page.locator(".step[aria-current=step] .entry-place")).to_have_text(str(shown))
+    expect(page.locator(".debug-at")).to_be_visible()
+
+
+def test_no_step_is_lost_however_fast_they_come(story: str, open_page: Open) -> None:
+    page = open_page(at(story, "debug"))
+    place = page.locator(".step[aria-current=step] .entry-place")
+    expect(place).to_have_text("0")
+    press = "document.body.dispatchEvent(new KeyboardEvent('keydown', { key: 'j', bubbles: true }))"
+    page.evaluate(f"for (let time = 0; time < 5; time += 1) {press}")
+    expect(place).to_have_text("5")
+    expect(page).to_have_url(re.compile("version=5$"))
+
+
+def test_only_the_event_that_was_asked_for_is_replayed(server: Server, open_page: Open) -> None:
+    execution_id = server.finish(CONCURRENT, 1, 600)
+    page = open_page("/health")
+    replayed: list[str] = []
+    page.on("request", lambda request: replayed.extend(re.findall(r"/v1/.*/debug\?(.*)", request.url)))
+    page.goto(server.url + at(execution_id, "debug?version=1100"))
+    expect(page.locator(".step[aria-current=step] .entry-place")).to_have_text("1100")
+    expect(page.get_by_text("Replaying…")).to_have_count(0)
+    assert replayed == ["version=1100"]

@@ -168,3 +168,12 @@ def test_an_option_within_an_option_tells_which_of_them_is_empty(server: Server,
     overview = open_page(f"/executions/{execution_id}").locator(".overview")
     expect(overview.locator("div:has(> dt:text-is('maybe')) dd").first).to_have_text("some none")
     expect(overview.locator("div:has(> dt:text-is('double')) dd").first).to_have_text("-0.0")
+
+
+def test_a_function_whose_type_cannot_be_read_has_no_form_and_says_so(server: Server, open_page: Open) -> None:
+    item = {"function": FIBO, "kind": "activity", "component": "fibo", "type": "func(n: stream<u8>)"}
+    page = open_page("/health")
+    page.route("**/v1/functions", lambda route: route.fulfill(json={"items": [item], "next_cursor": None}))
+    page.goto(f"{server.url}/submit?function={FIBO}")
+    expect(page.get_by_role("heading", name="There is no form for this function")).to_be_visible()
+    expect(page.locator(".empty")).to_contain_text("func(n: stream<u8>)")

@@ -3,8 +3,21 @@ import { ago, clockTime, duration, micros } from "../src/look/time.ts";
 import { Heights } from "../src/look/windowing.ts";
 import { graphOf } from "../src/pages/components/graph.ts";
 import { piecesOf } from "../src/pages/components/wit.ts";
-import { eventText, historyOf, joinSetOf } from "../src/pages/execution/history.ts";
-import { type Phase, moved, phasesOf, placed, spent, ticks, visible, zoomed } from "../src/pages/execution/timeline.ts";
+import { eventText, historyOf, joinSetOf, shortened } from "../src/pages/execution/history.ts";
+import {
+  type Phase,
+  moved,
+  phasesOf,
+  phasesOfBeginning,
+  placed,
+  spent,
+  ticks,
+  viewOf,
+  visible,
+  wheelFactor,
+  windowOf,
+  zoomed,
+} from "../src/pages/execution/timeline.ts";
 import { Told } from "../src/pages/execution/store.ts";
 import { countsOf, filtersOf, instantOf, localOf, narrowed, whereOf } from "../src/pages/executions/filters.ts";
 import { waitOf } from "../src/pages/executions/wait.ts";
@@ -83,7 +96,7 @@ describe("history", () => {
       [1, 1],
       [5, 2],
     ]);
-    expect(history.joinSets.get("n:x/y")).toMatchObject({ answered: 1, taken: 1, closed: true });
+    expect(history.joinSets.get("n:x/y")).toMatchObject({ taken: 1, closed: true });
     expect(joinSetOf(`${ID}.n:x/y_12`)).toBe("n:x/y");
   });
 
@@ -96,6 +109,20 @@ describe("history", () => {
   test("an event is told on one line", () => {
     expect(eventText(events[1]!)).toBe("a:b/c.d(1)");
     expect(eventText(events[4]!)).toMatch(/^7\.00 s, until /);
+  });
+
+  test("of a long text a line has the beginning", () => {
+    const [event] = log([0, "created", { function: "a:b/c.d", params: ["x".repeat(2_000_000)] }]);
+    expect(shortened(eventText(event!))).toMatch(/^a:b\/c\.d\("x{50,300}…$/);
+    expect(shortened("short")).toBe("short");
+  });
+
+  test("a hundred thousand answers in one join set are no more work each than a few", () => {
+    const many = Array.from({ length: 100_000 }, (_, index) => answered(index + 1, `${ID}.n:x/y_${index + 1}`, 1));
+    const last = many.length - 1;
+    const awaited = { at: at(2), event: "awaited-next", join_set: "n:x/y" };
+    const awaits = many.map((_, version): LogEvent => ({ version, ...awaited }));
+    expect(historyOf(ID, awaits, many).taken.get(last)).toBe(many[last]);
   });
 });
 
@@ -120,6 +147,15 @@ describe("what a stream told", () => {
     expect([told.of(ID), told.of(`${ID}.o:1_1`)]).toEqual([0, 1]);
     told.about({ name: "reload", data: {} });
     expect([told.of(ID), told.of(`${ID}.o:1_1`)]).toEqual([1, 2]);
+  });
+
+  test("a child is news to those who list the children of its parent, and to nobody else", () => {
+    const told = new Told();
+    told.about({ name: "execution", data: { id: `${ID}.o:1_1.n:x/y_2` } });
+    told.about({ name: "execution", data: { id: ID } });
+    expect([told.below(ID), told.below(`${ID}.o:1_1`), told.below(`${ID}.o:1_2`)]).toEqual([0, 1, 0]);
+    told.about({ name: "reload", data: {} });
+    expect(told.below(`${ID}.o:1_2`)).toBe(1);
   });
 });
 
@@ -166,10 +202,55 @@ describe("timeline", () => {
 
   test("a bar has few parts, however many phases there are", () => {
     const many = Array.from({ length: 20_000 }, (_, index): Phase => {
-      return { kind: index % 2 ? "running" : "waiting", from: index, to: index + 1, note: "" };
+      return { kind: index % 2 ? "running" : "waiting", from: index, to: index + 1 };
     });
-    expect(visible(many, { from: 0, to: 20_000 }).length).toBeLessThanOrEqual(501);
+    expect(visible(many, { from: 0, to: 20_000 }).length).toBeLessThanOrEqual(1_001);
     expect(visible(many, { from: 100, to: 110 })).toHaveLength(12);
+  });
+
+  test("phases too short to be told apart are parts of what lasted longest there, all along the bar", () => {
+    const many: Phase[] = [{ kind: "queued", from: 0, to: 5 }];
+    for (let from = 5; from < 50_005; from += 10) {
+      many.push({ kind: "running", from, to: from + 2 }, { kind: "waiting", from: from + 2, to: from + 10 });
+    }
+    const seen = visible(many, { from: 0, to: 50_005 });
+    expect(seen.length).toBeGreaterThan(500);
+    expect(new Set(seen.map((part) => part.kind))).toEqual(new Set(["waiting"]));
+    expect([seen[0]!.from, seen.at(-1)!.to]).toEqual([0, 50_005]);
+    expect(seen.every((part, index) => index === 0 || part.from === seen[index - 1]!.to)).toBe(true);
+  });
+
+  test("of a log that was not read to its end the rest is not known", () => {
+    const events = log([0, "created"], [1, "locked", { attempt: 1 }], [2, "awaited-next", { join_set: "n:some" }]);
+    const found = phasesOfBeginning(events, zero + 9e6).map(({ kind, from, to }) => [kind, from - zero, to - zero]);
+    expect(found).toEqual([
+      ["queued", 0, 1e6],
+      ["running", 1e6, 2e6],
+      ["unread", 2e6, 9e6],
+    ]);
+  });
+
+  test("who sees the end goes on seeing it, as far as it moves", () => {
+    const then = { from: 0, to: 1_000 };
+    const now = { from: 0, to: 1_500 };
+    for (const change of [moved(then, then, -0.25), moved(then, then, 0.25), zoomed(then, then, 1.6)]) {
+      expect(viewOf(change, then)).toBeNull();
+    }
+    expect(windowOf(null, now)).toEqual(now);
+    const atEnd = viewOf(moved(zoomed(then, then, 0.5), then, 9), then);
+    expect(windowOf(atEnd, then)).toEqual({ from: 500, to: 1_000 });
+    expect(windowOf(atEnd, now)).toEqual({ from: 1_000, to: 1_500 });
+    const before = viewOf(zoomed(then, then, 0.5), then);
+    expect([windowOf(before, then), windowOf(before, now)]).toEqual([
+      { from: 250, to: 750 },
+      { from: 250, to: 750 },
+    ]);
+  });
+
+  test("ten small turns of the wheel are one large one", () => {
+    expect(wheelFactor(10) ** 10).toBeCloseTo(wheelFactor(100));
+    expect(wheelFactor(100)).toBeLessThan(1.3);
+    expect(wheelFactor(-100) * wheelFactor(100)).toBeCloseTo(1);
   });
 
   test("what is open lasts until now", () => {
@@ -285,17 +366,39 @@ describe("components", () => {
     expect(Math.max(...graph.nodes.map((node) => node.column))).toBeLessThan(2);
   });
 
+  type Found = ReturnType<typeof piecesOf>;
+  const of = (pieces: Found, kind: string): string[] =>
+    pieces.filter((piece) => piece.kind === kind).map((piece) => piece.target ?? piece.text);
+
   test("types and functions in WIT lead to where they are", () => {
-    const text = "interface i {\n  // a point\n  record point { x: s32 }\n  far: func(at: point) -> list<point>;\n}";
-    const pieces = piecesOf(text, new Map([["far", "n:p/i.far"]]));
+    const text =
+      "package n:p;\ninterface i {\n  // a point\n  record point { x: s32, far: bool }\n  far: func(at: point) -> list<point>;\n}";
+    const pieces = piecesOf(text, new Set(["n:p/i.far"]));
     expect(pieces.map((piece) => piece.text).join("")).toBe(text);
-    const of = (kind: string): string[] => pieces.filter((piece) => piece.kind === kind).map((piece) => piece.text);
-    expect([of("declared"), of("link"), of("function"), of("comment")]).toEqual([
-      ["point"],
-      ["point", "point"],
-      ["far"],
+    expect(["declared", "link", "function", "comment"].map((kind) => of(pieces, kind))).toEqual([
+      ["n:p/i.point"],
+      ["n:p/i.point", "n:p/i.point"],
+      ["n:p/i.far"],
       ["// a point"],
     ]);
+  });
+
+  test("a name in WIT means what it does in its interface", () => {
+    const text = `package root:component;
+world root { import a:b/one@1.0.0; export c:d/two; }
+package a:b@1.0.0 {
+  interface one { enum error { bad } run: func() -> result<_, error>; }
+  interface other { use one.{error as failure}; fail: func() -> failure; }
+}
+package c:d {
+  interface two { record error { at: u8 } run: func() -> error; }
+  interface three { use a:b/other@1.0.0.{failure}; run: func(why: failure, no: error); }
+}`;
+    const pieces = piecesOf(text, new Set(["c:d/two.run"]));
+    expect(of(pieces, "declared")).toEqual(["a:b/one@1.0.0.error", "c:d/two.error"]);
+    expect(of(pieces, "function")).toEqual(["c:d/two.run"]);
+    const one = "a:b/one@1.0.0.error";
+    expect(of(pieces, "link")).toEqual([one, one, one, "c:d/two.error", one, one]);
   });
 });
 

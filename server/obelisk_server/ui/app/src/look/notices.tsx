@@ -21,25 +21,31 @@ export function notify(text: string, { bad = false } = {}): void {
   setTimeout(() => change(notices.filter((other) => other !== notice)), SHOWN_MS);
 }
 
+function refuse(text: string): void {
+  notify(text, { bad: true });
+}
+
 /** Does something, and says how it ended. True: it was done. */
-export async function attempt(work: () => Promise<string | void>): Promise<boolean> {
+export async function attempt(work: () => Promise<string | void>, refused = refuse): Promise<boolean> {
   try {
     const text = await work();
     if (text) notify(text);
     return true;
   } catch (error) {
-    notify(error instanceof Error ? error.message : String(error), { bad: true });
+    refused(error instanceof Error ? error.message : String(error));
     return false;
   }
 }
 
+export type Attempt = (work: () => Promise<string | void>) => Promise<boolean>;
+
 /** As `attempt`, once at a time: a second Enter may come before the button is drawn anew. */
-export function useAttempt(): typeof attempt {
+export function useAttempt(refused = refuse): Attempt {
   const busy = useRef(false);
   return async (work) => {
     if (busy.current) return false;
     busy.current = true;
-    const done = await attempt(work);
+    const done = await attempt(work, refused);
     busy.current = false;
     return done;
   };

@@ -1,6 +1,7 @@
 /** Times of the API are microseconds since 1970 here: a double holds them exactly. */
 
 import { useEffect, useState } from "preact/hooks";
+import { serverNow } from "../wire/clock.ts";
 
 const SECOND = 1_000_000;
 const MINUTE = 60 * SECOND;
@@ -12,8 +13,9 @@ export function micros(instant: string): number {
   return Math.floor(Date.parse(instant) / 1_000) * SECOND + Number(fraction.padEnd(6, "0"));
 }
 
+/** By the server's clock. */
 export function nowMicros(): number {
-  return Date.now() * 1_000;
+  return serverNow() * 1_000;
 }
 
 /** Three significant digits at most: `840 µs`, `1.24 s`, `3 min 20 s`. */

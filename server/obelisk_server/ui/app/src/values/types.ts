@@ -50,6 +50,15 @@ export function parseFunction(text: string): FunctionType {
   return { params, result };
 }
 
+/** As `parseFunction`; undefined: a type that these pages do not know, which only makes them plainer. */
+export function readFunction(text: string): FunctionType | undefined {
+  try {
+    return parseFunction(text);
+  } catch {
+    return undefined;
+  }
+}
+
 export function printType(type: WitType | null): string {
   if (type === null) return "_";
   switch (type.kind) {

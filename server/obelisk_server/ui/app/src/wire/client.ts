@@ -1,6 +1,7 @@
 /** Requests to the API. The token of a sign-in lives as long as the tab. */
 
 import { type Json, parseAnswer, printJson } from "../values/json.ts";
+import { noteDate } from "./clock.ts";
 
 const TOKEN = "obelisk-token";
 
@@ -90,7 +91,9 @@ async function send(method: string, path: string, body?: Json, signal?: AbortSig
   const sent = body === undefined ? {} : { body: printJson(body) };
   const headers = authorized(body === undefined ? {} : { "Content-Type": "application/json" });
   try {
+    const begun = Date.now();
     const answer = await fetch(path, { method, headers, ...sent, ...(signal ? { signal } : {}) });
+    noteDate(answer.headers.get("Date"), begun);
     return { ok: answer.ok, status: answer.status, text: await answer.text() };
   } catch (error) {
     if (signal?.aborted) throw error;

@@ -228,9 +228,7 @@ function Versions({ versions }: { versions: Version[] }): JSX.Element {
 }
 
 function Wit({ text, item }: { text: string; item: ComponentItem }): JSX.Element {
-  const functions = new Map(
-    item.exports.map((each) => [each.function.slice(each.function.lastIndexOf(".") + 1), each.function]),
-  );
+  const functions = new Set(item.exports.map((each) => each.function));
   return (
     <Card title="WIT">
       <pre class="wit" tabIndex={0} aria-label="WIT of the component">

@@ -3,18 +3,19 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { Dialog } from "../../look/parts.tsx";
-import { attempt, notify, useAttempt } from "../../look/notices.tsx";
+import { attempt, useAttempt } from "../../look/notices.tsx";
 import { Link, executionPath, navigate, submitPath } from "../../router.tsx";
 import { type Draft, type Problem, blank, read } from "../../values/draft.ts";
-import type { JsonObject } from "../../values/json.ts";
-import type { FunctionType } from "../../values/types.ts";
+import type { Json } from "../../values/json.ts";
+import type { FunctionType, WitType } from "../../values/types.ts";
 import { path, post } from "../../wire/client.ts";
 import { may } from "../../wire/rights.ts";
 import { type Execution, hasChildren, type Replayed } from "../../wire/shapes.ts";
 import { Field } from "../submit/Field.tsx";
 
 type Verb = "cancel" | "terminate" | "pause" | "resume" | "upgrade";
-type ActionsProps = { execution: Execution; type: FunctionType | undefined; onDone: () => void };
+/** `type`: of the function; or why it is not known. */
+type ActionsProps = { execution: Execution; type: FunctionType | string; onDone: () => void };
 
 /** Names of workflows that may be cancelled end so; others can only be terminated. */
 const CANCELLABLE = "-cancellable";
@@ -34,14 +35,16 @@ export function Actions({ execution, type, onDone }: ActionsProps): JSX.Element 
   const [asked, setAsked] = useState<Verb | "fork" | "stub" | null>(null);
   const [replayed, setReplayed] = useState<Replayed | null>(null);
   const { id, kind, status } = execution;
-  const steer = async (verb: Verb, reason: string): Promise<void> => {
-    const body: JsonObject = verb === "upgrade" || reason === "" ? {} : { reason };
-    const done = await attempt(async () => {
-      const answer = await post<{ outcome: string }>(`${path("executions", id)}/${verb}`, body);
-      return `${verb}: ${answer.outcome}`;
-    });
-    if (done) setAsked(null);
-    onDone();
+  const steer = async (verb: Verb, reason = ""): Promise<string> => {
+    try {
+      const { outcome } = await post<{ outcome: string }>(
+        `${path("executions", id)}/${verb}`,
+        reason ? { reason } : {},
+      );
+      return `${verb}: ${outcome}`;
+    } finally {
+      onDone();
+    }
   };
   const replay = (): Promise<boolean> =>
     attempt(async () => setReplayed(await post<Replayed>(`${path("executions", id)}/replay`)));
@@ -56,7 +59,7 @@ export function Actions({ execution, type, onDone }: ActionsProps): JSX.Element 
         <button
           key={verb}
           type="button"
-          onClick={() => (verb === "resume" || verb === "upgrade" ? steer(verb, "") : setAsked(verb))}
+          onClick={() => (verb === "resume" || verb === "upgrade" ? attempt(() => steer(verb)) : setAsked(verb))}
         >
           {verb === "resume" || verb === "upgrade" ? verb : `${verb}…`}
         </button>
@@ -88,34 +91,53 @@ export function Actions({ execution, type, onDone }: ActionsProps): JSX.Element 
   );
 }
 
-type DecideProps = { verb: string; tone?: "primary" | "danger"; onClose: () => void };
+type DecideProps = { verb: string; tone?: "primary" | "danger"; refusal: string; onClose: () => void };
 
-/** The end of a form in a dialog. */
-function Decide({ verb, tone = "primary", onClose }: DecideProps): JSX.Element {
+/** The end of a form in a dialog; what was refused is said here, as notices are behind it. */
+function Decide({ verb, tone = "primary", refusal, onClose }: DecideProps): JSX.Element {
   return (
-    <footer>
-      <button type="button" onClick={onClose}>
-        Back
-      </button>
-      <button type="submit" class={tone}>
-        {verb}
-      </button>
-    </footer>
+    <>
+      {refusal && (
+        <p class="problem" role="alert">
+          {refusal}
+        </p>
+      )}
+      <footer>
+        <button type="button" onClick={onClose}>
+          Back
+        </button>
+        <button type="submit" class={tone}>
+          {verb}
+        </button>
+      </footer>
+    </>
   );
 }
 
-type ReasonProps = { verb: Verb; onClose: () => void; onDo: (reason: string) => void };
+/** (what was refused last, attempt): of a dialog, which is closed when it was done. */
+function useDecision(onClose: () => void): [string, (work: () => Promise<string>) => Promise<void>] {
+  const [refusal, setRefusal] = useState("");
+  const attemptOnce = useAttempt(setRefusal);
+  const decide = async (work: () => Promise<string>): Promise<void> => {
+    setRefusal("");
+    if (await attemptOnce(work)) onClose();
+  };
+  return [refusal, decide];
+}
+
+type ReasonProps = { verb: Verb; onClose: () => void; onDo: (reason: string) => Promise<string> };
 
 function ReasonDialog({ verb, onClose, onDo }: ReasonProps): JSX.Element {
   const [reason, setReason] = useState("");
+  const [refusal, decide] = useDecision(onClose);
   return (
     <Dialog title={`${verb[0]!.toUpperCase()}${verb.slice(1)} this execution`} onClose={onClose}>
-      <form onSubmit={(event) => (event.preventDefault(), onDo(reason))}>
+      <form onSubmit={(event) => (event.preventDefault(), void decide(() => onDo(reason)))}>
         <label class="field">
           <span>Reason, for the event log</span>
           <input value={reason} maxLength={1024} onInput={(event) => setReason(event.currentTarget.value)} />
         </label>
-        <Decide verb={verb} tone={verb === "pause" ? "primary" : "danger"} onClose={onClose} />
+        <Decide verb={verb} tone={verb === "pause" ? "primary" : "danger"} refusal={refusal} onClose={onClose} />
       </form>
     </Dialog>
   );
@@ -123,19 +145,17 @@ function ReasonDialog({ verb, onClose, onDo }: ReasonProps): JSX.Element {
 
 function ForkDialog({ execution, onClose }: { execution: Execution; onClose: () => void }): JSX.Element {
   const [version, setVersion] = useState(String(execution.events));
-  const attemptOnce = useAttempt();
-  const fork = (): Promise<boolean> =>
-    attemptOnce(async () => {
-      const { id } = await post<{ id: string }>(`${path("executions", execution.id)}/fork`, {
-        version: Number(version),
-      });
-      navigate(executionPath(id));
-      return "forked";
-    });
+  const [refusal, decide] = useDecision(onClose);
+  const fork = async (): Promise<string> => {
+    const body = { version: Number(version) };
+    const { id } = await post<{ id: string }>(`${path("executions", execution.id)}/fork`, body);
+    navigate(executionPath(id));
+    return "forked";
+  };
   return (
     <Dialog title="Fork this execution" onClose={onClose}>
       <p>A new execution reuses what is recorded before a version, and goes on from there.</p>
-      <form onSubmit={(event) => (event.preventDefault(), void fork())}>
+      <form onSubmit={(event) => (event.preventDefault(), void decide(fork))}>
         <label class="field">
           <span>At version</span>
           <input
@@ -147,36 +167,53 @@ function ForkDialog({ execution, onClose }: { execution: Execution; onClose: () 
             onInput={(event) => setVersion(event.currentTarget.value)}
           />
         </label>
-        <Decide verb="fork" onClose={onClose} />
+        <Decide verb="fork" refusal={refusal} onClose={onClose} />
       </form>
     </Dialog>
   );
 }
 
-type StubProps = { execution: Execution; type: FunctionType | undefined; onClose: () => void; onDone: () => void };
+type StubProps = { execution: Execution; type: FunctionType | string; onClose: () => void; onDone: () => void };
 
 function StubDialog({ execution, type, onClose, onDone }: StubProps): JSX.Element {
-  const wanted = type?.result ?? { kind: "result" as const, ok: null, err: null };
-  const [draft, setDraft] = useState<Draft>(() => blank(wanted));
-  const [problems, setProblems] = useState<Problem[]>([]);
-  const answer = async (): Promise<void> => {
-    const found: Problem[] = [];
-    const result = read(wanted, draft, "", found);
-    setProblems(found);
-    if (result === undefined) return;
-    const done = await attempt(async () => {
-      const { outcome } = await post<{ outcome: string }>(`${path("executions", execution.id)}/stub`, { result });
-      notify(`answer ${outcome}`);
-    });
-    if (done) (onDone(), onClose());
+  const answer = async (result: Json): Promise<string> => {
+    const { outcome } = await post<{ outcome: string }>(`${path("executions", execution.id)}/stub`, { result });
+    onDone();
+    return `answer ${outcome}`;
   };
   return (
     <Dialog title="Answer this execution" onClose={onClose}>
-      <form onSubmit={(event) => (event.preventDefault(), void answer())} noValidate>
-        <Field type={wanted} draft={draft} label="result" path="" problems={problems} onChange={setDraft} />
-        <Decide verb="answer" onClose={onClose} />
-      </form>
+      {typeof type === "string" ? (
+        <>
+          <p role="status">{type}</p>
+          <CloseFooter onClose={onClose} />
+        </>
+      ) : (
+        <StubForm wanted={type.result ?? NO_VALUE} onClose={onClose} onAnswer={answer} />
+      )}
     </Dialog>
+  );
+}
+
+const NO_VALUE: WitType = { kind: "result", ok: null, err: null };
+
+type StubFormProps = { wanted: WitType; onClose: () => void; onAnswer: (result: Json) => Promise<string> };
+
+function StubForm({ wanted, onClose, onAnswer }: StubFormProps): JSX.Element {
+  const [draft, setDraft] = useState<Draft>(() => blank(wanted));
+  const [problems, setProblems] = useState<Problem[]>([]);
+  const [refusal, decide] = useDecision(onClose);
+  const answer = (): void => {
+    const found: Problem[] = [];
+    const result = read(wanted, draft, "", found);
+    setProblems(found);
+    if (result !== undefined) void decide(() => onAnswer(result));
+  };
+  return (
+    <form onSubmit={(event) => (event.preventDefault(), answer())} noValidate>
+      <Field type={wanted} draft={draft} label="result" path="" problems={problems} onChange={setDraft} />
+      <Decide verb="answer" refusal={refusal} onClose={onClose} />
+    </form>
   );
 }
 
@@ -201,11 +238,18 @@ function ReplayDialog({ replayed, onClose }: { replayed: Replayed; onClose: () =
           )}
         </dl>
       )}
-      <footer>
-        <button type="button" onClick={onClose}>
-          Close
-        </button>
-      </footer>
+      <CloseFooter onClose={onClose} />
     </Dialog>
+  );
+}
+
+/** The end of a dialog in which nothing is to be decided. */
+function CloseFooter({ onClose }: { onClose: () => void }): JSX.Element {
+  return (
+    <footer>
+      <button type="button" onClick={onClose}>
+        Close
+      </button>
+    </footer>
   );
 }

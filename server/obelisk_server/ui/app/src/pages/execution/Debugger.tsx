@@ -1,44 +1,40 @@
 /** Page: the history of a workflow, step by step. */
 
 import type { JSX } from "preact";
-import { useEffect, useMemo } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
+import { Loading } from "../../look/parts.tsx";
 import { Rows } from "../../look/rows.tsx";
-import { setQuery, usePlace } from "../../router.tsx";
 import type { LogEvent } from "../../wire/shapes.ts";
 import { JoinSetName } from "./Events.tsx";
 import { historyOf } from "./history.ts";
 import { SceneView } from "./Scene.tsx";
 import type { Loaded } from "./store.ts";
+import { useVersion } from "./version.ts";
 import "./debugger.css";
 
 const ROW_PX = 28;
 
 export function Debugger({ loaded }: { loaded: Loaded }): JSX.Element {
-  const { events, responses, id } = loaded;
-  const wanted = usePlace().query.get("version");
-  const version = Math.min(wanted === null ? 0 : Number(wanted) || 0, Math.max(0, events.length - 1));
-  const go = (to: number): void => setQuery({ version: String(Math.max(0, Math.min(events.length - 1, to))) });
-  useSteps(version, events.length, go);
+  const { execution, events, responses, id } = loaded;
+  // the log is read page by page: what somebody asked for may be further down than what is there
+  const last = Math.max(events.length, execution?.events ?? 0) - 1;
+  const [version, move] = useVersion(last);
+  useSteps(move);
   const event = events[version];
   const history = useMemo(() => historyOf(id, events, responses, version + 1), [id, events, responses, version]);
   return (
     <div class="debugger">
       <div class="toolbar" role="toolbar" aria-label="Steps">
-        <button type="button" onClick={() => go(0)} disabled={version === 0} aria-label="first event">
+        <button type="button" onClick={() => move(() => 0)} disabled={version === 0} aria-label="first event">
           |←
         </button>
-        <button type="button" onClick={() => go(version - 1)} disabled={version === 0}>
+        <button type="button" onClick={() => move((at) => at - 1)} disabled={version === 0}>
           ← back
         </button>
-        <button type="button" onClick={() => go(version + 1)} disabled={version >= events.length - 1}>
+        <button type="button" onClick={() => move((at) => at + 1)} disabled={version >= last}>
           forward →
         </button>
-        <button
-          type="button"
-          onClick={() => go(events.length - 1)}
-          disabled={version >= events.length - 1}
-          aria-label="last event"
-        >
+        <button type="button" onClick={() => move(() => last)} disabled={version >= last} aria-label="last event">
           →|
         </button>
         <label class="step-range">
@@ -46,13 +42,16 @@ export function Debugger({ loaded }: { loaded: Loaded }): JSX.Element {
           <input
             type="range"
             min={0}
-            max={Math.max(0, events.length - 1)}
+            max={Math.max(0, last)}
             value={version}
-            onInput={(input) => go(Number(input.currentTarget.value))}
+            onInput={(input) => {
+              const to = Number(input.currentTarget.value);
+              move(() => to);
+            }}
           />
         </label>
         <span class="number">
-          {version} of {Math.max(0, events.length - 1)}
+          {version} of {Math.max(0, last)}
         </span>
         <kbd>j</kbd> <kbd>k</kbd>
       </div>
@@ -62,13 +61,15 @@ export function Debugger({ loaded }: { loaded: Loaded }): JSX.Element {
           class="steps panel"
           count={events.length}
           height={ROW_PX}
-          reveal={version}
+          reveal={event ? version : null}
           row={(index) => (
-            <Step key={index} event={events[index]!} current={index === version} onGo={() => go(index)} />
+            <Step key={index} event={events[index]!} current={index === version} onGo={() => move(() => index)} />
           )}
         />
-        {event && (
+        {event ? (
           <SceneView loaded={loaded} event={event} taken={history.taken.get(version)} sets={history.joinSets} />
+        ) : (
+          <Loading />
         )}
       </div>
     </div>
@@ -76,19 +77,21 @@ export function Debugger({ loaded }: { loaded: Loaded }): JSX.Element {
 }
 
 /** j and k step, as do the arrows left and right. */
-function useSteps(version: number, count: number, go: (to: number) => void): void {
+function useSteps(move: (step: (version: number) => number) => void): void {
+  const latest = useRef(move);
+  latest.current = move;
   useEffect(() => {
     const listen = (event: KeyboardEvent): void => {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       if ((event.target as Element).closest("input, textarea, select, [role=tree]")) return;
-      if (event.key === "j" || event.key === "ArrowRight") go(version + 1);
-      else if (event.key === "k" || event.key === "ArrowLeft") go(version - 1);
+      if (event.key === "j" || event.key === "ArrowRight") latest.current((at) => at + 1);
+      else if (event.key === "k" || event.key === "ArrowLeft") latest.current((at) => at - 1);
       else return;
       event.preventDefault();
     };
     window.addEventListener("keydown", listen);
     return () => window.removeEventListener("keydown", listen);
-  }, [version, count]);
+  }, []);
 }
 
 function Step({ event, current, onGo }: { event: LogEvent; current: boolean; onGo: () => void }): JSX.Element {

@@ -8,7 +8,7 @@ import { duration, micros } from "../../look/time.ts";
 import { Link, executionPath } from "../../router.tsx";
 import type { JsonObject } from "../../values/json.ts";
 import type { LogEvent, Response } from "../../wire/shapes.ts";
-import { eventText, hueOf, joinSetOf, responseText } from "./history.ts";
+import { eventText, hueOf, joinSetOf, responseText, shortened } from "./history.ts";
 import type { Loaded } from "./store.ts";
 import "./log.css";
 
@@ -96,6 +96,10 @@ function EntryRow({ entry, zero, id, open, onToggle }: EntryProps): JSX.Element 
   const response = "response" in entry ? entry.response : null;
   const at = event?.at ?? response!.at;
   const joinSet = event ? event["join_set"] : joinSetOf(response!.id);
+  const text = useMemo(
+    () => shortened(event ? eventText(event) : responseText(response!)), // a long one is not printed at each render
+    [event, response],
+  );
   return (
     <div class={response ? "entry response" : `entry event-${event!.event}`} role="listitem">
       <button type="button" class="row-button entry-row" aria-expanded={open} onClick={onToggle}>
@@ -105,7 +109,7 @@ function EntryRow({ entry, zero, id, open, onToggle }: EntryProps): JSX.Element 
         </span>
         <span class="entry-name">{event?.event ?? response!.response}</span>
         {typeof joinSet === "string" && joinSet ? <JoinSetName name={joinSet} /> : <span />}
-        <span class="entry-text">{event ? eventText(event) : responseText(response!)}</span>
+        <span class="entry-text">{text}</span>
       </button>
       {open && (
         <div class="entry-open">

@@ -1,12 +1,22 @@
 /** Page: one execution. */
 
 import type { JSX } from "preact";
-import { Duration, FunctionName, Id, Loading, type Tab, Tabs, Trouble } from "../../look/parts.tsx";
+import {
+  ComponentLink,
+  Digest,
+  Duration,
+  FunctionName,
+  Id,
+  Loading,
+  type Tab,
+  Tabs,
+  Trouble,
+} from "../../look/parts.tsx";
 import { StateMark, stateOf } from "../../look/states.tsx";
 import { executionPath } from "../../router.tsx";
-import { type FunctionType, parseFunction } from "../../values/types.ts";
+import { type FunctionType, readFunction } from "../../values/types.ts";
 import { get } from "../../wire/client.ts";
-import { useLoad } from "../../wire/hooks.ts";
+import { type Loaded as Reading, useLoad } from "../../wire/hooks.ts";
 import { type Execution, type FunctionItem, hasChildren, type Page } from "../../wire/shapes.ts";
 import { Actions } from "./Actions.tsx";
 import { Debugger } from "./Debugger.tsx";
@@ -43,7 +53,7 @@ export function ExecutionPage({ id, tab }: { id: string; tab: string }): JSX.Ele
   const { execution, error } = loaded;
   const functions = useLoad("functions", (signal) => get<Page<FunctionItem>>("/v1/functions", signal));
   const item = functions.value?.items.find((each) => each.function === execution?.function);
-  const type = item && typeOf(item.type);
+  const type = item && readFunction(item.type);
   if (!execution) {
     return <div class="page">{error ? <Trouble error={error} what="This execution" /> : <Loading />}</div>;
   }
@@ -61,13 +71,18 @@ export function ExecutionPage({ id, tab }: { id: string; tab: string }): JSX.Ele
         </div>
         <div class="execution-ids">
           <Id id={id} link={false} />
+          <Version digest={execution.digest} component={item?.component ?? null} />
           {execution.parent && (
             <span>
               child of <Id id={execution.parent} />
             </span>
           )}
         </div>
-        <Actions execution={execution} type={type} onDone={loaded.refresh} />
+        <Actions
+          execution={execution}
+          type={type ?? lackOf(execution.function, functions, item)}
+          onDone={loaded.refresh}
+        />
       </header>
       <Tabs
         label="Views of the execution"
@@ -102,11 +117,20 @@ function View({ tab, loaded, type, component }: ViewProps): JSX.Element {
   }
 }
 
-/** A type that cannot be read only makes the page plainer. */
-function typeOf(text: string): FunctionType | undefined {
-  try {
-    return parseFunction(text);
-  } catch {
-    return undefined;
-  }
+/** A workflow is pinned to a version; an attempt of an activity takes the one that is deployed. */
+function Version({ digest, component }: { digest: string | null; component: string | null }): JSX.Element | null {
+  const link = component === null ? null : <ComponentLink name={component} />;
+  if (digest === null) return link && <span>component {link}</span>;
+  return (
+    <span>
+      version <Digest digest={digest} /> {link && <>of {link}</>}
+    </span>
+  );
+}
+
+/** Why a form for the function of this execution cannot be made. */
+function lackOf(name: string, functions: Reading<Page<FunctionItem>>, item: FunctionItem | undefined): string {
+  if (functions.value === undefined) return functions.error?.message ?? "The type of the function is being read…";
+  if (item === undefined) return `${name} is not deployed any more, so nobody here knows its type.`;
+  return `This page cannot read its type, ${item.type}`;
 }

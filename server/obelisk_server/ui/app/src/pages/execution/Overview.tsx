@@ -5,12 +5,13 @@ import { useState } from "preact/hooks";
 import { Card, ComponentLink, Digest, Id, Loading, Moment, Time } from "../../look/parts.tsx";
 import { Shape, stateOfResult } from "../../look/states.tsx";
 import { JsonText, Value } from "../../look/value.tsx";
+import { Link, executionPath } from "../../router.tsx";
 import type { Json } from "../../values/json.ts";
 import { type FunctionType, printType } from "../../values/types.ts";
 import { get, path } from "../../wire/client.ts";
 import { useLoad } from "../../wire/hooks.ts";
 import type { Execution, Failure, LogEvent, Outcome, Why } from "../../wire/shapes.ts";
-import { outcomeText } from "./history.ts";
+import { outcomeText, shortened } from "./history.ts";
 import type { Loaded } from "./store.ts";
 
 type OverviewProps = { loaded: Loaded; type: FunctionType | undefined; component: string | null | undefined };
@@ -25,7 +26,7 @@ export function Overview({ loaded, type, component }: OverviewProps): JSX.Elemen
         {execution.status !== "finished" && <WhyCard id={loaded.id} changes={loaded.changes} />}
         <Parameters params={execution.params} type={type} />
         <Result result={execution.result} type={type} />
-        {failed.length > 0 && <Attempts events={failed} />}
+        {failed.length > 0 && <Attempts id={loaded.id} events={failed} />}
       </div>
       <Facts execution={execution} component={component} />
     </div>
@@ -101,9 +102,9 @@ function FailureCard({ failure }: { failure: Failure }): JSX.Element {
   );
 }
 
-export function Backtrace({ frames }: { frames: string[] }): JSX.Element {
+export function Backtrace({ frames, open = true }: { frames: string[]; open?: boolean }): JSX.Element {
   return (
-    <details open>
+    <details open={open}>
       <summary>WebAssembly backtrace, {frames.length} frames</summary>
       <ol class="backtrace">
         {frames.map((frame, index) => (
@@ -116,19 +117,31 @@ export function Backtrace({ frames }: { frames: string[] }): JSX.Element {
   );
 }
 
-/** The attempts that did not end it. */
-function Attempts({ events }: { events: LogEvent[] }): JSX.Element {
+/** Of more attempts the event log tells. */
+const ATTEMPTS_SHOWN = 20;
+
+/** The latest attempts that did not end it. */
+function Attempts({ id, events }: { id: string; events: LogEvent[] }): JSX.Element {
+  const earlier = Math.max(0, events.length - ATTEMPTS_SHOWN);
   return (
     <Card title="Failed attempts">
+      {earlier > 0 && (
+        <p class="none">
+          {earlier} more before these, in the <Link to={executionPath(id, "events")}>event log</Link>
+        </p>
+      )}
       <ol class="attempts">
-        {events.map((event) => {
+        {events.slice(earlier).map((event) => {
           const outcome = event["outcome"] as Outcome | undefined;
           return (
             <li key={event.version}>
               <Moment at={event.at} /> <b>{event.event.replace("attempt-", "")}</b>{" "}
-              {outcome ? outcomeText(outcome) : String(event["reason"] ?? "")} <span class="none">next </span>
+              {outcome ? shortened(outcomeText(outcome)) : String(event["reason"] ?? "")}{" "}
+              <span class="none">next </span>
               <Moment at={String(event["due"])} />
-              {outcome?.failure?.backtrace?.length ? <Backtrace frames={outcome.failure.backtrace} /> : null}
+              {outcome?.failure?.backtrace?.length ? (
+                <Backtrace frames={outcome.failure.backtrace} open={event === events.at(-1)} />
+              ) : null}
             </li>
           );
         })}

@@ -10,12 +10,10 @@ import { type Refused, get, path, withQuery } from "../../wire/client.ts";
 import { useLoad } from "../../wire/hooks.ts";
 import type { LogEvent, Member, Response, Scene, SourceFrame } from "../../wire/shapes.ts";
 import { JoinSetName } from "./Events.tsx";
-import { type JoinSet, eventText, responseText } from "./history.ts";
+import { type JoinSet, eventText, responseText, shortened } from "./history.ts";
 import { Backtrace } from "./Overview.tsx";
 import type { Loaded } from "./store.ts";
-
-/** Who steps fast wants the last step only. */
-const SETTLE_MS = 150;
+import { SETTLE_MS } from "./version.ts";
 
 function useSettled<T>(value: T): T {
   const [settled, setSettled] = useState(value);
@@ -43,7 +41,7 @@ export function SceneView({ loaded, event, taken, sets }: SceneProps): JSX.Eleme
         <dl class="facts">
           <div>
             <dt>asked</dt>
-            <dd>{eventText(event) || (call?.asked ?? event.event)}</dd>
+            <dd>{shortened(eventText(event)) || (call?.asked ?? event.event)}</dd>
           </div>
           <div>
             <dt>got</dt>
@@ -85,7 +83,7 @@ function Replaying({ error }: { error: Refused | undefined }): JSX.Element {
 function Got({ response }: { response: Response }): JSX.Element {
   return (
     <>
-      {responseText(response)} <br />
+      {shortened(responseText(response))} <br />
       <Id id={response.id} /> <span class="number">response {response.position}</span>
     </>
   );

@@ -1,26 +1,30 @@
 /** Who ran when: one row for the execution and for each thing it started, with attempts, retries, waits and delays. */
 
 import type { JSX } from "preact";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { FunctionName } from "../../look/parts.tsx";
 import { Rows } from "../../look/rows.tsx";
 import { Shape, outcomeState, stateOfResult, type State, type Tone, stateOf } from "../../look/states.tsx";
 import { duration, micros, useNow } from "../../look/time.ts";
 import { Link, executionPath } from "../../router.tsx";
-import { get, path, withQuery } from "../../wire/client.ts";
-import type { LogEvent, TailPage } from "../../wire/shapes.ts";
+import { useChildLog } from "./childLog.ts";
 import { type Asked, historyOf, hueOf, responseText } from "./history.ts";
 import type { Loaded } from "./store.ts";
 import {
   type Phase,
   type PhaseKind,
   type Span,
+  type View,
   moved,
   phasesOf,
+  phasesOfBeginning,
   placed,
   spent,
   ticks,
+  viewOf,
   visible,
+  wheelFactor,
+  windowOf,
   zoomed,
 } from "./timeline.ts";
 import "./timeline.css";
@@ -39,6 +43,7 @@ const WORDS: Record<PhaseKind, string> = {
   paused: "paused",
   delay: "delay",
   later: "not due yet",
+  unread: "not read: too many events",
 };
 
 export function Timeline({ loaded }: { loaded: Loaded }): JSX.Element {
@@ -49,11 +54,11 @@ export function Timeline({ loaded }: { loaded: Loaded }): JSX.Element {
   const from = execution ? micros(execution.created_at) : now;
   const end = execution?.finished_at ? micros(execution.finished_at) : now;
   const all: Span = { from, to: Math.max(end, from + 1_000) };
-  const [view, setView] = useState<Span | null>(null);
-  const window = view ?? all;
+  const [view, setView] = useState<View>(null);
+  const window = windowOf(view, all);
+  const move: Move = (change) => setView((old) => viewOf(change(windowOf(old, all), all), all));
   const tick = ticks(window, all.from, TICKS);
   const own: Line = {
-    key: id,
     label: <strong>this execution</strong>,
     state: execution && stateOf(execution),
     phases: phasesOf(events, end),
@@ -74,8 +79,8 @@ export function Timeline({ loaded }: { loaded: Loaded }): JSX.Element {
       />
     );
   return (
-    <div class="timeline" onWheel={(event) => wheel(event, window, all, setView)}>
-      <Controls window={window} all={all} set={setView} zoomedIn={view !== null} live={live} />
+    <div class="timeline" onWheel={(event) => wheel(event, move)}>
+      <Controls window={window} view={view} move={move} live={live} />
       <div class="lane axis" aria-hidden="true">
         <span class="lane-label">
           {history.asked.length} {history.asked.length === 1 ? "child or delay" : "children and delays"}
@@ -104,33 +109,36 @@ export function Timeline({ loaded }: { loaded: Loaded }): JSX.Element {
   );
 }
 
-function wheel(event: WheelEvent, window: Span, all: Span, set: (span: Span) => void): void {
+/** Changes what is seen: from the window as it then is, and all there is. */
+type Move = (change: (window: Span, all: Span) => Span) => void;
+
+function wheel(event: WheelEvent, move: Move): void {
   if (!event.ctrlKey && !event.metaKey) return;
   event.preventDefault();
   const track = (event.currentTarget as HTMLElement).querySelector(".track")!.getBoundingClientRect();
   const about = Math.max(0, Math.min(1, (event.clientX - track.left) / track.width));
-  set(zoomed(window, all, event.deltaY > 0 ? ZOOM : 1 / ZOOM, about));
+  move((window, all) => zoomed(window, all, wheelFactor(event.deltaY), about));
 }
 
-type ControlsProps = { window: Span; all: Span; set: (span: Span | null) => void; zoomedIn: boolean; live: boolean };
+type ControlsProps = { window: Span; view: View; move: Move; live: boolean };
 
-function Controls({ window, all, set, zoomedIn, live }: ControlsProps): JSX.Element {
-  const button = (label: string, text: string, next: () => Span | null): JSX.Element => (
-    <button type="button" aria-label={label} title={label} onClick={() => set(next())}>
+function Controls({ window, view, move, live }: ControlsProps): JSX.Element {
+  const button = (label: string, text: string, change: (window: Span, all: Span) => Span): JSX.Element => (
+    <button type="button" aria-label={label} title={label} onClick={() => move(change)}>
       {text}
     </button>
   );
   return (
     <div class="toolbar" role="toolbar" aria-label="Zoom of the timeline">
-      {button("zoom in", "+", () => zoomed(window, all, 1 / ZOOM))}
-      {button("zoom out", "−", () => zoomed(window, all, ZOOM))}
-      {button("earlier", "←", () => moved(window, all, -0.25))}
-      {button("later", "→", () => moved(window, all, 0.25))}
-      <button type="button" disabled={!zoomedIn} onClick={() => set(null)}>
+      {button("zoom in", "+", (window, all) => zoomed(window, all, 1 / ZOOM))}
+      {button("zoom out", "−", (window, all) => zoomed(window, all, ZOOM))}
+      {button("earlier", "←", (window, all) => moved(window, all, -0.25))}
+      {button("later", "→", (window, all) => moved(window, all, 0.25))}
+      <button type="button" disabled={view === null} onClick={() => move((_, all) => all)}>
         all
       </button>
       <span class="number">{duration(window.to - window.from)}</span>
-      {live && !zoomedIn && (
+      {live && (view === null || view.to === null) && (
         <span class="live">
           <Shape tone="run" /> live
         </span>
@@ -140,7 +148,6 @@ function Controls({ window, all, set, zoomedIn, live }: ControlsProps): JSX.Elem
 }
 
 type Line = {
-  key: string;
   label: JSX.Element;
   state: State | undefined;
   phases: Phase[];
@@ -200,11 +207,10 @@ type ChildProps = { asked: Asked; window: Span; now: number; ticks: number[]; ze
 
 function ChildBar({ asked, window, now, ticks, zero, changes }: ChildProps): JSX.Element {
   const end = asked.answer ? micros(asked.answer.at) : now;
-  const events = useChildEvents(asked, changes);
-  const whole: Phase[] = [{ kind: asked.function === null ? "delay" : "running", from: asked.from, to: end, note: "" }];
-  const phases = events.length ? phasesOf(events, end) : whole;
+  const { events, cut } = useChildLog(asked, changes);
+  const whole: Phase[] = [{ kind: asked.function === null ? "delay" : "running", from: asked.from, to: end }];
+  const phases = events.length === 0 ? whole : cut ? phasesOfBeginning(events, end) : phasesOf(events, end);
   const line: Line = {
-    key: asked.id,
     label: <ChildLabel asked={asked} />,
     state: asked.answer ? answerState(asked) : openState(phases),
     phases,
@@ -222,6 +228,7 @@ const OPEN: Record<PhaseKind, Tone> = {
   paused: "hold",
   delay: "wait",
   later: "idle",
+  unread: "run",
 };
 
 function openState(phases: Phase[]): State {
@@ -250,30 +257,6 @@ function ChildLabel({ asked }: { asked: Asked }): JSX.Element {
       <FunctionName name={asked.function} /> <small>{tail}</small>
     </Link>
   );
-}
-
-const finishedLogs = new Map<string, LogEvent[]>();
-const LOGS_KEPT = 2_000;
-
-/** The log of a child that is visible, for its attempts and waits; read again while it runs. */
-function useChildEvents(asked: Asked, changes: number): LogEvent[] {
-  const [events, setEvents] = useState<LogEvent[]>(finishedLogs.get(asked.id) ?? []);
-  const done = useRef(finishedLogs.has(asked.id));
-  useEffect(() => {
-    if (asked.function === null || done.current) return;
-    const aborted = new AbortController();
-    const read = async (): Promise<void> => {
-      const url = withQuery(path("executions", asked.id) + "/events", { limit: 200 });
-      const page = await get<TailPage<LogEvent>>(url, aborted.signal);
-      done.current = page.complete;
-      if (page.complete && finishedLogs.size < LOGS_KEPT) finishedLogs.set(asked.id, page.items);
-      setEvents(page.items);
-    };
-    // the whole bar stays if its parts cannot be read
-    read().catch(() => undefined);
-    return () => aborted.abort();
-  }, [asked.id, changes]);
-  return events;
 }
 
 function JoinSetDot({ name }: { name: string }): JSX.Element {

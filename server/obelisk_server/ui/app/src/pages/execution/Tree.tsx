@@ -1,16 +1,18 @@
 /** The execution and everything below it. Arrow keys move as in any tree. */
 
 import type { JSX } from "preact";
-import { useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { Duration, FunctionName, Id, Trouble } from "../../look/parts.tsx";
 import { StateMark, stateOf } from "../../look/states.tsx";
 import { navigate, executionPath } from "../../router.tsx";
 import { get, path, withQuery } from "../../wire/client.ts";
-import { useLoad } from "../../wire/hooks.ts";
+import { useLoad, useThrottled } from "../../wire/hooks.ts";
 import { hasChildren, type Page, type Summary } from "../../wire/shapes.ts";
 import type { Loaded } from "./store.ts";
 
 const SIBLINGS = 100;
+/** So often the children of one execution are read anew at most. */
+const REFRESH_MS = 2_000;
 
 export function Tree({ loaded }: { loaded: Loaded }): JSX.Element {
   const root = useRef<HTMLUListElement>(null);
@@ -22,14 +24,15 @@ export function Tree({ loaded }: { loaded: Loaded }): JSX.Element {
       ref={root}
       onKeyDown={(event) => steer(event, root.current!)}
     >
-      {loaded.execution && <Node item={loaded.execution} level={1} changes={loaded.changes} open first />}
+      {loaded.execution && <Node item={loaded.execution} level={1} changesBelow={loaded.changesBelow} open first />}
     </ul>
   );
 }
 
-type NodeProps = { item: Summary; level: number; changes: number; open?: boolean; first?: boolean };
+type Below = Pick<Loaded, "changesBelow">;
+type NodeProps = Below & { item: Summary; level: number; open?: boolean; first?: boolean };
 
-function Node({ item, level, changes, open: wasOpen = false, first = false }: NodeProps): JSX.Element {
+function Node({ item, level, changesBelow, open: wasOpen = false, first = false }: NodeProps): JSX.Element {
   const [open, setOpen] = useState(wasOpen);
   const leaf = !hasChildren(item.kind);
   return (
@@ -55,19 +58,31 @@ function Node({ item, level, changes, open: wasOpen = false, first = false }: No
         <Id id={item.id} link={level > 1} />
         <Duration from={item.created_at} to={item.finished_at} />
       </div>
-      {open && !leaf && <Children parent={item.id} level={level + 1} changes={changes} />}
+      {open && !leaf && <Children parent={item.id} level={level + 1} changesBelow={changesBelow} />}
     </li>
   );
 }
 
-function Children({ parent, level, changes }: { parent: string; level: number; changes: number }): JSX.Element {
+/** Follows a number that grows, but not at each step. */
+function useCalmed(changes: number): number {
+  const [calm, setCalm] = useState(changes);
+  const latest = useRef(changes);
+  latest.current = changes;
+  const follow = useThrottled(() => setCalm(latest.current), REFRESH_MS);
+  useEffect(follow, [changes]);
+  return calm;
+}
+
+function Children({ parent, level, changesBelow }: Below & { parent: string; level: number }): JSX.Element {
   const [shown, setShown] = useState(SIBLINGS);
-  const { value, error } = useLoad(`${parent} ${shown}`, (signal) => siblings(parent, shown, signal), changes);
+  const changes = useCalmed(changesBelow(parent));
+  // what is shown stays while more of it, or a newer state, is read: nodes below it are open
+  const { value, error } = useLoad(parent, (signal) => siblings(parent, shown, signal), `${shown} ${changes}`);
   if (error && !value) return <Trouble error={error} what="The children" />;
   return (
     <ul role="group">
       {value?.items.map((item) => (
-        <Node key={item.id} item={item} level={level} changes={changes} />
+        <Node key={item.id} item={item} level={level} changesBelow={changesBelow} />
       ))}
       {value && value.items.length === 0 && (
         <li role="none" class="tree-none" style={{ "--level": String(level - 1) }}>

@@ -18,7 +18,7 @@ export type Asked = {
   answer: Response | null;
 };
 
-export type JoinSet = { name: string; asked: Asked[]; answered: number; taken: number; closed: boolean };
+export type JoinSet = { name: string; asked: Asked[]; taken: number; closed: boolean };
 
 export type History = {
   asked: Asked[];
@@ -47,7 +47,9 @@ class Fold implements History {
     for (const response of responses) {
       this.answers.set(response.id, response);
       const name = joinSetOf(response.id);
-      this.queues.set(name, [...(this.queues.get(name) ?? []), response]);
+      const queue = this.queues.get(name);
+      if (queue) queue.push(response);
+      else this.queues.set(name, [response]);
     }
   }
 
@@ -73,7 +75,7 @@ class Fold implements History {
   }
 
   private set(name: string): JoinSet {
-    const found = this.joinSets.get(name) ?? { name, asked: [], answered: 0, taken: 0, closed: false };
+    const found = this.joinSets.get(name) ?? { name, asked: [], taken: 0, closed: false };
     this.joinSets.set(name, found);
     return found;
   }
@@ -91,7 +93,6 @@ class Fold implements History {
       wakes: delay ? micros(String(event["wakes"])) : null,
       answer: this.answers.get(id) ?? null,
     };
-    if (asked.answer) set.answered += 1;
     set.asked.push(asked);
     this.asked.push(asked);
   }
@@ -158,4 +159,11 @@ export function eventText(event: LogEvent): string {
     return `${name} ${typeof value === "string" ? value : printJson(value)}`;
   });
   return parts.join(" · ").replace(/^(\S+) · \(/, "$1(");
+}
+
+/** Parameters and results may be megabytes: of a line in a list no more than this gets into the document. */
+const LINE_MAX = 300;
+
+export function shortened(text: string): string {
+  return text.length > LINE_MAX ? `${text.slice(0, LINE_MAX)}…` : text;
 }

@@ -9,24 +9,35 @@ import type { Execution, LogEvent, Response, TailPage } from "../../wire/shapes.
 const PAGE = 1_000;
 const REFRESH_MS = 300;
 
-/** A list that only grows, read from where it ended last time. */
-class Tail<T> {
+/** A list that only grows, read from where it ended last time, and not beyond `most` items. */
+export class Tail<T> {
   items: T[] = [];
+  /** Nothing will follow. */
+  complete = false;
   private cursor = 0;
 
-  constructor(private readonly path: string) {}
+  constructor(
+    private readonly path: string,
+    private readonly most = Infinity,
+  ) {}
+
+  /** There may be more items than are read. */
+  get cut(): boolean {
+    return this.items.length >= this.most && !this.complete;
+  }
 
   /** True: there was something new. `progress` is called after each page. */
-  async grow(signal: AbortSignal, progress: () => void): Promise<boolean> {
+  async grow(signal: AbortSignal, progress = (): void => undefined): Promise<boolean> {
     const before = this.items.length;
-    for (;;) {
-      const query = withQuery(this.path, { cursor: this.cursor, limit: PAGE });
-      const page = await get<TailPage<T>>(query, signal);
+    while (!this.complete && !this.cut) {
+      const limit = Math.min(PAGE, this.most - this.items.length);
+      const page = await get<TailPage<T>>(withQuery(this.path, { cursor: this.cursor, limit }), signal);
       this.cursor = page.next_cursor;
+      this.complete = page.complete;
       if (page.items.length === 0) break;
       this.items = [...this.items, ...page.items];
       progress();
-      if (page.items.length < PAGE) break;
+      if (page.items.length < limit) break;
     }
     return this.items.length > before;
   }
@@ -43,22 +54,39 @@ export type Loaded = {
   changes: number;
   /** Grows when this execution of the tree may have changed. */
   changesOf: (id: string) => number;
+  /** Grows when children of this execution of the tree may have changed, or become more. */
+  changesBelow: (id: string) => number;
 };
 
 /** What the stream of a tree told, by the execution it was about; `reload` may be about any. */
 export class Told {
   private all = 0;
   private readonly by = new Map<string, number>();
+  private readonly byParent = new Map<string, number>();
 
   about({ name, data }: Change): void {
     const id = name === "event" ? data["execution"] : name === "execution" ? data["id"] : undefined;
-    if (typeof id === "string") this.by.set(id, (this.by.get(id) ?? 0) + 1);
-    else this.all += 1;
+    if (typeof id !== "string") return void (this.all += 1);
+    count(this.by, id);
+    count(this.byParent, parentOf(id));
   }
 
   of(id: string): number {
     return this.all + (this.by.get(id) ?? 0);
   }
+
+  below(id: string): number {
+    return this.all + (this.byParent.get(id) ?? 0);
+  }
+}
+
+/** Of an execution that has none, an id that none has. */
+function parentOf(id: string): string {
+  return id.slice(0, Math.max(0, id.lastIndexOf(".")));
+}
+
+function count(counts: Map<string, number>, id: string): void {
+  counts.set(id, (counts.get(id) ?? 0) + 1);
 }
 
 type Reading = {
@@ -136,6 +164,7 @@ export function useExecution(id: string): Loaded {
     error: state.error,
     refresh,
     changes: state.changes,
-    changesOf: (below) => state.told.of(below),
+    changesOf: (within) => state.told.of(within),
+    changesBelow: (within) => state.told.below(within),
   };
 }

@@ -3,51 +3,46 @@
 import { micros } from "../../look/time.ts";
 import type { LogEvent } from "../../wire/shapes.ts";
 
-export type PhaseKind = "queued" | "running" | "waiting" | "backoff" | "parked" | "paused" | "delay" | "later";
-export type Phase = { kind: PhaseKind; from: number; to: number; note: string };
+export type PhaseKind =
+  "queued" | "running" | "waiting" | "backoff" | "parked" | "paused" | "delay" | "later" | "unread";
+export type Phase = { kind: PhaseKind; from: number; to: number };
 
 /** What an execution did from its creation until it finished, or until now. */
 export function phasesOf(events: LogEvent[], now: number): Phase[] {
   const phases: Phase[] = [];
   let open = null as Omit<Phase, "to"> | null;
-  const turn = (kind: PhaseKind | null, at: number, note = ""): void => {
+  const turn = (kind: PhaseKind | null, at: number): void => {
     if (open && at > open.from) phases.push({ ...open, to: at });
-    open = kind && { kind, from: at, note };
-  };
-  const retry = (event: LogEvent, note: string): void => {
-    const due = micros(String(event["due"]));
-    turn("backoff", micros(event.at), note);
-    if (due <= now) turn("queued", due);
+    open = kind && { kind, from: at };
   };
   for (const event of events) {
     const at = micros(event.at);
     // what answered it is in another list; the next event says that it went on
     if (open?.kind === "waiting" && !waits(event)) turn("running", at);
-    if (open?.kind === "running" && waits(event)) turn("waiting", at, event.event);
+    if (open?.kind === "running" && waits(event)) turn("waiting", at);
     switch (event.event) {
       case "created": {
         const due = event["due"] === undefined ? at : micros(String(event["due"]));
-        if (due > at) turn("later", at, "not due yet");
+        if (due > at) turn("later", at);
         if (due <= now) turn("queued", due);
         break;
       }
       case "locked":
-        turn("running", at, `attempt ${String(event["attempt"])}`);
+        turn("running", at);
         break;
       case "unlocked":
-        turn(event["parked"] === true ? "parked" : "queued", at, String(event["reason"]));
+        turn(event["parked"] === true ? "parked" : "queued", at);
         break;
       case "attempt-failed":
-        retry(event, "attempt failed");
-        break;
       case "attempt-timed-out":
-        retry(event, "attempt timed out");
+      case "attempt-lost": {
+        const due = micros(String(event["due"]));
+        turn("backoff", at);
+        if (due <= now) turn("queued", due);
         break;
-      case "attempt-lost":
-        retry(event, String(event["reason"]));
-        break;
+      }
       case "paused":
-        turn("paused", at, String(event["reason"]));
+        turn("paused", at);
         break;
       case "resumed":
         turn("queued", at);
@@ -58,6 +53,12 @@ export function phasesOf(events: LogEvent[], now: number): Phase[] {
   }
   turn(null, Math.max(now, phases.at(-1)?.to ?? 0));
   return phases;
+}
+
+/** Of a log whose end was not read: what it did after the last of these events is not known here. */
+export function phasesOfBeginning(events: LogEvent[], end: number): Phase[] {
+  const read = micros(events.at(-1)!.at);
+  return [...phasesOf(events, read), { kind: "unread", from: read, to: Math.max(read, end) }];
 }
 
 /** How long of each kind, in the order of their first. */
@@ -74,23 +75,28 @@ function waits(event: LogEvent): boolean {
   return submits && String(event["join_set"]).startsWith("o:");
 }
 
-/** Those that can be seen in a window; what is too short to be told apart there is part of what comes before. */
+/** Those that can be seen in a window; what is too short to be told apart there is one part, of the kind that lasted longest. */
 export function visible(phases: Phase[], window: Span): Phase[] {
   const shortest = (window.to - window.from) / PARTS_SEEN;
-  const seen: Phase[] = [];
+  const parts: Phase[][] = [];
   for (const phase of phases) {
-    const last = seen.at(-1);
     if (phase.to < window.from || phase.from > window.to) continue;
-    if (last && phase.to - last.to < shortest) last.to = phase.to;
-    else seen.push({ ...phase });
+    const last = parts.at(-1);
+    if (last && phase.to - last[0]!.from < shortest) last.push(phase);
+    else parts.push([phase]);
   }
-  return seen;
+  return parts.map(merged);
+}
+
+function merged(part: Phase[]): Phase {
+  const [kind] = [...spent(part)].reduce((longest, each) => (each[1] > longest[1] ? each : longest));
+  return { kind, from: part[0]!.from, to: part.at(-1)!.to };
 }
 
 export type Span = { from: number; to: number };
 
 const SPAN_MIN = 20;
-/** A bar has no more parts than these. */
+/** Into so many a window is divided; a bar has no more than two parts in each. */
 const PARTS_SEEN = 500;
 
 /** In parts of the window, 0 to 1, cut at its edges; null: outside. */
@@ -114,6 +120,29 @@ export function moved(window: Span, all: Span, part: number): Span {
   const wanted = window.from + length * part;
   const from = Math.max(all.from, Math.min(wanted, all.to - length));
   return { from, to: from + length };
+}
+
+/** What somebody chose to see of a timeline; null: all there is. `to` is null at its end, which may be the present. */
+export type View = { length: number; to: number | null } | null;
+
+/** Times this large are rounded to parts of a microsecond. */
+const ROUNDING = 1;
+
+export function windowOf(view: View, all: Span): Span {
+  if (view === null) return all;
+  const to = view.to ?? all.to;
+  return { from: to - view.length, to };
+}
+
+export function viewOf(window: Span, all: Span): View {
+  const length = window.to - window.from;
+  if (length >= all.to - all.from - ROUNDING) return null;
+  return { length, to: window.to >= all.to - ROUNDING ? null : window.to };
+}
+
+/** By how much a turn of the wheel zooms: many small ones, as a trackpad sends them, are as much as a large one. */
+export function wheelFactor(pixels: number): number {
+  return Math.exp(pixels * 0.002);
 }
 
 const STEPS = [1, 2, 5].flatMap((digit) => Array.from({ length: 14 }, (_, power) => digit * 10 ** power));

@@ -148,7 +148,7 @@ function Failures({ groups }: { groups: FailureGroup[] }): JSX.Element {
             <Shape tone={outcomeState(group.result).tone} />
             <Link
               class="number"
-              to={`/executions?${new URLSearchParams({ function: group.function, children: "yes" })}`}
+              to={`/executions?${new URLSearchParams({ function: group.function, state: stateOf(group), children: "yes" })}`}
             >
               {group.count} ×
             </Link>
@@ -163,6 +163,11 @@ function Failures({ groups }: { groups: FailureGroup[] }): JSX.Element {
       </ul>
     </Card>
   );
+}
+
+/** As the list of executions is filtered by. */
+function stateOf(group: FailureGroup): string {
+  return group.result === "err" ? "err" : "failed";
 }
 
 function count(value: number): string {

@@ -1,14 +1,14 @@
 /** Page: run a function, through a form made from its type. */
 
 import type { JSX } from "preact";
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { useAttempt } from "../../look/notices.tsx";
 import { Card, Command, Empty, FunctionName, Id, Loading, NotPermitted, Trouble } from "../../look/parts.tsx";
 import { executionPath, Link, navigate, submitPath, usePlace } from "../../router.tsx";
 import { type Draft, Mismatch, type Problem, blank, draftOf, read } from "../../values/draft.ts";
 import { type Json, parseJson, printJson } from "../../values/json.ts";
-import { type FunctionType, parseFunction } from "../../values/types.ts";
-import { Refused, get, hasToken, path, post } from "../../wire/client.ts";
+import { type FunctionType, readFunction } from "../../values/types.ts";
+import { get, hasToken, path, post } from "../../wire/client.ts";
 import { useLoad } from "../../wire/hooks.ts";
 import { may } from "../../wire/rights.ts";
 import type { Execution, FunctionItem, Page } from "../../wire/shapes.ts";
@@ -44,7 +44,7 @@ function Submitting(): JSX.Element {
       {name === null || !item ? (
         <Choose items={functions.value.items} missing={name} />
       ) : (
-        <Form key={`${name} ${from}`} item={item} params={original.value?.params ?? null} />
+        <Typed key={`${name} ${from}`} item={item} params={original.value?.params ?? null} />
       )}
     </div>
   );
@@ -66,7 +66,7 @@ function Choose({ items, missing }: { items: FunctionItem[]; missing: string | n
       {missing && <p class="trouble">No deployed component exports {missing}. Choose another function.</p>}
       <label class="field which">
         <span>Which function</span>
-        <input type="search" data-search value={text} onInput={(event) => setText(event.currentTarget.value)} />
+        <input type="search" value={text} onInput={(event) => setText(event.currentTarget.value)} />
       </label>
       <ul class="choices panel" aria-label="Functions">
         {shown.map((item) => (
@@ -84,8 +84,24 @@ function Choose({ items, missing }: { items: FunctionItem[]; missing: string | n
   );
 }
 
-function Form({ item, params }: { item: FunctionItem; params: Json[] | null }): JSX.Element {
-  const type = useMemo(() => parseFunction(item.type), [item.type]);
+function Typed({ item, params }: { item: FunctionItem; params: Json[] | null }): JSX.Element {
+  const type = useMemo(() => readFunction(item.type), [item.type]);
+  if (type) return <Form item={item} type={type} params={params} />;
+  return (
+    <Empty title="There is no form for this function">
+      <p>
+        This page cannot read its type, <code>{item.type}</code>
+      </p>
+      <p>
+        <Link to="/submit">another function</Link>
+      </p>
+    </Empty>
+  );
+}
+
+type FormProps = { item: FunctionItem; type: FunctionType; params: Json[] | null };
+
+function Form({ item, type, params }: FormProps): JSX.Element {
   const [drafts, setDrafts] = useState<Draft[]>(() => begin(type, params));
   const [json, setJson] = useState<string | null>(null);
   const [jsonProblem, setJsonProblem] = useState("");
@@ -273,20 +289,22 @@ function submitOf(item: FunctionItem, params: Json[], options: Options): Submit 
   return submit;
 }
 
+type Tool = "obelisk" | "curl";
+
+function commandOf(tool: Tool, item: FunctionItem, values: Json[], options: Options): string {
+  try {
+    const submit = submitOf(item, values, options);
+    return tool === "curl" ? curl(location.origin, submit, hasToken()) : cli(location.origin, submit);
+  } catch (error) {
+    return `# ${messageOf(error)}`;
+  }
+}
+
 type CommandsProps = { item: FunctionItem; values: (Json | undefined)[]; options: Options; ready: boolean };
 
 function Commands({ item, values, options, ready }: CommandsProps): JSX.Element {
-  const [tool, setTool] = useState<"obelisk" | "curl">("obelisk");
-  const [text, setText] = useState("");
-  useEffect(() => {
-    if (!ready) return setText("");
-    try {
-      const submit = submitOf(item, values as Json[], options);
-      setText(tool === "curl" ? curl(location.origin, submit, hasToken()) : cli(location.origin, submit));
-    } catch (error) {
-      setText(`# ${error instanceof Refused ? error.title : messageOf(error)}`);
-    }
-  });
+  const [tool, setTool] = useState<Tool>("obelisk");
+  const text = ready ? commandOf(tool, item, values as Json[], options) : "";
   return (
     <Card
       title="The same in a shell"
