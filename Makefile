@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(firstword $(shell for each in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each; done))
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+UV = VIRTUAL_ENV=$(VENV) $(BIN)/uv pip
 # Four keep two processors busy: tests wait about as long as they compute.
 WORKERS := 4
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
@@ -24,7 +25,7 @@ export UV_SYSTEM_CERTS := 1
 export ONLY
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format components docs ui soak bench clean
+.PHONY: help demo test check format components docs ui soak bench constraints clean
 .PHONY: installed checked measured tested lint types pages wheel collected
 
 help: ## Show this list
@@ -93,24 +94,31 @@ soak: $(VENV)/dev components ## Kill servers at twice as many commits as `make t
 bench: $(VENV)/dev components ## Measure speed; `make bench ONLY=W1,LAT` measures some
 	@$(BIN)/python tests/bench
 
+constraints: $(VENV)/dev ## Take the newest versions of all that is needed
+	$(PIP) install --quiet uv
+	$(UV) install --quiet --upgrade --editable '.[dev]'
+	@mkdir -p build && sed -n "/^#/p" constraints.txt >build/constraints
+	@$(UV) freeze --exclude-editable | grep -vE '^(pip|setuptools|uv)==' >>build/constraints
+	@mv build/constraints constraints.txt
+
 clean: ## Remove what was built and installed; not the database
 	rm -rf $(UI)/built $(UI)/app/node_modules $(VENV) build dist bench.json .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
-# The virtual environment holds this checkout, editable, and the tools of an extra; a change of pyproject.toml
-# installs again. uv takes seconds where pip takes minutes; it does not read what pip is told of other indexes, so pip is
-# asked if it fails.
+# The virtual environment holds this checkout, editable, and the tools of an extra, in the versions of constraints.txt: a
+# tool that finds more in its next version would otherwise fail the same commit. A change of either file installs again.
+# uv takes seconds where pip takes minutes; it does not read what pip is told of other indexes, so pip is asked if it fails.
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; try make PYTHON=/path/to/python3"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/demo: pyproject.toml | $(BIN)/python
-	$(PIP) install --editable '.[build]'
+$(VENV)/demo: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --constraint constraints.txt --editable '.[build]'
 	@touch $@
 
-$(VENV)/dev: pyproject.toml | $(BIN)/python
-	$(PIP) install --quiet uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev]' \
-		|| { $(PIP) uninstall --quiet --yes uv; $(PIP) install --quiet --editable '.[dev]'; }
+$(VENV)/dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --quiet uv && $(UV) install --quiet --constraint constraints.txt --editable '.[dev]' \
+		|| { $(PIP) uninstall --quiet --yes uv; $(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'; }
 	@touch $@
 
 # The machine's node, or that of a package.
