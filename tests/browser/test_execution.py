@@ -33,6 +33,15 @@ support.join_next(approvals)
 support.join_next(approvals)
 answer = "decided"
 """
+LINES = """
+for part in range(3):
+    for n in range(100):
+        log.info(f"line {part}-{n}")
+    if part < 2:
+        desk = support.join_set_create_named(f"desk-{part}")
+        desk_ext.decide_submit(desk, 1)
+        support.join_next(desk)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -199,6 +208,16 @@ def test_tree_is_walked_with_arrow_keys(story: str, open_page: Open) -> None:
     expect(title(page)).to_contain_text("fibo")
 
 
+def test_a_row_that_is_opened_by_key_keeps_the_focus(story: str, open_page: Open) -> None:
+    page = open_page(at(story, "events"))
+    row = page.locator(".entry-row").nth(2)
+    row.focus()
+    for expanded in ("true", "false"):
+        page.keyboard.press("Enter")
+        expect(row).to_have_attribute("aria-expanded", expanded)
+        expect(row).to_be_focused()
+
+
 def test_event_log_is_searched_and_opened(story: str, open_page: Open) -> None:
     page = open_page(at(story, "events"))
     expect(page.locator(".entry")).to_have_count(14)
@@ -237,6 +256,21 @@ def test_logs_are_filtered_by_level_and_followed(server: Server, open_page: Open
     page.get_by_label("Level at least").select_option("error")
     expect(page.locator(".line")).to_have_count(1)
     expect(page.locator(".line")).to_contain_text("second")
+
+
+def test_who_scrolled_away_from_the_end_of_the_log_is_left_there(server: Server, open_page: Open) -> None:
+    execution_id = server.submit(SCRIPT, LINES)
+    page = open_page(at(execution_id, "logs"))
+    box = page.get_by_role("region", name="Log lines")
+    count = page.locator(".count[role=status]")
+    for part, (top, seen) in enumerate((("box.scrollHeight", "1-99"), ("0", "0-0"))):
+        expect(count).to_contain_text(f"{part * 100 + 100} lines")
+        box.evaluate(f"box => box.scrollTo(0, {top})")
+        page.evaluate("new Promise(requestAnimationFrame)")
+        child = f"{execution_id}.n:desk-{part}_1"
+        server.ask("POST", f"/v1/executions/{child}/stub", {"result": {"ok": True}})
+        expect(count).to_contain_text(f"{part * 100 + 200} lines")
+        expect(page.locator(".line", has_text=f"line {seen}")).to_be_in_viewport()
 
 
 def test_requests_of_attempts_are_listed_with_what_came_of_them(server: Server, open_page: Open) -> None:

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { ago, clockTime, duration, micros } from "../src/look/time.ts";
-import { Heights } from "../src/look/windowing.ts";
+import { Heights, Place } from "../src/look/windowing.ts";
 import { graphOf } from "../src/pages/components/graph.ts";
 import { piecesOf } from "../src/pages/components/wit.ts";
 import { eventText, historyOf, joinSetOf, shortened } from "../src/pages/execution/history.ts";
@@ -19,7 +19,15 @@ import {
   zoomed,
 } from "../src/pages/execution/timeline.ts";
 import { Told } from "../src/pages/execution/store.ts";
-import { countsOf, filtersOf, instantOf, localOf, narrowed, whereOf } from "../src/pages/executions/filters.ts";
+import {
+  countsOf,
+  filtersOf,
+  instantOf,
+  localOf,
+  narrowed,
+  narrowedWithin,
+  whereOf,
+} from "../src/pages/executions/filters.ts";
 import { waitOf } from "../src/pages/executions/wait.ts";
 import { cli, curl, quoted, tagsOf } from "../src/pages/submit/commands.ts";
 import type { ComponentItem, LogEvent, Response, Summary } from "../src/wire/shapes.ts";
@@ -68,6 +76,61 @@ describe("long lists", () => {
     ]);
     expect([heights.total, heights.top(3), heights.top(4)]).toEqual([1_100, 30, 140]);
     expect([heights.at(35), heights.at(139), heights.at(140)]).toEqual([3, 3, 4]);
+  });
+
+  /** A box of 100 pixels with rows of 10, scrolled to `top`. */
+  const reading = (rows: string[], top: number): Place => {
+    const place = new Place(100);
+    place.drawn(0, ...drawn(rows));
+    place.scrolled(top, ...drawn(rows));
+    return place;
+  };
+  const drawn = (rows: string[], height = 10): [Heights, (index: number) => string] => [
+    new Heights(rows.length, height),
+    (index) => rows[index]!,
+  ];
+  const many = (from: number, to: number): string[] => Array.from({ length: to - from }, (_, at) => `row ${from + at}`);
+
+  test("what is read stays in its place when rows come or go above it", () => {
+    const place = reading(many(0, 50), 205);
+    expect(place.kept(...drawn(["new", ...many(0, 50)]))).toBe(215);
+    expect(place.kept(...drawn(many(7, 50)))).toBe(135);
+    expect(place.kept(...drawn(many(0, 50), 20))).toBe(405);
+    expect(place.kept(...drawn(many(30, 50)))).toBe(205); // it is gone itself
+    expect(reading(many(0, 50), 0).kept(...drawn(["new", ...many(0, 50)]))).toBe(0);
+  });
+
+  test("who is at the end and follows stays there, also when as many rows go as come", () => {
+    const place = reading(many(0, 50), 400);
+    place.follow(true);
+    expect(place.kept(...drawn(many(0, 60)))).toBe(500);
+    expect(place.kept(...drawn(many(5, 55)))).toBe(400);
+    expect(place.kept(...drawn(many(0, 3)))).toBe(0);
+  });
+
+  test("who scrolled away from the end is left alone until he is there again", () => {
+    const place = reading(many(0, 50), 400);
+    place.follow(true);
+    place.scrolled(300, ...drawn(many(0, 50)));
+    expect(place.kept(...drawn(many(0, 60)))).toBe(300);
+    expect(place.kept(...drawn(many(5, 55)))).toBe(250);
+    place.scrolled(399, ...drawn(many(0, 50)));
+    expect(place.kept(...drawn(many(0, 60)))).toBe(500);
+  });
+
+  test("whoever begins to follow is brought to the end", () => {
+    const place = reading(many(0, 50), 100);
+    expect(place.kept(...drawn(many(0, 60)))).toBe(100);
+    place.follow(true);
+    expect(place.kept(...drawn(many(0, 60)))).toBe(500);
+  });
+
+  test("a box that became smaller still shows the end to who was there", () => {
+    const place = reading(many(0, 50), 400);
+    place.follow(true);
+    place.height = 60;
+    place.scrolled(400, ...drawn(many(0, 50)));
+    expect(place.kept(...drawn(many(0, 50)))).toBe(440);
   });
 });
 
