@@ -2,7 +2,7 @@
 
 import re
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from browser_server import Open, Server
 
@@ -25,6 +25,25 @@ def test_a_component_shows_what_it_is_and_whom_it_calls(server: Server, open_pag
     details.get_by_role("link", name="fibo", exact=True).first.click()
     expect(page.get_by_role("heading", name="fibo", exact=True)).to_be_visible()
     expect(details).to_contain_text("called by")
+
+
+def test_what_the_server_could_not_answer_at_first_is_asked_for_again(open_page: Open) -> None:
+    page = open_page("/health")
+    refused: list[Route] = []
+
+    def refuse_twice(route: Route) -> None:
+        refused.append(route)
+        if len(refused) == 1:
+            route.abort()
+        elif len(refused) == 2:
+            route.fulfill(status=503, json={"title": "Not now"})
+        else:
+            route.continue_()
+
+    page.route("**/v1/components", refuse_twice)
+    page.get_by_role("link", name="Components").click()
+    expect(page.get_by_role("heading", name="Components")).to_be_visible()
+    assert len(refused) == 3
 
 
 def test_wit_leads_from_a_use_of_a_type_to_its_declaration_and_from_a_function_to_its_form(

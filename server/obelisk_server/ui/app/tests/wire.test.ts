@@ -4,7 +4,7 @@ import { Tail } from "../src/pages/execution/store.ts";
 import { offsetAfter } from "../src/wire/clock.ts";
 import { BACKOFF_MS, backoff } from "../src/wire/feed.ts";
 import { Frames } from "../src/wire/frames.ts";
-import { path, withQuery } from "../src/wire/client.ts";
+import { Refused, path, withQuery } from "../src/wire/client.ts";
 
 test("messages are found wherever the text is cut", () => {
   const text =
@@ -102,4 +102,9 @@ test("a clock that is off is set right by dates of answers, and one that is righ
     offset = offsetAfter(offset, date(passed), sent, sent + 10);
   }
   expect(Math.abs(offset - off)).toBeLessThan(200);
+
+test("what passes is asked for again, what the request is to blame for is not", () => {
+  const passes = [0, 429, 500, 503, 400, 401, 404].map((status) => new Refused(status, "why", "").passes);
+  expect(passes).toEqual([false, true, true, true, false, false, false]);
+  expect(new Refused(0, "The server does not answer", "").passes).toBe(true);
 });

@@ -4,6 +4,8 @@ import { type Json, parseAnswer, printJson } from "../values/json.ts";
 import { noteDate } from "./clock.ts";
 
 const TOKEN = "obelisk-token";
+export const TOO_MANY = 429;
+const UNREACHABLE = "The server does not answer";
 
 /** What the server refused: problem details (RFC 9457), or that it could not be reached (status 0). */
 export class Refused extends Error {
@@ -14,6 +16,11 @@ export class Refused extends Error {
     readonly fields: Record<string, Json> = {},
   ) {
     super(detail || title);
+  }
+
+  /** Nothing is wrong with the request: it may be answered a little later. */
+  get passes(): boolean {
+    return this.title === UNREACHABLE || this.status === TOO_MANY || this.status >= 500;
   }
 }
 
@@ -97,7 +104,7 @@ async function send(method: string, path: string, body?: Json, signal?: AbortSig
     return { ok: answer.ok, status: answer.status, text: await answer.text() };
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new Refused(0, "The server does not answer", "The server does not answer. Is it running?");
+    throw new Refused(0, UNREACHABLE, `${UNREACHABLE}. Is it running?`);
   }
 }
 

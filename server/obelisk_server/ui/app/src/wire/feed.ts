@@ -4,7 +4,7 @@
  */
 
 import { parseAnswer, isObject, type JsonObject } from "../values/json.ts";
-import { authorized, refusal } from "./client.ts";
+import { TOO_MANY, authorized, refusal } from "./client.ts";
 import { Frames, type Message } from "./frames.ts";
 import { pause, shown } from "./waiting.ts";
 
@@ -24,7 +24,6 @@ const SILENCE_MS = 45_000;
 
 /** `broken`: to be taken up again; `over`: nothing follows. */
 type End = "broken" | "over";
-const TOO_MANY = 429;
 
 const RELOAD: Change = { name: "reload", data: {} };
 
@@ -107,10 +106,12 @@ export class Feed {
   }
 
   private connected(): void {
+    const before = this.failures;
     this.failures = 0;
     this.listener.connection("live");
-    // between the first page of a list and the first connection something may have happened
-    if (this.lastId === null) this.listener.changed(RELOAD);
+    // between the first page of a list and the first connection something may have happened; and what was told before a
+    // break was perhaps read in vain
+    if (this.lastId === null || before > 0) this.listener.changed(RELOAD);
   }
 
   private receive(message: Message): void {

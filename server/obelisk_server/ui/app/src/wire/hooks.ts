@@ -2,7 +2,9 @@
 
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { Refused, get } from "./client.ts";
-import { type Change, type Connection, Feed } from "./feed.ts";
+import { type Change, type Connection, Feed, backoff } from "./feed.ts";
+import { oneAtATime } from "./once.ts";
+import { pause, shown as visible } from "./waiting.ts";
 
 export type Loaded<T> = { value: T | undefined; error: Refused | undefined; reload: () => void };
 
@@ -21,11 +23,7 @@ export function useLoad<T>(
   useEffect(() => {
     if (key === null) return;
     const aborted = new AbortController();
-    let busy = false;
-    let wanted = false;
-    const run = async (): Promise<void> => {
-      if (busy) return void (wanted = true);
-      busy = true;
+    const again = oneAtATime(async () => {
       try {
         const value = await latest.current.load(aborted.signal);
         if (!aborted.signal.aborted) setState({ key, value });
@@ -36,14 +34,9 @@ export function useLoad<T>(
           old.key === key && old.value !== undefined ? { key, value: old.value, error } : { key, error },
         );
       }
-      busy = false;
-      if (wanted && !aborted.signal.aborted) {
-        wanted = false;
-        void run();
-      }
-    };
-    latest.current.again = () => void run();
-    void run();
+    });
+    latest.current.again = again;
+    again();
     return () => aborted.abort();
   }, [key]);
   const reload = useCallback(() => latest.current.again(), []);
@@ -53,7 +46,26 @@ export function useLoad<T>(
     seen.current = changes;
   }, [changes]);
   const current = state.key === key ? state : { key };
+  useRetry(current.value === undefined ? current.error : undefined, reload);
   return { value: current.value, error: current.error, reload };
+}
+
+/** Calls `again` while there is an error that passes, later and later, and only while somebody sees the page. */
+export function useRetry(error: Refused | undefined, again: () => void): void {
+  const failures = useRef(0);
+  useEffect(() => {
+    if (!error) failures.current = 0;
+    if (!error?.passes) return;
+    const stop = new AbortController();
+    const wait = async (): Promise<void> => {
+      await pause(backoff(failures.current), stop.signal);
+      await visible(stop.signal);
+      failures.current += 1;
+      if (!stop.signal.aborted) again();
+    };
+    void wait();
+    return () => stop.abort();
+  }, [error]);
 }
 
 /** Loads, and again and again while somebody sees the page. */

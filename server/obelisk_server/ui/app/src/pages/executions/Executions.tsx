@@ -25,7 +25,8 @@ import {
   localOf,
   narrowed,
 } from "./filters.ts";
-import { ITEMS_MAX, type List, useList } from "./list.ts";
+import { type List, useList } from "./list.ts";
+import { ITEMS_MAX } from "./listing.ts";
 import { Spark } from "./Spark.tsx";
 import { waitOf } from "./wait.ts";
 import "./executions.css";
