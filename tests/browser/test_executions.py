@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from browser_server import Open, Server
 
@@ -13,6 +13,22 @@ CANCELLABLE = "testing:sleeper/sleeper.sleep-cancellable"
 FIBO = "testing:fibo/fibo.fibo"
 FLAKY = "testing:flaky/flaky.run"
 LONG = 3_600_000
+TYPE_WHILE_SENT = """
+field => {
+  const type = (text) => {
+    field.value = text;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  const replace = history.replaceState;
+  history.replaceState = function (...to) {
+    history.replaceState = replace;
+    replace.apply(history, to);
+    type("abc");
+  };
+  type("ab");
+}
+"""
+"""The next key comes while what was typed before it goes into the address."""
 
 
 def test_a_newcomer_is_told_what_to_type(open_page: Open, tmp_path: Path) -> None:
@@ -26,6 +42,28 @@ def test_a_newcomer_is_told_what_to_type(open_page: Open, tmp_path: Path) -> Non
         expect(page.get_by_role("heading", name="No function is deployed")).to_be_visible()
         page.goto(server.url + "/components")
         expect(page.get_by_role("heading", name="No component is deployed")).to_be_visible()
+    finally:
+        server.kill()
+
+
+def test_a_list_that_could_not_be_read_is_read_again(open_page: Open, tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    server.start(components=False)
+    refused: list[Route] = []
+
+    def refuse_some(route: Route) -> None:
+        refused.append(route)
+        if len(refused) <= 3:  # the first one, and that for what came before the stream
+            route.abort()
+        else:
+            route.continue_()
+
+    try:
+        page = open_page("/health", address=server.url)
+        page.route("**/v1/executions?limit=100", refuse_some)
+        page.get_by_role("link", name="Executions", exact=True).click()
+        expect(page.get_by_role("heading", name="Nothing has run yet")).to_be_visible()
+        expect(page.get_by_role("alert")).to_have_count(0)
     finally:
         server.kill()
 
@@ -101,6 +139,14 @@ def test_filters_are_in_the_address_and_come_back_from_it(server: Server, open_p
     expect(page.get_by_role("heading", name="Nothing matches")).to_be_visible()
 
 
+def test_a_key_that_comes_while_a_filter_is_sent_is_not_lost(open_page: Open) -> None:
+    page = open_page("/executions")
+    field = page.get_by_label("Text in parameters or result")
+    field.evaluate(TYPE_WHILE_SENT)
+    expect(page).to_have_url(re.compile(r"text=abc$"))
+    expect(field).to_have_value("abc")
+
+
 @pytest.mark.parametrize("query", ["since=2020-01-01T00:00", "before=2099-01-01T00:00", "id=E_0", "children=yes"])
 def test_every_filter_is_understood_by_the_server(server: Server, open_page: Open, query: str) -> None:
     execution_id = server.finish(FIBO, 3)
@@ -115,6 +161,41 @@ def test_states_are_counted_and_throughput_is_drawn(server: Server, open_page: O
     counts = server.ask("GET", "/v1/executions/counts")
     expect(chip).to_contain_text(f"{counts['results']['ok']:,}")
     expect(page.locator(".spark svg")).to_have_attribute("aria-label", re.compile("finished a second"))
+
+
+def test_counts_are_hidden_where_they_are_of_more_than_is_listed(server: Server, open_page: Open) -> None:
+    server.finish(FIBO, 5)
+    page = open_page("/executions")
+    counted = page.get_by_role("button", name=re.compile(r"^ok [\d,]+"))
+    expect(counted).to_be_visible()
+    counted.click()
+    expect(page).to_have_url(re.compile("state=ok"))
+    expect(counted).to_be_visible()
+    width = counted.evaluate("chip => chip.offsetWidth")
+    page.get_by_label("Function begins with").fill("testing:fibo")
+    alone = page.get_by_role("button", name="ok", exact=True)
+    expect(alone).to_be_visible()
+    assert alone.evaluate("chip => chip.offsetWidth") >= width
+
+
+def test_rows_stay_where_they_are_read_when_others_come(server: Server, open_page: Open) -> None:
+    for _ in range(40):
+        server.submit(SLEEP, LONG, tags={"list": "long"})
+    page = open_page("/executions?tag=list%3Dlong")
+    expect(page.locator(".connection")).to_have_text("live")
+    rows = page.get_by_role("region", name="Executions")
+    rows.evaluate("box => box.scrollTo(0, 200)")
+    read = page.locator(".rows .row").nth(7)
+    text = read.locator(".id").get_attribute("title")
+    read = page.locator(".rows .row", has_text=text)
+    place = read.bounding_box()
+    new = server.submit(SLEEP, LONG, tags={"list": "long"})
+    expect(page.locator(".row", has_text=new)).to_have_count(1)
+    assert read.bounding_box() == place
+    rows.evaluate("box => box.scrollTo(0, 0)")
+    newest = server.submit(SLEEP, LONG, tags={"list": "long"})
+    expect(page.locator(".rows .row").first).to_contain_text(newest)
+    assert rows.evaluate("box => box.scrollTop") == 0
 
 
 def test_many_are_paused_resumed_and_cancelled_at_once(server: Server, open_page: Open) -> None:
@@ -143,6 +224,33 @@ def test_all_that_match_are_done_after_a_dry_run_and_deleted_in_the_end(server: 
         if word:
             expect(page.locator(".state", has_text=word)).to_have_count(3)
     expect(page.get_by_role("heading", name="Nothing matches")).to_be_visible()
+
+
+def test_a_dry_run_that_answers_too_late_widens_nothing(server: Server, open_page: Open) -> None:
+    one, other = [server.submit(CANCELLABLE, LONG, tags={"batch": "two"}) for _ in range(2)]
+    page = open_page("/executions?tag=batch%3Dtwo")
+    held: list[Route] = []
+
+    def hold_the_first(route: Route) -> None:
+        if held:
+            route.continue_()
+        held.append(route)
+
+    page.route("**/v1/bulk/cancel", hold_the_first)
+    page.get_by_label(f"choose {one}").check()
+    page.get_by_role("button", name="cancel…").click()
+    dialog = page.get_by_role("dialog")
+    with page.expect_request("**/v1/bulk/cancel"):
+        dialog.get_by_label("all that match the filter").check()
+    dialog.get_by_label("the 1 chosen").check()
+    with page.expect_response("**/v1/bulk/cancel"):
+        held[0].continue_()
+    page.wait_for_function("new Promise(done => setTimeout(() => done(true), 100))")
+    expect(dialog).not_to_contain_text("It would be")
+    dialog.get_by_role("button", name="cancel 1").click()
+    expect(dialog).to_have_count(0)
+    expect(page.locator(".row", has_text=one)).to_contain_text("cancelled")
+    assert server.get(other)["status"] == "blocked"
 
 
 def test_an_id_that_is_typed_in_leads_to_its_execution(server: Server, open_page: Open) -> None:
@@ -196,3 +304,19 @@ def test_pages_survive_a_restart_of_the_server_and_show_what_they_missed(server:
     expect(one.locator(".execution-title")).to_contain_text("cancelled")
     expect(one.locator(".entry").last).to_contain_text("while nobody looked")
     expect(health.locator(".page-head")).to_contain_text("ready")
+
+
+def test_after_a_break_the_list_is_read_again_also_if_nothing_was_missed(open_page: Open, tmp_path: Path) -> None:
+    """What was told before the break may have been asked of a server that was gone."""
+    server = Server(tmp_path)
+    server.start(components=False)
+    try:
+        page = open_page("/executions", address=server.url)
+        expect(page.locator(".connection")).to_have_text("live")
+        server.kill()
+        expect(page.locator(".connection")).to_have_text("reconnecting")
+        with page.expect_response("**/v1/executions?limit=100"):
+            server.start(components=False)
+        expect(page.locator(".connection")).to_have_text("live")
+    finally:
+        server.kill()

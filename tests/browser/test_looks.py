@@ -139,6 +139,31 @@ def test_escape_closes_a_dialog_and_the_focus_goes_back(paths: dict[str, str], o
         expect(page.get_by_role("button", name=name)).to_be_focused()
 
 
+def test_the_focus_is_never_lost_with_a_dialog(server: Server, paths: dict[str, str], open_page: Open) -> None:
+    page = open_page(paths["execution-overview"])
+    page.get_by_role("button", name="fork…").click()
+    page.get_by_role("dialog").get_by_role("button", name="Back").click()
+    expect(page.get_by_role("button", name="fork…")).to_be_focused()
+    execution_id = server.submit("testing:sleeper/sleeper.sleep", 3_600_000)
+    page.goto(f"{server.url}/executions?id={execution_id}")
+    page.get_by_label(f"choose {execution_id}").check()
+    page.get_by_role("button", name="pause…").click()
+    page.get_by_role("dialog").get_by_role("button", name="pause 1").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.locator("#main")).to_be_focused()  # what opened it is gone too
+
+
+def test_a_page_begins_at_its_top(open_page: Open) -> None:
+    page = open_page("/submit", size={"width": 900, "height": 240})
+    link = page.locator(".choices a", has_text="shapes.echo")
+    link.scroll_into_view_if_needed()
+    main = page.locator("#main")
+    assert main.evaluate("main => main.scrollTop") > 100
+    link.click()
+    expect(page.get_by_role("button", name="Submit", exact=True)).to_be_attached()
+    assert main.evaluate("main => main.scrollTop") == 0
+
+
 def test_the_theme_is_chosen_and_kept(open_page: Open) -> None:
     page = open_page("/executions", scheme="light")
     background = "getComputedStyle(document.documentElement).backgroundColor"

@@ -27,7 +27,7 @@ export function navigate(to: string, { replace = false } = {}): void {
   if (to === location.pathname + location.search) return;
   history[replace ? "replaceState" : "pushState"](null, "", to);
   moved();
-  if (!replace) window.scrollTo(0, 0);
+  if (!replace) document.getElementById("main")?.scrollTo(0, 0); // the page scrolls in there
 }
 
 export function usePlace(): Place {

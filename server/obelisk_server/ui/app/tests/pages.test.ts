@@ -360,6 +360,8 @@ describe("filters", () => {
     expect(whereOf(filters)["result"]).toContain("timed-out");
     expect(whereOf(filtersOf(new URLSearchParams("state=waiting")))).toMatchObject({ status: ["blocked"] });
     expect([narrowed(filters), narrowed(filtersOf(new URLSearchParams()))]).toEqual([true, false]);
+    const within = (query: string): boolean => narrowedWithin(filtersOf(new URLSearchParams(query)));
+    expect([within("state=ok&children=yes"), within("state=ok&text=a")]).toEqual([false, true]);
   });
 
   test("all failures are counted together", () => {

@@ -152,11 +152,15 @@ export function Command({ text, label }: { text: string; label: string }): JSX.E
 
 type DialogProps = { title: string; onClose: () => void; children: ComponentChildren };
 
-/** A modal dialog; Escape and the page behind close it. */
+/** A modal dialog; Escape and the page behind close it. However it ends, the focus goes back to where it was. */
 export function Dialog({ title, onClose, children }: DialogProps): JSX.Element {
   const element = useRef<HTMLDialogElement>(null);
   // before anything else can happen: what is typed next is meant for the dialog
-  useLayoutEffect(() => element.current!.showModal(), []);
+  useLayoutEffect(() => {
+    const before = document.activeElement;
+    element.current!.showModal();
+    return () => queueMicrotask(() => giveFocusBack(before)); // while the dialog is there nothing else takes it
+  }, []);
   return (
     <dialog
       ref={element}
@@ -170,6 +174,13 @@ export function Dialog({ title, onClose, children }: DialogProps): JSX.Element {
       </div>
     </dialog>
   );
+}
+
+/** To the content of the page if what had it is gone too, so that Tab does not begin anew. */
+function giveFocusBack(before: Element | null): void {
+  if (document.activeElement !== document.body) return;
+  const to = before?.isConnected && before !== document.body ? before : document.getElementById("main");
+  (to as HTMLElement | null)?.focus({ preventScroll: true });
 }
 
 export type Tab = { name: string; label: ComponentChildren };

@@ -36,17 +36,21 @@ export function Bulk({ chosen, filters, onDone, onClear }: BulkProps): JSX.Eleme
   );
 }
 
+/** Those that were chosen, or all that match: while they are counted, and then as they were found. */
+type Whom = "chosen" | "counting" | DryRun;
 type DialogProps = { verb: Verb; chosen: string[]; filters: Filters; onClose: () => void; onDone: () => void };
 
 function BulkDialog({ verb, chosen, filters, onClose, onDone }: DialogProps): JSX.Element {
-  const [all, setAll] = useState(false);
-  const [found, setFound] = useState<DryRun | null>(null);
+  const [whom, setWhom] = useState<Whom>("chosen");
   const [tally, setTally] = useState<Tally | null>(null);
   const where = whereOf(filters);
-  const choose = (wanted: boolean): void => {
-    setAll(wanted);
-    setFound(null);
-    if (wanted) void attempt(async () => setFound(await dryRun(verb, where)));
+  const found = typeof whom === "object" ? whom : null;
+  const countAll = (): void => {
+    setWhom("counting");
+    void attempt(async () => {
+      const answer = await dryRun(verb, where);
+      setWhom((now) => (now === "counting" ? answer : now)); // it may come when nobody wants it any more
+    });
   };
   const run = async (): Promise<void> => {
     setTally({ done: 0, refused: 0, firstRefusal: "" });
@@ -61,13 +65,14 @@ function BulkDialog({ verb, chosen, filters, onClose, onDone }: DialogProps): JS
       <fieldset>
         <legend class="visually-hidden">Which ones</legend>
         <label class="check">
-          <input type="radio" name="whom" checked={!all} onChange={() => choose(false)} /> the {chosen.length} chosen
+          <input type="radio" name="whom" checked={whom === "chosen"} onChange={() => setWhom("chosen")} /> the{" "}
+          {chosen.length} chosen
         </label>
         <label class="check">
-          <input type="radio" name="whom" checked={all} onChange={() => choose(true)} /> all that match the filter
+          <input type="radio" name="whom" checked={whom !== "chosen"} onChange={countAll} /> all that match the filter
         </label>
       </fieldset>
-      {all && !found && <p class="none">Counting…</p>}
+      {whom === "counting" && <p class="none">Counting…</p>}
       {found && <Found found={found} />}
       {tally && <p role="status">{told(verb, tally)}</p>}
       <footer>
@@ -78,9 +83,9 @@ function BulkDialog({ verb, chosen, filters, onClose, onDone }: DialogProps): JS
           type="button"
           class={verb === "cancel" || verb === "delete" ? "danger" : "primary"}
           onClick={run}
-          disabled={tally !== null || (all && !found?.matches)}
+          disabled={tally !== null || whom === "counting" || found?.matches === 0}
         >
-          {verb} {all ? (found?.matches ?? 0) : chosen.length}
+          {verb} {whom === "chosen" ? chosen.length : (found?.matches ?? 0)}
         </button>
       </footer>
     </Dialog>

@@ -1,7 +1,7 @@
 /** Page: what ran, what runs, what waits. */
 
 import type { JSX } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Command, Duration, Empty, FunctionName, Id, Loading, Time, Trouble } from "../../look/parts.tsx";
 import { Rows, toggled } from "../../look/rows.tsx";
 import { Shape, StateMark, type Tone, stateOf } from "../../look/states.tsx";
@@ -24,6 +24,7 @@ import {
   instantOf,
   localOf,
   narrowed,
+  narrowedWithin,
 } from "./filters.ts";
 import { type List, useList } from "./list.ts";
 import { ITEMS_MAX } from "./listing.ts";
@@ -78,6 +79,8 @@ const TONES: Record<string, Tone> = {
 };
 
 function StateFilter({ filters, counts }: { filters: Filters; counts: Counts | undefined }): JSX.Element {
+  // they are of all executions; hidden, they keep their room, so that nothing moves
+  const count = narrowedWithin(filters) ? "number count unseen" : "number count";
   return (
     <div class="chips" role="group" aria-label="State">
       {["", ...Object.keys(STATES)].map((word) => (
@@ -90,7 +93,7 @@ function StateFilter({ filters, counts }: { filters: Filters; counts: Counts | u
         >
           {word && <Shape tone={TONES[word]!} />}
           {word || "all"}
-          {word && counts && <span class="number count">{(counts[word] ?? 0).toLocaleString("en")}</span>}
+          {word && counts && <span class={count}>{(counts[word] ?? 0).toLocaleString("en")}</span>}
         </button>
       ))}
     </div>
@@ -142,10 +145,18 @@ function FilterField({ name, value }: { name: Field; value: string }): JSX.Eleme
   const timed = type === "datetime-local";
   const given = timed ? localOf(value) : value;
   const [text, setText] = useState(given);
-  useEffect(() => setText((old) => (old.trim() === given ? old : given)), [given]); // a space at the end is being typed
+  const sent = useRef(given);
+  useLayoutEffect(() => {
+    if (given === sent.current) return; // what is typed comes back by the address; meanwhile more may have been typed
+    sent.current = given;
+    setText(given);
+  }, [given]);
   useEffect(() => {
-    if (text.trim() === given) return;
-    const timer = setTimeout(() => setQuery({ [name]: timed ? instantOf(text) : text.trim() }), TYPING_MS);
+    if (text.trim() === sent.current) return; // a space at the end is being typed
+    const timer = setTimeout(() => {
+      sent.current = text.trim();
+      setQuery({ [name]: timed ? instantOf(text) : text.trim() });
+    }, TYPING_MS);
     return () => clearTimeout(timer);
   }, [text]);
   return (
@@ -157,7 +168,6 @@ function FilterField({ name, value }: { name: Field; value: string }): JSX.Eleme
         placeholder={hint}
         spellcheck={false}
         autocomplete="off"
-        data-search={name === "function" ? "" : undefined}
         onInput={(event) => setText(event.currentTarget.value)}
       />
     </label>
@@ -232,7 +242,7 @@ function Choose({ label, chosen, onChoose }: { label: string; chosen: boolean; o
 }
 
 function Row({ item, chosen, onChoose }: { item: Summary; chosen: boolean; onChoose: () => void }): JSX.Element {
-  const started = item.status === "pending" && item.attempts === 0;
+  const started = item.status !== "pending" || item.attempts > 0;
   return (
     <div class="row" role="listitem">
       <Choose label={`choose ${item.id}`} chosen={chosen} onChoose={onChoose} />
@@ -245,7 +255,7 @@ function Row({ item, chosen, onChoose }: { item: Summary; chosen: boolean; onCho
       </span>
       <Id id={item.id} link={false} />
       <Time at={item.created_at} />
-      <span class="number">{started ? "–" : <Duration from={item.created_at} to={item.finished_at} />}</span>
+      <span class="number">{started ? <Duration from={item.created_at} to={item.finished_at} /> : "–"}</span>
       <span class="number row-events">{item.events}</span>
     </div>
   );

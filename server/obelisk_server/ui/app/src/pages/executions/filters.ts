@@ -27,7 +27,12 @@ export function filtersOf(query: URLSearchParams): Filters {
 }
 
 export function narrowed(filters: Filters): boolean {
-  return filters.state !== "" || FIELDS.some((name) => filters[name] !== "");
+  return filters.state !== "" || narrowedWithin(filters);
+}
+
+/** By anything else than the state: counts by state are of more than what is listed. */
+export function narrowedWithin(filters: Filters): boolean {
+  return FIELDS.some((name) => filters[name] !== "");
 }
 
 /** What a page of the list is asked with. */
