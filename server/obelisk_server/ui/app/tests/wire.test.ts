@@ -102,6 +102,7 @@ test("a clock that is off is set right by dates of answers, and one that is righ
     offset = offsetAfter(offset, date(passed), sent, sent + 10);
   }
   expect(Math.abs(offset - off)).toBeLessThan(200);
+});
 
 test("what passes is asked for again, what the request is to blame for is not", () => {
   const passes = [0, 429, 500, 503, 400, 401, 404].map((status) => new Refused(status, "why", "").passes);

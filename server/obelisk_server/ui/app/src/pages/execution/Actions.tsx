@@ -57,7 +57,7 @@ export function Actions({ execution, type, onDone }: ActionsProps): JSX.Element 
       )}
       {verbsOf(execution).map((verb) => (
         <button
-          key={verb}
+          key={verb === "pause" || verb === "resume" ? "hold" : verb} // one takes the place of the other, with the focus
           type="button"
           onClick={() => (verb === "resume" || verb === "upgrade" ? attempt(() => steer(verb)) : setAsked(verb))}
         >
