@@ -151,6 +151,11 @@ def test_the_focus_is_never_lost_with_a_dialog(server: Server, paths: dict[str, 
     page.get_by_role("dialog").get_by_role("button", name="pause 1").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page.locator("#main")).to_be_focused()  # what opened it is gone too
+    other_id = server.submit("testing:sleeper/sleeper.sleep", 3_600_000)
+    page.goto(f"{server.url}/executions/{other_id}")
+    page.get_by_role("button", name="pause…").click()
+    page.get_by_role("dialog").get_by_role("button", name="pause").click()
+    expect(page.get_by_role("button", name="resume")).to_be_focused()  # what opened it, by another name
 
 
 def test_a_page_begins_at_its_top(open_page: Open) -> None:
