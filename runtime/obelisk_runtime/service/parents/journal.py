@@ -67,6 +67,8 @@ class Journal:
         self._owner = owner
         self._flying: deque[_Batch] = deque()
         self._refused: list[_Batch] = []
+        self._conflicted = False
+        """The first of them was refused since the log had moved on."""
         self._closed = False
         self.committed = committed
         """How many events of the log are known to be durable."""
@@ -157,6 +159,8 @@ class Journal:
             logger.error("a workflow could not be recorded", exc_info=error, extra={"execution": self._history.id})
             self._owner.overtaken()
             return
+        if not self._refused:
+            self._conflicted = isinstance(error, VersionConflict)
         self._refused.append(batch)
         if not self._flying:
             self._node.spawn(self.catch_up(wait=isinstance(error, StoreUnavailable | ExecutionNotFound)))
@@ -204,12 +208,13 @@ class Journal:
     async def _read_on(self) -> None:
         """Raises: ExecutionNotFound, StoreUnavailable."""
         store, history, start = self._node.store, self._history, self.committed
+        moved = bool(self._refused) and self._conflicted
         tail = await store.log(history.id, start=start)
         responses = await store.responses(history.id, after=len(history.responses))
         if self._closed or self._flying or self.committed != start:
             return  # something was sent meanwhile; if what was read refuses it, this is done again
-        if not all(is_control(entry.event) for entry in tail):
-            self._stale()
+        if not all(is_control(entry.event) for entry in tail) or (moved and not tail):
+            self._stale()  # also if nothing tells how the log moved: to send the same again would be refused again
             return
         if tail:
             self._interpose(tail)

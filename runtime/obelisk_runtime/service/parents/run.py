@@ -109,6 +109,8 @@ class ParentRun(ABC):
         if self.history.deciding:
             self.history.run_to_end()
             self._go_on_closing()
+        elif self._over:
+            pass  # it was ended before its turn came
         elif self._cut_short is not None:
             self._begin_to_end(self._cut_short)
         else:
@@ -268,11 +270,13 @@ class ParentRun(ABC):
     # Leaving memory and control
 
     def end_early(self, outcome: ev.Failed) -> bool:
-        if self._loaded and not self._leaving and (self.history.deciding or self._ended):
+        if not self._loaded or self._leaving:
+            self._cut_short = outcome
+            return True
+        if self._over:
             return False
         self._cut_short = outcome
-        if self._loaded and not self._leaving:
-            self._begin_to_end(outcome)
+        self._begin_to_end(outcome)
         return True
 
     def _begin_to_end(self, outcome: ev.Failed) -> None:
@@ -287,7 +291,7 @@ class ParentRun(ABC):
         self._finish(outcome)
 
     def pause(self, reason: str) -> bool:
-        if not self._loaded or self._leaving or self.history.deciding or self._ended:
+        if not self._loaded or self._over:
             return False
         self.history.run_to_end()
         self.history.record_life(ev.Paused(reason), self.node.clock.now())
@@ -297,6 +301,11 @@ class ParentRun(ABC):
     @property
     def _ended(self) -> bool:
         return isinstance(self.history.projection.status, proj.Finished)
+
+    @property
+    def _over(self) -> bool:
+        """No guest has a say any more: how it ends is recorded, or it leaves this process. Asked once it is loaded."""
+        return self._leaving or self.history.deciding or self._ended
 
     @property
     def evictable(self) -> bool:
@@ -324,8 +333,7 @@ class ParentRun(ABC):
             self.node.spawn(self.journal.catch_up())
 
     def _controlled(self) -> None:
-        ended = self._leaving or self.history.deciding or self._ended
-        if self.history.projection.lifecycle.paused and not ended:
+        if self.history.projection.lifecycle.paused and not self._over:
             self._let_go(PAUSED, parked=False)
 
     def read_again(self) -> None:

@@ -59,7 +59,7 @@ class WebhookRun(ParentRun):
 
     def end(self, outcome: ev.Outcome) -> None:
         """The guest has ended. What it left open is closed first."""
-        if self._leaving or self.history.deciding or self._ended:
+        if self._over:
             return
         self._waiting = None
         self._finish(outcome)

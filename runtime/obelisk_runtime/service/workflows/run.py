@@ -52,10 +52,10 @@ class WorkflowRun(ParentRun):
         try:
             component = await self.node.insist(lambda: pinned(digest, self.created.function))
         except (BytesMissing, BrokenBytes) as error:
-            if not self._leaving and not self.history.deciding:
+            if not self._over:
                 self._stop(str(error))
             return
-        if not self._leaving and not self.history.deciding:
+        if not self._over:
             self._call_guest(component)
 
     def _call_guest(self, component: DeployedComponent) -> None:
@@ -80,14 +80,14 @@ class WorkflowRun(ParentRun):
 
     def _call_guest_later(self, component: DeployedComponent) -> None:
         """There was no room; by now others may have left memory."""
-        if not self._leaving and not self.history.deciding:
+        if not self._over:
             self._call_guest(component)
 
     async def _drive(self, call: GuestCall) -> None:
         self._guest_ended(await call.wait())
 
     def _guest_ended(self, outcome: GuestOutcome) -> None:
-        if self._leaving or self.history.deciding or isinstance(outcome, Dropped):
+        if self._over or isinstance(outcome, Dropped):
             return
         self._context.end()
         self._waiting = None

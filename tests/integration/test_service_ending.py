@@ -1,0 +1,150 @@
+"""Executions that are ended from outside at any moment: before their turn, while they cannot begin yet."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from obelisk_runtime.core import events as ev
+from obelisk_runtime.core.deployment import RuntimeLimits
+from obelisk_runtime.core.names import Ffqn
+from obelisk_runtime.core.schedules import Schedule
+from obelisk_runtime.engine import EngineSettings, WasmtimeEngine
+from obelisk_runtime.ports.store import VersionConflict
+from obelisk_runtime.service import Service, Terms
+from obelisk_runtime.storage.memory import MemoryStore
+from obelisk_runtime.system import SystemClock, SystemIds
+from obelisk_server.compose import Wasi
+
+SLEEP = Ffqn.parse("testing:sleeper/sleeper.sleep")
+CANCELLABLE = Ffqn.parse("testing:sleeper/sleeper.sleep-cancellable")
+HOUR = 3_600_000
+
+
+def nobody_has_a_turn(service: Service) -> None:
+    """What is locked from now on waits in the dispatcher until `all_have_their_turns`."""
+    service._dispatcher._begin_scheduled = True
+
+
+def all_have_their_turns(service: Service) -> None:
+    while service._dispatcher._queues:
+        service._dispatcher._begin_some()
+
+
+# Before its turn
+
+
+@pytest.mark.parametrize("how", ["cancel", "terminate", "deadline"])
+async def test_a_workflow_that_ends_before_its_turn_is_not_begun_nor_ended_again_when_it_is(
+    site: Any, workflow: Any, noted: Any, how: str
+) -> None:
+    store = noted(site.store)
+    service = await site.start(workflow("sleeper"), store=store)
+    nobody_has_a_turn(service)
+    terms = Terms(deadline=Schedule(1, relative=True)) if how == "deadline" else Terms()
+    submitted = await service.submit(CANCELLABLE, [HOUR], terms=terms)
+    if how != "deadline":
+        await getattr(service, how)(submitted.id, "enough")
+    outcome = await service.wait(submitted.id)
+    assert isinstance(outcome, ev.Failed)
+    written = len(store.appends)
+    all_have_their_turns(service)
+    assert len(store.appends) == written
+    assert site.engine.begun == []
+    assert isinstance((await site.log(submitted.id))[-1], ev.Finished)
+
+
+async def test_what_is_refused_though_nothing_tells_why_is_not_sent_again_but_decided_from_the_log(
+    site: Any, workflow: Any
+) -> None:
+    store = RefusingOnce(site.store)
+    service = await site.start(workflow("sleeper"), store=store)
+    submitted = await service.submit(SLEEP, [1])
+    assert await service.wait(submitted.id) == ev.Ok(None)
+    assert len(site.attempts("sleeper.sleep")) == 2
+
+
+class RefusingOnce:
+    """A store that refuses the first append that ends a workflow though nobody else wrote."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self._refused = False
+
+    def __getattr__(self, name: str) -> Any:
+        return self._append if name == "append" else getattr(self._store, name)
+
+    def _append(self, append: Any) -> Any:
+        if self._refused or not isinstance(append.events[-1].event, ev.Finished):
+            return self._store.append(append)
+        self._refused = True
+        refused = asyncio.get_running_loop().create_future()
+        refused.set_exception(VersionConflict(append.id, append.expected_version, append.expected_version + 1))
+        return refused
+
+
+# While it cannot begin yet
+
+
+async def test_a_workflow_that_ends_while_its_component_is_compiled_is_not_begun_afterwards(
+    site: Any, workflow: Any, activity: Any, noted: Any, eventually: Any
+) -> None:
+    service = await site.start(workflow("sleeper"))
+    submitted = await service.submit(SLEEP, [HOUR], terms=Terms(paused=True))
+    await site.die_and_reopen(service)
+    store = noted(site.store)
+    service = await site.start(activity("fibo_tiny"), store=store)
+    engine = SlowEngine(site.engine)
+    service._node.deployment._engine = engine
+    await service.resume(submitted.id, "go")
+    await engine.asked.wait()
+    await service.terminate(submitted.id, "enough")
+    assert isinstance(await service.wait(submitted.id), ev.Failed)
+    written = len(store.appends)
+    engine.gate.set()
+    await engine.compiled.wait()
+    await eventually(lambda: not any("_find_component" in repr(task) for task in service._node._tasks))
+    assert site.engine.begun == []
+    assert len(store.appends) == written
+
+
+class SlowEngine:
+    """An engine that compiles when the gate is open."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+        self.asked, self.gate, self.compiled = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def compile(self, wasm: bytes) -> Any:
+        self.asked.set()
+        await self.gate.wait()
+        compiled = await self._engine.compile(wasm)
+        self.compiled.set()
+        return compiled
+
+
+async def test_a_workflow_that_ends_while_it_finds_no_room_is_not_begun_when_there_is_some(
+    workflow: Any, compiled: Any, noted: Any, eventually: Any
+) -> None:
+    engine = WasmtimeEngine(compiled, EngineSettings(guests_max=1))
+    store = noted(MemoryStore())
+    limits = RuntimeLimits(poll=20_000, shutdown=0)
+    service = Service(
+        store=store, engine=engine, clock=SystemClock(), ids=SystemIds(), library=Wasi(), limits=limits
+    )  # fmt: skip
+    assert not await service.deploy([workflow("sleeper")])
+    await service.start()
+    first = await service.submit(SLEEP, [HOUR])
+    await eventually(lambda: engine.guests == 1)
+    late = await service.submit(SLEEP, [HOUR])
+    await eventually(lambda: service._node.crowded)
+    await service.terminate(late.id, "enough")
+    assert isinstance(await service.wait(late.id), ev.Failed)
+    await service.terminate(first.id, "make room")
+    await service.wait(first.id)
+    written = len(store.appends)
+    await asyncio.sleep(limits.poll / 1e6)  # timers fire in order: the one that tries again was set before
+    assert engine.guests == 0
+    assert len(store.appends) == written
+    await service.stop()
+    await engine.close()
