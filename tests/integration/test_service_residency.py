@@ -117,6 +117,33 @@ async def test_more_work_than_slots_waits_in_the_store_and_is_all_done(
     assert ended == [ev.Ok("8")] * 5
 
 
+@pytest.mark.parametrize("storage", ["memory", "sqlite"])
+@pytest.mark.parametrize("workflows_max", [8, 40])
+async def test_waiting_workflows_leave_for_one_that_is_due_though_some_slots_are_kept(
+    site: Any, workflow: Any, eventually: Any, workflows_max: int
+) -> None:
+    service = await site.start(workflow("sleeper"), limits=replace(LIMITS, workflows_max=workflows_max))
+    many = workflows_max + workflows_max // 4
+    ids = [(await service.submit(Ffqn.parse(SLEEP), [3_600_000])).id for _ in range(many)]
+    for execution_id in ids:
+        await eventually(lambda execution_id=execution_id: blocked(site, execution_id))
+
+
+async def test_waiting_workflows_stay_in_memory_while_none_is_due_though_there_is_no_room_for_more(
+    site: Any, workflow: Any, eventually: Any
+) -> None:
+    service = await site.start(workflow("sleeper"), limits=replace(LIMITS, workflows_max=8))
+    for _ in range(6):
+        execution_id = (await service.submit(Ffqn.parse(SLEEP), [3_600_000])).id
+        await eventually(lambda execution_id=execution_id: blocked(site, execution_id))
+    assert service._dispatcher.room(ev.ExecutionKind.WORKFLOW) == 0
+    await service._residents.sweep()
+    assert [run for run in service._node.workflows.values() if run._leaving] == []
+    await service.submit(Ffqn.parse(SLEEP), [3_600_000])
+    await service._residents.sweep()
+    assert len([run for run in service._node.workflows.values() if run._leaving]) == 2
+
+
 # Take-over
 
 

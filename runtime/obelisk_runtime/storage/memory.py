@@ -154,8 +154,8 @@ class MemoryStore:
     async def overdue(self, now: Instant, limit: int) -> Sequence[ExecutionId]:
         return self._tables.overdue(now, limit)
 
-    async def backlog(self, now: Instant, limit: int) -> int:
-        return self._tables.backlog(now, limit)
+    async def backlog(self, now: Instant, limit: int, kind: ev.ExecutionKind | None = None) -> int:
+        return self._tables.backlog(now, limit, kind)
 
     async def last_beat(self, executor: ExecutorId) -> Instant | None:
         return self._tables.beats.get(executor)

@@ -252,8 +252,9 @@ class Tables:
         due = sorted((at, sequence, id_) for at, sequence, id_ in expiring if at is not None and at <= now)
         return [id_ for _, _, id_ in due[: bounded(limit)]]
 
-    def backlog(self, now: Instant, limit: int) -> int:
-        due = [execution.projection.due for execution in self.executions.values()]
+    def backlog(self, now: Instant, limit: int, kind: ev.ExecutionKind | None) -> int:
+        found = (execution.projection for execution in self.executions.values())
+        due = [projection.due for projection in found if kind is None or projection.kind is kind]
         return min(limit, sum(1 for at in due if at is not None and at <= now))
 
     def _answer(self, delay: DelayId, result: ev.DelayDue | ev.DelayCancelled, now: Instant) -> port.DelayFired:

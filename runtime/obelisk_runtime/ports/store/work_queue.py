@@ -75,8 +75,8 @@ class WorkQueue(Protocol):
         """Executions that have reached their deadline (`Projection.expires`), earliest first."""
         ...
 
-    async def backlog(self, now: Instant, limit: int) -> int:
-        """How many executions are due; at most `limit`, so that counting them stays cheap."""
+    async def backlog(self, now: Instant, limit: int, kind: ExecutionKind | None = None) -> int:
+        """How many executions are due, of any kind or of this one; at most `limit`, so that counting stays cheap."""
         ...
 
     def fire_delays(self, now: Instant, limit: int) -> Awaitable[Sequence[DelayFired]]:

@@ -71,6 +71,9 @@ class Dispatcher:
         if self._starved:
             self.wake()
 
+    def room(self, kind: ev.ExecutionKind) -> int:
+        return self.slots.room(kind)
+
     def resize(self, limits: RuntimeLimits) -> None:
         """Other numbers of slots; what runs beyond the new ones ends first."""
         self.slots.capacity = _capacity(limits)

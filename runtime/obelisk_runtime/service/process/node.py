@@ -111,6 +111,10 @@ class Scheduler(Protocol):
         """Give its slot back."""
         ...
 
+    def room(self, kind: ev.ExecutionKind) -> int:
+        """How many more of this kind may be locked now of those that wait in the store."""
+        ...
+
     def enqueue(self, item: Startable) -> None:
         """Begin it in this or the next turns of the event loop."""
         ...
@@ -145,7 +149,9 @@ class Node:
     measures: Measures = field(default_factory=Measures)
     stopping: bool = False
     crowded: bool = False
-    """A guest found no room: waiting workflows should leave memory though no other bound is reached."""
+    """A guest or a workflow that is due found no room: waiting workflows should leave memory though no other bound is
+    reached.
+    """
     _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     _waiters: dict[ExecutionId, list[asyncio.Future[ev.Outcome]]] = field(
         default_factory=dict[ExecutionId, list["asyncio.Future[ev.Outcome]"]]

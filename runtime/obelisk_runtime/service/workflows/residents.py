@@ -3,15 +3,16 @@
 import asyncio
 
 from obelisk_runtime.core.deployment import MEBIBYTE
+from obelisk_runtime.core.events import ExecutionKind
 from obelisk_runtime.core.ids import ExecutionId
 from obelisk_runtime.core.projection import Projection
-from obelisk_runtime.ports.store import PAGE_MAX, ExecutionFilter
+from obelisk_runtime.ports.store import PAGE_MAX, ExecutionFilter, StoreUnavailable
 from obelisk_runtime.service.process.node import Node, Resident
 
 SWEEP_SECONDS = 1.0
 EVICTIONS_PER_SWEEP_MAX = 1_000
 ROOMY = 0.75
-"""When all places of workflows are taken, so many remain taken after a sweep."""
+"""When there is no place for one more workflow, so many of those taken remain taken after a sweep."""
 
 
 class Residents:
@@ -22,8 +23,24 @@ class Residents:
         """Until cancelled."""
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            for run in self.surplus(asyncio.get_running_loop().time()):
-                run.evict()
+            await self.sweep()
+
+    async def sweep(self) -> None:
+        """Let go of those that should leave now."""
+        if await self._keep_others_out():
+            self._node.crowded = True
+        for run in self.surplus(asyncio.get_running_loop().time()):
+            run.evict()
+
+    async def _keep_others_out(self) -> bool:
+        """Whether a workflow is due for which there is no room: some slots are kept, so not all need to be taken."""
+        node, kind = self._node, ExecutionKind.WORKFLOW
+        if node.scheduler.room(kind) > 0:
+            return False
+        try:
+            return await node.store.backlog(node.clock.now(), 1, kind) > 0
+        except StoreUnavailable:
+            return False  # the next sweep asks again
 
     async def catch_up(self) -> None:
         """Notice what other processes did to the workflows in memory. Raises: StoreUnavailable."""

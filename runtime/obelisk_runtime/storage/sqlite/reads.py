@@ -69,8 +69,8 @@ _OVERDUE = """
 SELECT key FROM executions WHERE deadline <= ? AND deadline IS NOT NULL AND finished IS NULL AND (flags & 4) = 0
 ORDER BY deadline, key LIMIT ?"""
 _BACKLOG = """
-SELECT count(*) FROM (SELECT 1 FROM executions WHERE due <= ? AND due IS NOT NULL AND (flags & 1) = 0 AND kind <> 3
-LIMIT ?)"""
+SELECT count(*) FROM (SELECT 1 FROM executions WHERE due <= ?1 AND due IS NOT NULL AND (flags & 1) = 0 AND kind <> 3
+AND (?2 IS NULL OR kind = ?2) LIMIT ?3)"""
 _OPEN_DELAYS = """
 SELECT segment, wakes, paused IS NOT NULL FROM delays WHERE parent = ? AND answer IS NULL ORDER BY key LIMIT ?"""
 _LOGS = """
@@ -266,8 +266,8 @@ class Reader:
         ids = await self.ids(keys)
         return [id_ for key in keys if (id_ := ids.get(key)) is not None]
 
-    async def backlog(self, now: Instant, limit: int) -> int:
-        ((count,),) = await self.select(_BACKLOG, (now, limit))
+    async def backlog(self, now: Instant, limit: int, kind: ev.ExecutionKind | None) -> int:
+        ((count,),) = await self.select(_BACKLOG, (now, None if kind is None else int(kind), limit))
         return count
 
     async def last_beat(self, executor: ExecutorId) -> Instant | None:

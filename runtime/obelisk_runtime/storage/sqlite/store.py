@@ -138,8 +138,8 @@ class SqliteStore:
     async def overdue(self, now: Instant, limit: int) -> Sequence[ExecutionId]:
         return await self._reader.overdue(now, limit)
 
-    async def backlog(self, now: Instant, limit: int) -> int:
-        return await self._reader.backlog(now, limit)
+    async def backlog(self, now: Instant, limit: int, kind: ev.ExecutionKind | None = None) -> int:
+        return await self._reader.backlog(now, limit, kind)
 
     async def last_beat(self, executor: ExecutorId) -> Instant | None:
         return await self._reader.last_beat(executor)

@@ -200,8 +200,8 @@ class CheckedStore:
     async def overdue(self, now: Instant, limit: int) -> Sequence[ExecutionId]:
         return await self._store.overdue(now, limit)
 
-    async def backlog(self, now: Instant, limit: int) -> int:
-        return await self._store.backlog(now, limit)
+    async def backlog(self, now: Instant, limit: int, kind: ev.ExecutionKind | None = None) -> int:
+        return await self._store.backlog(now, limit, kind)
 
     async def open_delays(self, parent: ExecutionId, *, limit: int = port.PAGE_MAX) -> Sequence[port.OpenDelay]:
         return await self._store.open_delays(parent, limit=limit)

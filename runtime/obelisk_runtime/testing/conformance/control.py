@@ -17,6 +17,7 @@ from obelisk_runtime.testing.conformance.scenes import (
     decide,
     numbered,
     running_workflow,
+    workflow,
 )
 
 
@@ -92,6 +93,14 @@ class TestWaiting:
         for number in range(1, 5):
             await store.create(activity(numbered(number), due=after(number)))
         assert [await store.backlog(after(n), 3) for n in (0, 2, 4)] == [0, 2, 3]
+
+    async def test_the_backlog_of_a_kind_counts_no_other(self, store: Store) -> None:
+        for number in range(1, 4):
+            await store.create(activity(numbered(number), due=after(number)))
+        await store.create(workflow(numbered(4), at=after(2)))
+        kinds = ev.ExecutionKind.WORKFLOW, ev.ExecutionKind.ACTIVITY, ev.ExecutionKind.WEBHOOK
+        assert [await store.backlog(after(9), 9, kind) for kind in kinds] == [1, 3, 0]
+        assert await store.backlog(after(1), 9, ev.ExecutionKind.WORKFLOW) == 0
 
     async def test_the_last_beat_of_an_executor_is_known(self, store: Store) -> None:
         await store.beat(ONE, START)
