@@ -1,14 +1,19 @@
 """Executions that are ended from outside at any moment: before their turn, while they cannot begin yet."""
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
 from obelisk_runtime.core import events as ev
-from obelisk_runtime.core.deployment import RuntimeLimits
+from obelisk_runtime.core import projection as proj
+from obelisk_runtime.core.deployment import RuntimeLimits, StubSettings
+from obelisk_runtime.core.ids import DelayId, ExecutionId
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.schedules import Schedule
+from obelisk_runtime.core.wit_text import parse_function
 from obelisk_runtime.engine import EngineSettings, WasmtimeEngine
 from obelisk_runtime.ports.store import VersionConflict
 from obelisk_runtime.service import Service, Terms
@@ -18,7 +23,18 @@ from obelisk_server.compose import Wasi
 
 SLEEP = Ffqn.parse("testing:sleeper/sleeper.sleep")
 CANCELLABLE = Ffqn.parse("testing:sleeper/sleeper.sleep-cancellable")
+SCRIPT = Ffqn.parse("testing:script-workflow/script.run")
+STUB = StubSettings(
+    Ffqn.parse("testing:approval/desk.decide"), parse_function("func(order: u64) -> result<bool, string>")
+)
+AWAITS_A_STUB = """
+join_set = support.join_set_create()
+support.submit_json(join_set, Function("testing:approval/desk", "decide"), "[1]")
+support.join_next(join_set)
+answer = "answered"
+"""
 HOUR = 3_600_000
+"""In milliseconds, as sleepers take it."""
 
 
 def nobody_has_a_turn(service: Service) -> None:
@@ -148,3 +164,68 @@ async def test_a_workflow_that_ends_while_it_finds_no_room_is_not_begun_when_the
     assert len(store.appends) == written
     await service.stop()
     await engine.close()
+
+
+# While what it does is on its way
+
+
+class LateAnswers:
+    """A store that answers some calls only when the gate is open, though what was asked for is done."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self.late: Callable[[str, Any], bool] = lambda *_: False
+        self.done, self.gate = asyncio.Event(), asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        member = getattr(self._store, name)
+        return partial(self._call, name, member) if name in {"append", "cancel_delay"} else member
+
+    def _call(self, name: str, member: Callable[..., Any], first: Any, *others: Any) -> Any:
+        called = member(first, *others)
+        return asyncio.ensure_future(self._answer(called)) if self.late(name, first) else called
+
+    async def _answer(self, called: Any) -> Any:
+        answer = await called
+        self.done.set()
+        await self.gate.wait()
+        return answer
+
+
+async def test_who_supplies_a_result_and_is_terminated_at_that_moment_has_told_whoever_waits_for_it(
+    site: Any, workflow: Any, activity: Any, eventually: Any
+) -> None:
+    store = LateAnswers(site.store)
+    service = await site.start(workflow("script_workflow"), activity("fibo_tiny"), stubs=[STUB], store=store)
+    waiting = await service.submit(SCRIPT, [AWAITS_A_STUB])
+    await eventually(lambda: is_blocked(site, waiting.id))
+    stub = f"{waiting.id}.g:1_1"
+    store.late = lambda name, append: name == "append" and append.id == stub
+    supplier = await service.submit(SCRIPT, [f'desk_stub.decide_stub(Id("{stub}"), Ok(True))'])
+    await store.done.wait()
+    await service.terminate(supplier.id, "enough")
+    assert isinstance(await service.wait(supplier.id), ev.Failed)
+    store.gate.set()
+    async with asyncio.timeout(120):
+        assert await service.wait(waiting.id) == ev.Ok('"answered"')
+
+
+async def test_who_cancels_a_delay_and_leaves_at_that_moment_has_woken_whoever_waits_for_it(
+    site: Any, workflow: Any, eventually: Any
+) -> None:
+    store = LateAnswers(site.store)
+    service = await site.start(workflow("sleeper"), store=store)
+    waiting = await service.submit(SLEEP, [HOUR])
+    await eventually(lambda: is_blocked(site, waiting.id))
+    store.late = lambda name, _: name == "cancel_delay"
+    client = asyncio.ensure_future(service.cancel(DelayId(f"Delay_{waiting.id[2:]}.o:1_1"), "wake up"))
+    await store.done.wait()
+    client.cancel()
+    await asyncio.gather(client, return_exceptions=True)
+    store.gate.set()
+    async with asyncio.timeout(120):
+        assert await service.wait(waiting.id) == ev.Err(None)
+
+
+async def is_blocked(site: Any, execution_id: ExecutionId) -> bool:
+    return isinstance((await site.store.get(execution_id)).status, proj.Blocked)

@@ -40,7 +40,7 @@ class NotCancellable(ObeliskError):
 async def cancel(node: Node, response_id: ExecutionId | DelayId, reason: str) -> CancelResult:
     """Idempotent; tells what it did. Raises: ExecutionNotFound, NotCancellable, StoreUnavailable."""
     if is_delay(response_id):
-        return await _cancel_delay(node, DelayId(response_id))
+        return await node.complete(_cancel_delay(node, DelayId(response_id)))
     return await _end(node, ExecutionId(response_id), _cancelled(reason), only_willing=True)
 
 
@@ -82,6 +82,7 @@ async def _end(node: Node, execution_id: ExecutionId, outcome: ev.Failed, *, onl
 
 
 async def _cancel_delay(node: Node, delay_id: DelayId) -> CancelResult:
+    """Its parent is told, also if the caller is cancelled meanwhile."""
     fired = await node.store.cancel_delay(delay_id, node.clock.now())
     if fired is None:
         return CancelResult.ALREADY_FINISHED

@@ -15,8 +15,15 @@ async def append_outside(
 ) -> bool:
     """Append what was decided on this projection; False if the execution moved on, and nothing was written.
 
-    If the events end it, its parent is answered and an attempt that runs here is stopped. Raises: StoreUnavailable.
+    If the events end it, its parent is answered and an attempt that runs here is stopped, also if the caller is
+    cancelled when they are on their way. Raises: StoreUnavailable.
     """
+    return await node.complete(_append_and_tell(node, execution_id, projection, events))
+
+
+async def _append_and_tell(
+    node: Node, execution_id: ExecutionId, projection: proj.Projection, events: Sequence[ev.LifeEvent]
+) -> bool:
     now = node.clock.now()
     entries: list[ev.Recorded] = []
     after = projection

@@ -152,7 +152,7 @@ class Node:
     """A guest or a workflow that is due found no room: waiting workflows should leave memory though no other bound is
     reached.
     """
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+    _tasks: set[asyncio.Task[Any]] = field(default_factory=set[asyncio.Task[Any]])
     _waiters: dict[ExecutionId, list[asyncio.Future[ev.Outcome]]] = field(
         default_factory=dict[ExecutionId, list["asyncio.Future[ev.Outcome]"]]
     )
@@ -163,6 +163,13 @@ class Node:
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
+
+    async def complete(self, work: Coroutine[Any, Any, T]) -> T:
+        """Its result. A caller that is cancelled does not stop it; only the end of this process does."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return await asyncio.shield(task)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

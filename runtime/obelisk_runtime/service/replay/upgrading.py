@@ -83,7 +83,7 @@ async def upgrade(node: Node, execution_id: ExecutionId) -> Upgrade:
             return Upgrade(execution_id, UpgradeResult.STAYS, projection.digest, replayed)
         if component is not node.deployment.by_digest.get(component.digest):
             continue  # another one was deployed meanwhile
-        if await _move(node, execution_id, projection, component.digest):
+        if await node.complete(_move(node, execution_id, projection, component.digest)):
             return Upgrade(execution_id, UpgradeResult.UPGRADED, component.digest)
 
 
