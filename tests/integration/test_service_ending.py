@@ -9,6 +9,7 @@ import pytest
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
+from obelisk_runtime.core.decisions import ending
 from obelisk_runtime.core.deployment import RuntimeLimits, StubSettings
 from obelisk_runtime.core.ids import DelayId, ExecutionId
 from obelisk_runtime.core.names import Ffqn
@@ -16,7 +17,7 @@ from obelisk_runtime.core.schedules import Schedule
 from obelisk_runtime.core.wit_text import parse_function
 from obelisk_runtime.engine import EngineSettings, WasmtimeEngine
 from obelisk_runtime.ports.store import VersionConflict
-from obelisk_runtime.service import Service, Terms
+from obelisk_runtime.service import CancelResult, PauseResult, Service, Terms
 from obelisk_runtime.storage.memory import MemoryStore
 from obelisk_runtime.system import SystemClock, SystemIds
 from obelisk_server.compose import Wasi
@@ -229,3 +230,62 @@ async def test_who_cancels_a_delay_and_leaves_at_that_moment_has_woken_whoever_w
 
 async def is_blocked(site: Any, execution_id: ExecutionId) -> bool:
     return isinstance((await site.store.get(execution_id)).status, proj.Blocked)
+
+
+# When it is answered
+
+
+@pytest.mark.parametrize("how", ["cancel", "terminate"])
+async def test_a_cancel_of_a_workflow_in_memory_is_answered_when_it_is_durable_and_not_before(
+    site: Any, workflow: Any, noted: Any, eventually: Any, how: str
+) -> None:
+    store = noted(site.store)
+    service = await site.start(workflow("sleeper"), store=store)
+    waiting = await service.submit(CANCELLABLE, [HOUR])
+    await eventually(lambda: is_blocked(site, waiting.id))
+    written = len(store.appends)
+    gate = store.hold("append", lambda append: append.id == waiting.id)
+    answer = asyncio.ensure_future(getattr(service, how)(waiting.id, "enough"))
+    await eventually(lambda: len(store.appends) > written)
+    assert not answer.done()
+    gate.set()
+    assert await answer is CancelResult.CANCELLING
+    assert ending(await site.store.get(waiting.id))
+
+
+async def test_a_pause_waits_for_an_end_that_is_on_its_way_instead_of_undoing_it(
+    site: Any, workflow: Any, noted: Any, eventually: Any
+) -> None:
+    store = noted(site.store)
+    service = await site.start(workflow("sleeper"), store=store)
+    waiting = await service.submit(CANCELLABLE, [HOUR])
+    await eventually(lambda: is_blocked(site, waiting.id))
+    gate = store.hold("append", lambda append: isinstance(append.events[0].event, ev.CancelRequested))
+    cancelling = asyncio.ensure_future(service.cancel(waiting.id, "enough"))
+    await eventually(lambda: isinstance(store.appends[-1].events[0].event, ev.CancelRequested))
+    asked = store.count("get")
+    pausing = asyncio.ensure_future(service.pause(waiting.id, "a moment"))
+    await eventually(lambda: store.count("get") > asked)
+    gate.set()
+    assert await pausing in (PauseResult.ALREADY_ENDING, PauseResult.ALREADY_FINISHED)
+    assert await cancelling is CancelResult.CANCELLING
+    outcome = await service.wait(waiting.id)
+    assert outcome == ev.Failed(ev.FailureKind.CANCELLED, "enough")
+
+
+async def test_a_workflow_that_is_cancelled_while_it_waits_for_its_turn_can_not_be_paused_any_more(
+    site: Any, workflow: Any, eventually: Any
+) -> None:
+    service = await site.start(workflow("sleeper"))
+    waiting = await service.submit(CANCELLABLE, [HOUR], terms=Terms(paused=True))
+    nobody_has_a_turn(service)
+    await service.resume(waiting.id, "go")
+    await eventually(lambda: service._dispatcher._queues)
+    answers = [
+        asyncio.ensure_future(service.cancel(waiting.id, "enough")),
+        asyncio.ensure_future(service.pause(waiting.id, "a moment")),
+    ]
+    await eventually(lambda: service._node.workflows[waiting.id]._cut_short)
+    all_have_their_turns(service)
+    await asyncio.gather(*answers)
+    assert await service.wait(waiting.id) == ev.Failed(ev.FailureKind.CANCELLED, "enough")

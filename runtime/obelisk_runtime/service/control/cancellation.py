@@ -1,6 +1,5 @@
 """Ending executions and delays from outside: by a client, at a deadline, or because their join set closes."""
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from enum import StrEnum
@@ -12,8 +11,9 @@ from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.core.ids import DelayId, ExecutionId, is_delay
 from obelisk_runtime.core.names import CANCELLABLE_SUFFIX
+from obelisk_runtime.ports.store import StoreUnavailable
 from obelisk_runtime.service.executions.outside import append_outside
-from obelisk_runtime.service.process.node import Node
+from obelisk_runtime.service.process.node import Node, Resident
 from obelisk_runtime.service.webhooks.run import run_of
 
 CLOSED = "its join set was closed"
@@ -38,7 +38,10 @@ class NotCancellable(ObeliskError):
 
 
 async def cancel(node: Node, response_id: ExecutionId | DelayId, reason: str) -> CancelResult:
-    """Idempotent; tells what it did. Raises: ExecutionNotFound, NotCancellable, StoreUnavailable."""
+    """Idempotent; tells what it did, once that is durable.
+
+    Raises: ExecutionNotFound, NotCancellable, StoreUnavailable.
+    """
     if is_delay(response_id):
         return await node.complete(_cancel_delay(node, DelayId(response_id)))
     return await _end(node, ExecutionId(response_id), _cancelled(reason), only_willing=True)
@@ -49,10 +52,21 @@ async def terminate(node: Node, execution_id: ExecutionId, reason: str) -> Cance
     return await _end(node, execution_id, _cancelled(reason), only_willing=False)
 
 
-async def expire(node: Node, execution_id: ExecutionId) -> CancelResult:
-    """End an execution whose deadline is reached. Raises: ExecutionNotFound, StoreUnavailable."""
+async def expire(node: Node, execution_id: ExecutionId) -> None:
+    """End an execution whose deadline is reached. Raises: ExecutionNotFound, StoreUnavailable.
+
+    Of a workflow that may not be durable yet when this returns; until it is, the store tells of it again.
+    """
     outcome = ev.Failed(kind=ev.FailureKind.TIMED_OUT, reason=decisions.DEADLINE)
-    return await _end(node, execution_id, outcome, only_willing=False)
+    while True:
+        projection = await node.store.get(execution_id)
+        if decisions.ending(projection):
+            return
+        if projection.kind.has_children:
+            await _end_here(node, execution_id, projection, outcome)
+            return
+        if await append_outside(node, execution_id, projection, decisions.end_early(projection, outcome)):
+            return
 
 
 async def cancel_open(node: Node, response_ids: Sequence[str]) -> None:
@@ -67,17 +81,22 @@ def _cancelled(reason: str) -> ev.Failed:
 
 
 async def _end(node: Node, execution_id: ExecutionId, outcome: ev.Failed, *, only_willing: bool) -> CancelResult:
+    tried = asked = False
     while True:
         projection = await node.store.get(execution_id)
         if isinstance(projection.status, proj.Finished):
-            return CancelResult.ALREADY_FINISHED
+            return CancelResult.CANCELLING if asked else CancelResult.ALREADY_FINISHED
         if decisions.ending(projection):
-            return CancelResult.ALREADY_CANCELLING
+            return CancelResult.CANCELLING if asked else CancelResult.ALREADY_CANCELLING
         if projection.kind.has_children:
             if projection.kind is ev.ExecutionKind.WORKFLOW and only_willing and not projection.function.cancellable:
                 raise NotCancellable(execution_id, projection.function.text)
-            return await _end_workflow(node, execution_id, projection, outcome)
-        if await append_outside(node, execution_id, projection, decisions.end_early(projection, outcome)):
+            if tried and node.stopping:
+                raise StoreUnavailable("the process that was to end it stops")
+            run, begun = await _end_here(node, execution_id, projection, outcome)
+            tried, asked = True, asked or begun
+            await run.settled()
+        elif await append_outside(node, execution_id, projection, decisions.end_early(projection, outcome)):
             return CancelResult.CANCELLED
 
 
@@ -90,15 +109,18 @@ async def _cancel_delay(node: Node, delay_id: DelayId) -> CancelResult:
     return CancelResult.CANCELLED
 
 
-async def _end_workflow(
+async def _end_here(
     node: Node, execution_id: ExecutionId, projection: proj.Projection, outcome: ev.Failed
-) -> CancelResult:
-    """When this returns it was asked to end before whatever is written next, also if it rested in the store."""
+) -> tuple[Resident, bool]:
+    """Let a workflow end before whatever is written next, also if it rested in the store; False: it is ending already.
+
+    Nothing of that needs to be durable yet.
+    """
     run = node.workflows.get(execution_id)
-    if run is None:
-        node.scheduler.reserve(projection.kind, execution_id, projection.function, force=True)
-        run = run_of(node, execution_id, projection)
-        run.end_early(outcome)
-        await asyncio.shield(node.spawn(run.read_and_start()))
-        return CancelResult.CANCELLING
-    return CancelResult.CANCELLING if run.end_early(outcome) else CancelResult.ALREADY_CANCELLING
+    if run is not None:
+        return run, run.end_early(outcome)
+    node.scheduler.reserve(projection.kind, execution_id, projection.function, force=True)
+    taken_up = run_of(node, execution_id, projection)
+    taken_up.end_early(outcome)
+    await node.complete(taken_up.read_and_start())
+    return taken_up, True

@@ -47,13 +47,14 @@ async def pause(node: Node, response_id: ExecutionId | DelayId, reason: str) -> 
         if not events:
             return _ended_or_ending(projection)
         run = node.workflows.get(execution_id)
-        if run is not None and run.pause(reason):
+        if run is None:
+            if await append_outside(node, execution_id, projection, events):
+                return PauseResult.PAUSED
+        elif run.pause(reason):
             asked = True
             await run.left.wait()
-        elif await append_outside(node, execution_id, projection, events):
-            if run is not None:
-                run.forget()
-            return PauseResult.PAUSED
+        else:  # it is read, ends or leaves just now
+            await run.settled()
 
 
 async def resume(node: Node, response_id: ExecutionId | DelayId, reason: str) -> PauseResult:

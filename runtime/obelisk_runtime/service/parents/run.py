@@ -47,7 +47,7 @@ class ParentRun(ABC):
         self.left = asyncio.Event()
         self._projection = projection
         """When it was locked."""
-        self._loaded = False
+        self._loaded = asyncio.Event()
         self._early: list[ev.Response] = []
         """Responses that came before it was loaded."""
         self._cut_short: ev.Failed | None = None
@@ -80,15 +80,19 @@ class ParentRun(ABC):
     def begin(self) -> None:
         if self._leaving:
             return
-        if self._loaded:
+        if self._loaded.is_set():
             self._start()
         else:
             self.node.spawn(self.read_and_start())
 
     async def read_and_start(self) -> None:
         store = self.node.store
-        log = await self.node.insist(lambda: read_log(store, self.id))
-        responses = await self.node.insist(lambda: read_responses(store, self.id))
+        try:
+            log = await self.node.insist(lambda: read_log(store, self.id))
+            responses = await self.node.insist(lambda: read_responses(store, self.id))
+        except ExecutionNotFound:
+            self.forget()  # it ended elsewhere, and was deleted
+            return
         if not self._leaving:
             self._load(log, responses, committed=len(log))
             self._start()
@@ -100,7 +104,7 @@ class ParentRun(ABC):
         self.history = History(self.id, log, responses)
         owner = JournalEvents(self._bear, self._committed, self._take_responses, self._controlled, self._overtaken)
         self.journal = Journal(self.node, self.history, committed, owner)
-        self._loaded = True
+        self._loaded.set()
         early, self._early = self._early, []
         for response in early:
             self.arrive(response)
@@ -155,6 +159,21 @@ class ParentRun(ABC):
     async def durable(self) -> None:
         await self.journal.durable()
 
+    async def settled(self) -> None:
+        if self.left.is_set():
+            return
+        left = asyncio.ensure_future(self.left.wait())
+        settled = asyncio.ensure_future(self._loaded_and_durable())
+        try:
+            await asyncio.wait((left, settled), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            left.cancel()
+            settled.cancel()
+
+    async def _loaded_and_durable(self) -> None:
+        await self._loaded.wait()
+        await self.journal.durable()
+
     async def after_commit(self, value: Value) -> Value:
         await self.journal.durable()
         return value
@@ -182,7 +201,7 @@ class ParentRun(ABC):
     # Responses
 
     def arrive(self, response: ev.Response) -> None:
-        if not self._loaded:
+        if not self._loaded.is_set():
             self._early.append(response)
             return
         known = len(self.history.responses)
@@ -222,7 +241,7 @@ class ParentRun(ABC):
             future.set_result(value)
 
     def settle(self) -> None:
-        if self._loaded and (not self.inbound or self.history.submissions or self._waiting is None):
+        if self._loaded.is_set() and (not self.inbound or self.history.submissions or self._waiting is None):
             self.journal.flush()
 
     # The end
@@ -270,7 +289,7 @@ class ParentRun(ABC):
     # Leaving memory and control
 
     def end_early(self, outcome: ev.Failed) -> bool:
-        if not self._loaded or self._leaving:
+        if not self._loaded.is_set() or self._leaving:
             self._cut_short = outcome
             return True
         if self._over:
@@ -291,7 +310,7 @@ class ParentRun(ABC):
         self._finish(outcome)
 
     def pause(self, reason: str) -> bool:
-        if not self._loaded or self._over:
+        if not self._loaded.is_set() or self._over:
             return False
         self.history.run_to_end()
         self.history.record_life(ev.Paused(reason), self.node.clock.now())
@@ -326,7 +345,7 @@ class ParentRun(ABC):
         self._drop_guest()
 
     def catch_up(self, held: proj.Projection | None) -> None:
-        if not self._loaded or self._leaving or not self.journal.idle:
+        if not self._loaded.is_set() or self._leaving or not self.journal.idle:
             return
         known = self.journal.committed, len(self.history.responses)
         if held is None or (held.version, held.responses) > known:
@@ -337,7 +356,7 @@ class ParentRun(ABC):
             self._let_go(PAUSED, parked=False)
 
     def read_again(self) -> None:
-        if not self._loaded or self.journal.idle:
+        if not self._loaded.is_set() or self.journal.idle:
             self._overtaken()
         # else the store refuses what is on its way, and the journal tells
 
@@ -364,7 +383,7 @@ class ParentRun(ABC):
 
     def forget(self) -> None:
         self._leaving = True
-        if self._loaded:
+        if self._loaded.is_set():
             self.journal.close()
         self._drop_guest()
         self._leave()

@@ -66,7 +66,14 @@ class Resident(Protocol):
         ...
 
     def end_early(self, outcome: ev.Failed) -> bool:
-        """Begin to end so, in whoever runs it next if it is about to leave; False if it is ending already."""
+        """Begin to end so, in whoever runs it next if it is about to leave; False if it is ending already.
+
+        That is not durable yet when this returns: see `settled`.
+        """
+        ...
+
+    async def settled(self) -> None:
+        """Until it was read, and what was decided here is durable; or until it has left."""
         ...
 
     def pause(self, reason: str) -> bool:

@@ -81,15 +81,9 @@ class WebhookCall:
         run = self._context.begun
         if run is None:
             return
-        committed = asyncio.ensure_future(run.journal.durable())
-        left = asyncio.ensure_future(run.left.wait())
-        try:
-            await asyncio.wait((committed, left), return_when=asyncio.FIRST_COMPLETED)
-            if run.lost:
-                raise NoAnswer(Dropped(), "what the guest asked for could not be stored")
-        finally:
-            committed.cancel()
-            left.cancel()
+        await run.settled()
+        if run.lost:
+            raise NoAnswer(Dropped(), "what the guest asked for could not be stored")
 
     def leave(self) -> None:
         """The client is gone: the guest is dropped, unless it has an execution, which goes on without it."""

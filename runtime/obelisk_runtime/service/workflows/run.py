@@ -130,7 +130,7 @@ class WorkflowRun(ParentRun):
     def evictable(self) -> bool:
         """Whether it only waits: letting go of it loses nothing but its memory."""
         return (
-            self._loaded
+            self._loaded.is_set()
             and self._waiting is not None
             and not self._leaving
             and not self.inbound
