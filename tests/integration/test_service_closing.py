@@ -1,5 +1,6 @@
 """Structured concurrency: what a closing join set, or an ending workflow, does with what it did not await."""
 
+import asyncio
 from dataclasses import dataclass, replace
 from textwrap import dedent
 from typing import Any
@@ -221,6 +222,72 @@ answer = sorted(str(support.join_next(join_set)) for _ in range(3))
     assert await on.service.wait(submitted.id) == ev.Ok(quoted(str(expected)))
     delay = DelayId(f"Delay_{submitted.id[2:]}.g:1_2")
     assert (await on.store.responses(submitted.id))[-1].id == delay
+
+
+TWO_DELAYS = """
+join_set = support.join_set_create()
+support.submit_delay(join_set, LATER)
+support.submit_delay(join_set, LATER)
+support.join_set_close(join_set)
+answer = "done"
+"""
+
+
+@pytest.mark.parametrize("how", ["is killed", "stops"])
+async def test_a_workflow_whose_join_set_closes_does_not_rest_before_all_is_cancelled_that_is_open(
+    site: Any, workflow: Any, activity: Any, noted: Any, eventually: Any, how: str
+) -> None:
+    components = workflow("script_workflow"), activity("fibo_tiny")
+    store = noted(site.store)
+    limits = replace(LIMITS, resident_seconds=0)
+    service = await site.start(*components, stubs=[STUB], store=store, limits=limits)
+    store.hold("cancel_delay", lambda id_, _: id_.endswith("_1"))
+    submitted = await service.submit(SCRIPT, [dedent(PREAMBLE) + TWO_DELAYS])
+    await eventually(lambda: cancels(store) == ["_2", "_1"])
+    run = service._node.workflows[submitted.id]
+    await service._residents.sweep()
+    await run.settled()
+    if how == "is killed":
+        await site.die_and_reopen(service)
+    else:
+        site.services.remove(service)
+        await service.stop()
+    service = await site.start(*components, stubs=[STUB])
+    async with asyncio.timeout(120):
+        assert await service.wait(submitted.id) == ev.Ok('"done"')
+
+
+def cancels(store: Any) -> list[str]:
+    return [args[0][-2:] for name, args in store.calls if name == "cancel_delay"]
+
+
+async def test_what_can_not_be_cancelled_since_it_is_gone_does_not_keep_the_rest_from_being_cancelled(
+    site: Any, workflow: Any, activity: Any, eventually: Any
+) -> None:
+    store = Forgetful(site.store)
+    service = await site.start(workflow("script_workflow"), activity("fibo_tiny"), stubs=[STUB], store=store)
+    submitted = await service.submit(SCRIPT, [dedent(PREAMBLE) + TWO_DELAYS])
+    await eventually(lambda: answered(site.store, submitted.id, 1))
+    await service.cancel(store.forgotten[0], "found again")
+    assert await service.wait(submitted.id) == ev.Ok('"done"')
+    assert [response.id[-2:] for response in await site.store.responses(submitted.id)] == ["_1", "_2"]
+
+
+class Forgetful:
+    """A store that does not know the first delay that it is to cancel, when it is asked first."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self.forgotten: list[DelayId] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def cancel_delay(self, delay_id: DelayId, now: Any) -> Any:
+        if not self.forgotten:
+            self.forgotten.append(delay_id)
+            raise ExecutionNotFound(delay_id)
+        return await self._store.cancel_delay(delay_id, now)
 
 
 async def answered(store: Any, execution_id: ExecutionId, count: int) -> bool:

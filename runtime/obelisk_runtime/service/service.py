@@ -247,8 +247,8 @@ class Service:
         if changed.pending:
             self._dispatcher.wake()
 
-    def _cancel_open(self, response_ids: Sequence[str]) -> None:
-        self._node.spawn(cancellation.cancel_open(self._node, response_ids))
+    def _cancel_open(self, response_ids: Sequence[str]) -> asyncio.Task[None]:
+        return self._node.spawn(cancellation.cancel_open(self._node, response_ids))
 
     # Executions
 

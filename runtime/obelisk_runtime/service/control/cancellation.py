@@ -11,7 +11,7 @@ from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.core.ids import DelayId, ExecutionId, is_delay
 from obelisk_runtime.core.names import CANCELLABLE_SUFFIX
-from obelisk_runtime.ports.store import StoreUnavailable
+from obelisk_runtime.ports.store import ExecutionNotFound, StoreUnavailable
 from obelisk_runtime.service.executions.outside import append_outside
 from obelisk_runtime.service.process.node import Node, Resident
 from obelisk_runtime.service.webhooks.run import run_of
@@ -70,9 +70,9 @@ async def expire(node: Node, execution_id: ExecutionId) -> None:
 
 
 async def cancel_open(node: Node, response_ids: Sequence[str]) -> None:
-    """Cancel what a closing join set left open, in this order; workflows that are not cancellable are let be."""
+    """Cancel, durably and in this order, what a closing join set left open; workflows that do not agree are let be."""
     for response_id in response_ids:
-        with suppress(NotCancellable):
+        with suppress(NotCancellable, ExecutionNotFound):
             await node.insist(partial(cancel, node, ExecutionId(response_id), CLOSED))
 
 

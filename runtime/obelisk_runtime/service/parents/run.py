@@ -59,6 +59,8 @@ class ParentRun(ABC):
         self._closing = False
         self._to_cancel: list[str] = []
         """What to cancel as soon as everything recorded is durable."""
+        self._cancels = 0
+        """How many tasks cancel what is open, whose work is not known to be done and durable."""
         node.workflows[execution_id] = self
 
     # Beginning
@@ -190,9 +192,23 @@ class ParentRun(ABC):
     def _cancel_open(self, open_ids: list[str]) -> None:
         """Once they and the decision to close are durable."""
         if self.journal.idle:
-            self.node.cancel_open(open_ids)
+            self._cancel(open_ids)
         else:
             self._to_cancel = open_ids
+
+    def _cancel(self, open_ids: list[str]) -> None:
+        self._cancels += 1
+        self.node.cancel_open(open_ids).add_done_callback(self._cancels_ended)
+
+    def _cancels_ended(self, task: "asyncio.Task[None]") -> None:
+        """If it did not do all of it, whoever takes this execution up after this process does: till then it stays."""
+        if not task.cancelled() and task.exception() is None:
+            self._cancels -= 1
+
+    @property
+    def _has_to_cancel(self) -> bool:
+        """Only this process knows of something to do: nobody would do it for an execution that rests in the store."""
+        return bool(self._to_cancel) or self._cancels > 0
 
     def _bear(self, submission: Submission) -> Birth:
         settled = self.history.unsettled_version < self.journal.committed
@@ -284,7 +300,7 @@ class ParentRun(ABC):
             case _:
                 if self._to_cancel and self.journal.idle:
                     to_cancel, self._to_cancel = self._to_cancel, []
-                    self.node.cancel_open(to_cancel)
+                    self._cancel(to_cancel)
 
     # Leaving memory and control
 

@@ -149,8 +149,8 @@ class Node:
     scheduler: Scheduler = field(init=False)
     run_workflow: Callable[[NewExecution, Commit], Startable] = field(init=False)
     """Makes what runs a new workflow here."""
-    cancel_open: Callable[[Sequence[str]], None] = field(init=False)
-    """Cancel children and delays in this order, for a join set that closes."""
+    cancel_open: Callable[[Sequence[str]], asyncio.Task[None]] = field(init=False)
+    """Cancel children and delays in this order, for a join set that closes; done when all of that is durable."""
     workflows: dict[ExecutionId, Resident] = field(default_factory=dict[ExecutionId, Resident])
     attempts: dict[ExecutionId, RunningAttempt] = field(default_factory=dict[ExecutionId, RunningAttempt])
     measures: Measures = field(default_factory=Measures)

@@ -135,5 +135,6 @@ class WorkflowRun(ParentRun):
             and not self._leaving
             and not self.inbound
             and self.journal.idle
+            and not self._has_to_cancel
             and not self.history.deciding
         )
