@@ -217,7 +217,7 @@ async def test_a_direct_call_waits_for_a_child_and_makes_the_request_an_executio
         {"webhook": "hook"},
     )
     assert isinstance(locked, ev.Locked)
-    assert submitted == ev.ChildSubmitted("o:1", Ffqn.parse("testing:fibo/fibo.fibo"), "[10]")
+    assert submitted == ev.ChildSubmitted("o:1", Ffqn.parse("testing:fibo/fibo.fibo"), "[10]", failure_named=False)
     assert await hooks.service.wait(me) == ev.Ok("200")
 
 

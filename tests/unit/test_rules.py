@@ -66,6 +66,8 @@ LOG = {
         "test_it_answers_as_the_interface_says", "test_a_recorded_refusal_is_known_before_it_is_asked_for",
         "test_a_refusal_is_recorded_and_stays_though_the_function_is_deployed_later",
         "test_it_answers_the_same_though_the_process_dies_again_and_again",
+        "test_a_workflow_is_replayed_though_a_function_it_called_is_deployed_otherwise",
+        "test_a_submission_is_replayed_by_the_text_that_was_asked",
     ),
     "responses are gapless, and their order is that of the workflow for ever": (
         "test_positions_are_gapless_when_many_answer_at_once",

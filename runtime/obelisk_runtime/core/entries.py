@@ -12,6 +12,9 @@ def unanswered(event: ev.Event) -> ev.Event:
     """The entry without what replay cannot recompute."""
     replace = msgspec.structs.replace
     match event:
+        case ev.ChildSubmitted():
+            params = event.params if event.text is None else event.text
+            return replace(event, params=params, text=None, failure_named=None)
         case ev.DelaySubmitted():
             return replace(event, wakes=Instant(0))
         case ev.RandomDrawn():
@@ -31,7 +34,8 @@ def unanswered(event: ev.Event) -> ev.Event:
 
 def describe(event: ev.Event) -> str:
     """A history entry for people: `child-submitted(join_set=g:1, function=…, params=[1])`."""
-    fields = ", ".join(f"{name}={value}" for name, value in msgspec.structs.asdict(event).items() if value is not None)
+    told = (item for item in msgspec.structs.asdict(event).items() if item[0] != "failure_named")
+    fields = ", ".join(f"{name}={value}" for name, value in told if value is not None)
     return f"{ev.event_name(event)}({fields})"
 
 

@@ -194,6 +194,13 @@ class ChildSubmitted(_Form, frozen=True, tag=21):
     join_set: JoinSetId
     function: Ffqn
     params: str
+    text: str | None = None
+    """Compact JSON of what `submit-json` or `call-json` was given, where that is not `params`."""
+    failure_named: bool | None = None
+    """How a failure of the child reads as JSON: the text `execution_failed`, or an err without payload.
+
+    None: a log of before this was recorded.
+    """
 
 
 class SubmissionRefused(_Form, frozen=True, tag=22):

@@ -9,7 +9,7 @@ parent's response list, so that the n-th `awaited next` of a set gets the n-th r
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -39,12 +39,24 @@ class Nondeterminism(ObeliskError):
         self.asked = asked
 
 
+class Forms(NamedTuple):
+    """What a submission records of types, so that replay needs none: see `ChildSubmitted`."""
+
+    text: str | None
+    failure_named: bool | None
+
+
+_NOT_RECORDED = Forms(None, None)
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
     """A response the workflow takes; `function` None for a delay."""
 
     response: ev.Response
     function: Ffqn | None
+    failure_named: bool | None = None
+    """See `ChildSubmitted`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +107,8 @@ class History:
         self._answered: set[str] = set()
         self._submitted = ""
         """The id of the latest submission."""
+        self._failures_named: dict[str, bool | None] = {}
+        """Of children that were submitted and not taken."""
         self._one_offs = 0
         self._named: set[JoinSetId] = set()
         self._generated = 0
@@ -216,14 +230,15 @@ class History:
         self._record(ev.JoinSetCreated(join_set=join_set), now)
         return join_set
 
-    def call(self, function: Ffqn, params: str, now: Instant) -> ExecutionId:
+    def call(self, function: Ffqn, params: str, now: Instant, forms: "Forms | None" = None) -> ExecutionId:
         """A direct call: a one-off join set with one child that is awaited (`resume`)."""
-        join_set = self._next_one_off(None)
-        self._record(ev.ChildSubmitted(join_set=join_set, function=function, params=params), now)
-        return ExecutionId(self._submitted)
+        return self.submit(self._next_one_off(None), function, params, now, forms)
 
-    def submit(self, join_set: JoinSetId, function: Ffqn, params: str, now: Instant) -> ExecutionId:
-        self._record(ev.ChildSubmitted(join_set=join_set, function=function, params=params), now)
+    def submit(
+        self, join_set: JoinSetId, function: Ffqn, params: str, now: Instant, forms: "Forms | None" = None
+    ) -> ExecutionId:
+        text, failure_named = forms or _NOT_RECORDED
+        self._record(ev.ChildSubmitted(join_set, function, params, text, failure_named), now)
         return ExecutionId(self._submitted)
 
     def refuse(self, refusal: ev.SubmissionRefused, now: Instant) -> None:
@@ -314,7 +329,7 @@ class History:
             return SetClosed()
         response, function = join_set.take()
         self.now = max(self.now, response.at)
-        taken = Taken(response, function)
+        taken = Taken(response, function, self._failures_named.pop(response.id, None))
         self.processed[response.id] = taken
         if join_set.id.startswith("o:"):
             self._forget(join_set)
@@ -375,6 +390,7 @@ class History:
                 join_set = self._opened(event.join_set)
                 child = child_id(self.id, event.join_set, join_set.submitted + 1)
                 self._submit(join_set, child, event.function)
+                self._failures_named[child] = event.failure_named
             case ev.AwaitedNext() | ev.TriedNext(pending=False):
                 self._wait_for_next(self.sets[event.join_set])
             case ev.JoinSetCreated():
@@ -423,6 +439,8 @@ class History:
         self._waiting = join_set
 
     def _forget(self, join_set: JoinSet) -> None:
+        for untaken in join_set.functions:
+            self._failures_named.pop(untaken, None)
         if join_set.arrived:
             self.now = max(self.now, *(response.at for response in join_set.arrived))
         del self.sets[join_set.id]

@@ -23,7 +23,9 @@ class HistoryLimits:
 def entry_bytes(event: ev.Event) -> int:
     """About what an event adds to the bytes of a history; only payloads count for more than a constant."""
     match event:
-        case ev.ChildSubmitted(params=text) | ev.SubmissionRefused(params=text) | ev.Scheduled(params=text):
+        case ev.ChildSubmitted(params=params, text=text):
+            return _ENTRY_BYTES + len(params) + len(text or "")
+        case ev.SubmissionRefused(params=text) | ev.Scheduled(params=text):
             return _ENTRY_BYTES + len(text)
         case ev.RandomDrawn(value=text) | ev.Stubbed(result=text):
             return _ENTRY_BYTES + len(text)

@@ -9,8 +9,8 @@ from obelisk_runtime.core.ids import Instant
 from obelisk_runtime.core.names import Ffqn
 
 Json = dict[str, Any]
-HIDDEN_FIELDS = frozenset({"seed"})
-"""Whoever knows the seed can foretell what a workflow draws."""
+HIDDEN_FIELDS = frozenset({"seed", "text", "failure_named"})
+"""Whoever knows the seed can foretell what a workflow draws; the others are for replays alone."""
 RAW_FIELDS = frozenset({"params", "value"})
 """Texts of JSON, which are shown as what they stand for."""
 _TIME: Json = {"type": "string", "format": "date-time"}

@@ -68,6 +68,10 @@ LIFE = {
 HISTORY = {
     "join set created": ev.JoinSetCreated(join_set=SET),
     "child submitted": ev.ChildSubmitted(join_set=JoinSetId("o:1"), function=FUNCTION, params="[10]"),
+    "child submitted, as text": ev.ChildSubmitted(
+        JoinSetId("o:1"), FUNCTION, '[{"a":1,"b":2}]', text='[{"b":2,"a":1}]', failure_named=True
+    ),
+    "child submitted, whose failure has no payload": ev.ChildSubmitted(SET, FUNCTION, "[10]", failure_named=False),
     "submission refused": ev.SubmissionRefused(join_set=SET, function="no", params="[]", error="ffqn-parsing-error"),
     "submission refused, with message": ev.SubmissionRefused(
         join_set=SET, function="a:b/c.d", params="[]", error="type-check-error", message="expected u8"

@@ -4,7 +4,7 @@ import pytest
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
-from obelisk_runtime.core.history import AllProcessed, History, Nondeterminism, SetClosed, Taken, fold
+from obelisk_runtime.core.history import AllProcessed, Forms, History, Nondeterminism, SetClosed, Taken, fold
 from obelisk_runtime.core.ids import ExecutionId, ExecutorId, Instant, JoinSetId
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.schedules import Schedule
@@ -238,6 +238,29 @@ class TestNondeterminism:
             history.call(OTHER, "[]", at(99))
         assert history.position == 0
         assert history.call(RUN, "[]", at(99)) == f"{ID}.o:1_1"
+
+
+class TestTypes:
+    """What replay would need the types of functions for is recorded."""
+
+    RECORDED = ev.ChildSubmitted(JoinSetId("o:1"), RUN, '[{"a":1,"b":2}]', '[{"b":2,"a":1}]', failure_named=True)
+
+    def test_a_submission_is_replayed_by_the_text_that_was_asked(self) -> None:
+        history = started(self.RECORDED, responses=[child_answer(1, "o:1")])
+        history.call(RUN, '[{"b":2,"a":1}]', at(99), Forms(None, failure_named=False))
+        assert not history.replaying
+
+    def test_another_text_is_nondeterminism(self) -> None:
+        history = started(self.RECORDED)
+        with pytest.raises(Nondeterminism):
+            history.call(RUN, '[{"b":2,"a":2}]', at(99))
+
+    def test_what_is_taken_tells_what_its_submission_recorded_of_failures(self) -> None:
+        history = started(self.RECORDED, responses=[child_answer(1, "o:1")])
+        history.call(RUN, '[{"b":2,"a":1}]', at(99), Forms(None, failure_named=False))
+        taken = history.resume()
+        assert isinstance(taken, Taken)
+        assert taken.failure_named
 
 
 class TestWaiting:

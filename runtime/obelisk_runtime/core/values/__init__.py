@@ -12,11 +12,18 @@ from obelisk_runtime.core.values.errors import (
     WrongParamCount,
 )
 from obelisk_runtime.core.values.functions import FunctionCodec, ResultJson, ValueCodec, function_codec, value_codec
-from obelisk_runtime.core.values.outcomes import ALLOWED_RESULTS, project_failure, result_type_problem
-from obelisk_runtime.core.values.text import DEFAULT_LIMITS, ValueLimits
+from obelisk_runtime.core.values.outcomes import (
+    ALLOWED_RESULTS,
+    FAILURE_JSON,
+    names_failure,
+    project_failure,
+    result_type_problem,
+)
+from obelisk_runtime.core.values.text import DEFAULT_LIMITS, ValueLimits, compacted
 
 __all__ = [
-    "ALLOWED_RESULTS", "DEFAULT_LIMITS", "FunctionCodec", "InvalidJson", "InvalidValue", "ListTooLong", "NestedTooDeep",
-    "NoJsonForm", "PayloadTooLarge", "ResultJson", "TypeMismatch", "Value", "ValueCodec", "ValueLimits",
-    "WrongParamCount", "function_codec", "project_failure", "result_type_problem", "value_codec",
+    "ALLOWED_RESULTS", "DEFAULT_LIMITS", "FAILURE_JSON", "FunctionCodec", "InvalidJson", "InvalidValue", "ListTooLong",
+    "NestedTooDeep", "NoJsonForm", "PayloadTooLarge", "ResultJson", "TypeMismatch", "Value", "ValueCodec",
+    "ValueLimits", "WrongParamCount", "compacted", "function_codec", "names_failure", "project_failure",
+    "result_type_problem", "value_codec",
 ]  # fmt: skip

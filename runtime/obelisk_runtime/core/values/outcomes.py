@@ -4,6 +4,8 @@ from obelisk_runtime.core.types import Primitive, ResultOf, VariantOf, WitType, 
 from obelisk_runtime.core.values.convert import Value
 
 _FAILED_CASE = "execution-failed"
+FAILURE_JSON = f'"{snake_case(_FAILED_CASE)}"'
+"""A failure as JSON, where the result type has a payload for it."""
 ALLOWED_RESULTS = "result, result<T>, result<T, string> or result<T, variant { execution-failed, … }>"
 
 
@@ -21,6 +23,12 @@ def project_failure(result: WitType | None) -> Value:
             return {"err": snake_case(_FAILED_CASE)}
         case _:
             return None
+
+
+def names_failure(result: WitType | None) -> bool:
+    """Whether a failure is projected to FAILURE_JSON, and not to an err without payload or to nothing."""
+    projected = project_failure(result)
+    return projected is not None and projected["err"] is not None
 
 
 def result_type_problem(result: WitType | None) -> str | None:

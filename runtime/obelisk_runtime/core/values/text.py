@@ -53,6 +53,14 @@ def encode(value: Json) -> bytes:
         raise TooDeep from None
 
 
+def compacted(text: str) -> str:
+    """JSON from outside without what stands between its parts; what is no JSON as it is."""
+    try:
+        return encode(decode_untrusted(text.encode())).decode()
+    except (NotJson, TooDeep, ValueError, OverflowError):
+        return text
+
+
 def decode(text: str | bytes) -> Json:
     """For text that this package made."""
     return _decode(text)

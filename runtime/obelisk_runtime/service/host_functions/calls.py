@@ -5,14 +5,19 @@ from collections.abc import Callable
 import msgspec
 
 from obelisk_runtime.core import events as ev
-from obelisk_runtime.core.history import AllProcessed, SetClosed, Taken
+from obelisk_runtime.core.history import AllProcessed, Forms, SetClosed, Taken
 from obelisk_runtime.core.ids import ExecutionId
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.types import FunctionType, ResultOf
 from obelisk_runtime.core.values import FunctionCodec, ResultJson, function_codec, project_failure
 from obelisk_runtime.ports.engine import GuestTrap, Value
 from obelisk_runtime.service.host_functions.stub_calls import supply
-from obelisk_runtime.service.host_functions.wit_values import function_value, response_id_value, schedule_of
+from obelisk_runtime.service.host_functions.wit_values import (
+    failure_named,
+    function_value,
+    response_id_value,
+    schedule_of,
+)
 from obelisk_runtime.service.workflows.context import WorkflowContext
 
 Call = Callable[[WorkflowContext, tuple[Value, ...]], Value]
@@ -28,7 +33,8 @@ def direct(function: Ffqn, type_: FunctionType) -> Call:
 
     def call(context: WorkflowContext, arguments: tuple[Value, ...]) -> Value:
         run = context.run
-        run.history.call(function, codec.from_arguments(arguments), run.node.clock.now())
+        forms = Forms(None, failure_named(run.node.deployment, function))
+        run.history.call(function, codec.from_arguments(arguments), run.node.clock.now(), forms)
         return run.wait_for(answer)
 
     return call
@@ -42,7 +48,8 @@ def submit(function: Ffqn, type_: FunctionType) -> Call:
         run = context.run
         join_set = context.join_sets[arguments[0]]
         params = codec.from_arguments(arguments[1:])
-        child = run.history.submit(join_set, function, params, run.node.clock.now())
+        forms = Forms(None, failure_named(run.node.deployment, function))
+        child = run.history.submit(join_set, function, params, run.node.clock.now(), forms)
         run.recorded()
         return {"id": child}
 

@@ -6,14 +6,19 @@ import msgspec
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.errors import InvalidName
-from obelisk_runtime.core.history import SetClosed, Taken
+from obelisk_runtime.core.history import Forms, SetClosed, Taken
 from obelisk_runtime.core.ids import ExecutionId, JoinSetId, parse_execution_id
 from obelisk_runtime.core.names import Ffqn
-from obelisk_runtime.core.values import InvalidValue
+from obelisk_runtime.core.values import InvalidValue, compacted
 from obelisk_runtime.ports.engine import GuestTrap, Value
 from obelisk_runtime.ports.store import ExecutionNotFound
 from obelisk_runtime.service.host_functions.stub_calls import supply
-from obelisk_runtime.service.host_functions.wit_values import failure_kind_value, result_json, schedule_of
+from obelisk_runtime.service.host_functions.wit_values import (
+    failure_kind_value,
+    failure_named,
+    result_json,
+    schedule_of,
+)
 from obelisk_runtime.service.process.node import Node
 from obelisk_runtime.service.workflows.context import WorkflowContext
 
@@ -44,10 +49,10 @@ def _submit_json(context: WorkflowContext, arguments: Arguments) -> Value:
     run = context.run
     join_set = context.join_sets[arguments[0]]
     try:
-        function, params = _checked(context, function_name(arguments[1]), arguments[2])
+        function, params, forms = _checked(context, function_name(arguments[1]), arguments[2])
     except Refused as refused:
         return _refuse(context, join_set, arguments[1:], refused)
-    child = run.history.submit(join_set, function, params, run.node.clock.now())
+    child = run.history.submit(join_set, function, params, run.node.clock.now(), forms)
     run.recorded()
     return {"ok": {"id": child}}
 
@@ -55,10 +60,10 @@ def _submit_json(context: WorkflowContext, arguments: Arguments) -> Value:
 def _call_json(context: WorkflowContext, arguments: Arguments) -> Value:
     run = context.run
     try:
-        function, params = _checked(context, function_name(arguments[0]), arguments[1])
+        function, params, forms = _checked(context, function_name(arguments[0]), arguments[1])
     except Refused as refused:
         return _refuse(context, _DIRECT, arguments, refused)
-    run.history.call(function, params, run.node.clock.now())
+    run.history.call(function, params, run.node.clock.now(), forms)
 
     def answer(taken: Taken | SetClosed) -> Value:
         assert isinstance(taken, Taken)
@@ -143,15 +148,24 @@ def _processed(context: WorkflowContext, arguments: Arguments) -> Taken | Value:
     return context.run.history.processed.get(id_, "not_found_in_processed_responses")
 
 
-def _checked(context: WorkflowContext, name: str, params: str) -> tuple[Ffqn, str]:
-    """The function and its canonical parameters; on replay what was answered then, whatever is deployed now."""
+def _checked(context: WorkflowContext, name: str, params: str) -> tuple[Ffqn, str, Forms]:
+    """What is submitted; on replay what was answered then, whatever is deployed now."""
     recorded = context.run.history.recorded_submission()
     if isinstance(recorded, ev.SubmissionRefused):
         raise Refused(recorded.error, recorded.message)
-    if recorded is not None and recorded.function.text == name:
-        target = context.run.node.deployment.targets.get(recorded.function)
-        return recorded.function, recorded.params if target is None else target.codec.check_params(params)
-    return resolved(context.run.node, name, params)
+    if recorded is None or recorded.function.text != name:
+        return submitted(context.run.node, name, params)
+    if recorded.failure_named is None:  # a log that does not say which text its parameters were checked from
+        return recorded.function, recorded.params, Forms(recorded.text, None)
+    same = params in (recorded.params, recorded.text)
+    return recorded.function, params if same else compacted(params), Forms(None, recorded.failure_named)
+
+
+def submitted(node: Node, name: str, params: str) -> tuple[Ffqn, str, Forms]:
+    """A new submission by `submit-json` or `call-json`. Raises: Refused."""
+    function, canonical = resolved(node, name, params)
+    text = canonical if params == canonical else compacted(params)
+    return function, canonical, Forms(None if text == canonical else text, failure_named(node.deployment, function))
 
 
 def resolved(node: Node, name: str, params: str) -> tuple[Ffqn, str]:

@@ -11,10 +11,17 @@ from obelisk_runtime.core.ids import ExecutionId, parse_execution_id
 from obelisk_runtime.ports.engine import GuestTrap, Value
 from obelisk_runtime.ports.store import ExecutionNotFound
 from obelisk_runtime.service.executions.waiting import outcome_of, until_finished
-from obelisk_runtime.service.host_functions.dynamic import Refused, function_name, refuse_other_content, resolved
+from obelisk_runtime.service.host_functions.dynamic import (
+    Refused,
+    function_name,
+    refuse_other_content,
+    resolved,
+    submitted,
+)
 from obelisk_runtime.service.host_functions.wit_values import (
     datetime_value,
     failure_kind_value,
+    failure_named,
     outcome_json,
     result_json,
     schedule_of,
@@ -41,10 +48,10 @@ def _last_direct_call_id(context: WebhookContext, _: Arguments) -> Value:
 def _call_json(context: WebhookContext, arguments: Arguments) -> Value:
     node = context.node
     try:
-        function, params = resolved(node, function_name(arguments[0]), arguments[1])
+        function, params, forms = submitted(node, function_name(arguments[0]), arguments[1])
     except Refused as refused:
         return {"err": refused.value}
-    context.run.history.call(function, params, node.clock.now())
+    context.run.history.call(function, params, node.clock.now(), forms)
 
     def answer(taken: Taken | SetClosed) -> Value:
         assert isinstance(taken, Taken)
@@ -155,7 +162,7 @@ async def _ended(context: WebhookContext, execution_id: ExecutionId) -> ev.Outco
 async def _result(context: WebhookContext, execution_id: ExecutionId, outcome: ev.Outcome) -> Value:
     node = context.node
     projection = await node.insist(lambda: node.store.get(execution_id))
-    return outcome_json(node.deployment, projection.function, outcome)
+    return outcome_json(outcome, failure_named=failure_named(node.deployment, projection.function))
 
 
 FUNCTIONS: Mapping[str, Callable[[WebhookContext, Arguments], Value]] = {

@@ -6,7 +6,7 @@ from obelisk_runtime.core.ids import ExecutionId, Instant, is_delay
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.retry import SECOND
 from obelisk_runtime.core.schedules import Schedule
-from obelisk_runtime.core.values import project_failure, value_codec
+from obelisk_runtime.core.values import FAILURE_JSON, names_failure
 from obelisk_runtime.ports.engine import Value
 from obelisk_runtime.service.components.deployment import Deployment
 
@@ -58,8 +58,17 @@ def failure_kind_value(kind: ev.FailureKind) -> Value:
     return _FAILURE_KINDS.get(kind, "uncategorized")
 
 
+def failure_named(deployment: Deployment, function: Ffqn) -> bool:
+    """How a failure of the deployed function reads as JSON: see `ChildSubmitted`."""
+    target = deployment.targets.get(function)
+    return target is not None and names_failure(target.codec.type.result)
+
+
 def result_json(deployment: Deployment, taken: Taken) -> Value:
-    """A response as JSON texts of its payload; a failure as its projection into the function's type, if it has one."""
+    """A response as JSON texts of its payload; a failure as what was recorded of the function's type.
+
+    Of what was not recorded, and so not replayed or older, the type of what is deployed now decides.
+    """
     result = taken.response.result
     match result:
         case ev.DelayDue():
@@ -67,23 +76,17 @@ def result_json(deployment: Deployment, taken: Taken) -> Value:
         case ev.DelayCancelled():
             return {"err": None}
         case ev.ChildFinished():
-            return outcome_json(deployment, taken.function, result.outcome)
+            named = taken.failure_named
+            if named is None:
+                named = taken.function is not None and failure_named(deployment, taken.function)
+            return outcome_json(result.outcome, failure_named=named)
 
 
-def outcome_json(deployment: Deployment, function: Ffqn | None, outcome: ev.Outcome) -> Value:
+def outcome_json(outcome: ev.Outcome, *, failure_named: bool) -> Value:
     match outcome:
         case ev.Ok(value):
             return {"ok": value}
         case ev.Err(value):
             return {"err": value}
         case ev.Failed():
-            return {"err": _projected(deployment, function)}
-
-
-def _projected(deployment: Deployment, function: Ffqn | None) -> str | None:
-    target = None if function is None else deployment.targets.get(function)
-    if target is None:
-        return None
-    projected = project_failure(target.codec.type.result)
-    error = getattr(target.codec.type.result, "err", None)
-    return None if projected is None or error is None else value_codec(error).encode(projected["err"])
+            return {"err": FAILURE_JSON if failure_named else None}
