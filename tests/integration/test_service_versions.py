@@ -15,6 +15,7 @@ from obelisk_runtime.core.history import fold
 from obelisk_runtime.core.ids import DelayId, ExecutionId
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.retry import RetryPolicy
+from obelisk_runtime.ports.store import ExecutionNotFound, StoreUnavailable
 from obelisk_runtime.service import (
     BrokenBytes,
     ComponentNotFound,
@@ -611,6 +612,74 @@ async def test_a_running_workflow_is_upgraded_back_and_forth_and_ends_once_with_
     assert sum(isinstance(event, ev.Upgraded) for event in log) == results.count(UpgradeResult.UPGRADED)
     assert fold(submitted.id, story.log, story.responses) == story.projection
     assert isinstance(await service.replay(submitted.id), Matches)
+
+
+def racer(*changes: tuple[str, str]) -> tuple[ComponentSettings, bytes]:
+    return ComponentSettings("racer", ComponentKind.WORKFLOW, "racer.wasm"), variant("racer", *changes)
+
+
+RACE = Ffqn.parse("testing:racer/racer.race")
+SUBMITS_ANOTHER = ("(local.get $set) (local.get $mode)", "(local.get $set) (i32.const 4 (; endless ;))")
+
+
+@pytest.mark.parametrize("refused_before", [False, True])
+async def test_an_attempt_that_began_early_does_not_answer_for_what_an_upgraded_parent_submits_instead(
+    site: Any, activity: Any, noted: Any, eventually: Any, refused_before: bool
+) -> None:
+    store = noted(FullAtFirst(site.store, full=refused_before))
+    flaky = activity("flaky", attempt_timeout=600_000_000)
+    service = await site.start(racer(), flaky, store=store)
+    submitted = await service.submit(RACE, [HOUR, "spin", 1_000_000_000, HOUR, "close"])
+    await eventually(lambda: blocked(site, submitted.id))
+    assert not await service.deploy([racer(SUBMITS_ANOTHER), flaky])
+    gate = store.hold("append", lambda append: bool(append.children) and not store._store.full)
+    await service.cancel(DelayId(f"Delay_{submitted.id[2:]}.o:1_1"), "wake")
+    await eventually(lambda: site.attempts("flaky.run"))
+    assert (await service.upgrade(submitted.id)).result is UpgradeResult.UPGRADED
+    await eventually(lambda: sum(bool(append.children) for append in store.appends) > refused_before)
+    gate.set()
+    child = ExecutionId(f"{submitted.id}.g:1_1")
+
+    async def replaced() -> bool:
+        """The new attempt runs and the old one does not; or that has answered."""
+        try:
+            events = len(await site.log(child))
+        except ExecutionNotFound:
+            return False
+        return events > 2 or (len(site.attempts("flaky.run")) == 2 and site.engine.engine.guests == 2)
+
+    await eventually(replaced)
+    created, *others = await site.log(child)
+    assert isinstance(created, ev.Created)
+    assert created.params == '["endless",1000000000]'
+    assert [type(event) for event in others] == [ev.Locked]
+    await service.cancel(child, "enough")
+    assert isinstance(await service.wait(child), ev.Failed)
+    assert await service.wait(submitted.id) == ev.Ok('"activity"')
+    assert not service._node.attempts
+
+
+class FullAtFirst:
+    """A store that refuses the first write of children if its disk is `full`, which it is no longer then."""
+
+    def __init__(self, store: Any, *, full: bool) -> None:
+        self._store = store
+        self.full = full
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def append(self, append: Any) -> Any:
+        if append.children and self.full:
+            self.full = False
+            refused = asyncio.get_running_loop().create_future()
+            refused.set_exception(StoreUnavailable("the disk is full"))
+            return refused
+        return self._store.append(append)
+
+
+async def blocked(site: Any, execution_id: ExecutionId) -> bool:
+    return isinstance((await site.store.get(execution_id)).status, proj.Blocked)
 
 
 async def test_reloads_under_load_lose_nothing_and_pause_nothing(site: Any) -> None:

@@ -28,6 +28,8 @@ class Attempt:
         self._call: GuestCall | None = None
         self._dropped = False
         node.attempts[activity.id] = self
+        if activity.commit is not None:
+            activity.commit.add_done_callback(lambda done: self.forget() if done.cancelled() else None)
 
     @property
     def owner(self) -> str:
@@ -52,7 +54,7 @@ class Attempt:
             self._guest_ended(outcome)
 
     def forget(self) -> None:
-        """Its creation failed: it never was."""
+        """Its creation failed: it never was, and another one may have its id."""
         self.drop()
 
     def drop(self) -> None:
@@ -71,7 +73,8 @@ class Attempt:
         self._guest_ended(outcome)
 
     def _leave(self) -> None:
-        self._node.attempts.pop(self._activity.id, None)
+        if self._node.attempts.get(self._activity.id) is self:
+            del self._node.attempts[self._activity.id]
         self._node.scheduler.release(ev.ExecutionKind.ACTIVITY, self._activity.id, self._activity.projection.function)
 
     def _guest_ended(self, outcome: GuestOutcome) -> None:

@@ -15,7 +15,7 @@ from obelisk_runtime.service.process.node import STORE_RETRY_SECONDS, Node, logg
 
 @dataclass(frozen=True, slots=True)
 class LockedActivity:
-    """An activity this process holds. `commit` is done when its creation or lock is durable."""
+    """An activity this process holds. `commit` is done when its creation is durable, and cancelled if it never is."""
 
     id: ExecutionId
     params: str
@@ -37,8 +37,13 @@ class AttemptRecord:
         self._parent = None if parent is None else node.workflows.get(parent)
 
     def append(self, event: ev.LifeEvent, now: Instant) -> None:
-        """Returns at once. An attempt that was cancelled or taken over meanwhile no longer counts."""
-        node, projection = self._node, self._activity.projection
+        """Returns at once. An attempt that was cancelled or taken over meanwhile no longer counts.
+
+        One whose creation failed never was: what has its id by now is another one's child.
+        """
+        node, projection, commit = self._node, self._activity.projection, self._activity.commit
+        if commit is not None and commit.cancelled():
+            return
         entry = ev.Recorded(projection.version, now, event)
         append = Append(
             id=self._activity.id,

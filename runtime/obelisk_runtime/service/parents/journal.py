@@ -120,7 +120,7 @@ class Journal:
                 case ev.ChildSubmitted():
                     self._bear(batch, submission)
         for earlier in refused:
-            batch.commit.add_done_callback(lambda _, commit=earlier.commit: _pass_on(commit))
+            batch.commit.add_done_callback(lambda done, commit=earlier.commit: _pass_on(done, commit))
         return batch
 
     def _bear(self, batch: _Batch, submission: Submission) -> None:
@@ -149,9 +149,13 @@ class Journal:
 
     def _answered(self, batch: _Batch, done: "asyncio.Future[ev.Response | None]") -> None:
         self._flying.remove(batch)
-        if self._closed or done.cancelled():
+        if done.cancelled():
             return
         error = done.exception()
+        if self._closed:
+            if error is not None:
+                self._give_up(batch)
+            return
         if error is None:
             self._committed(batch, done.result())
             return
@@ -231,18 +235,27 @@ class Journal:
         self._owner.controlled()
 
     def _stale(self) -> None:
-        """What was refused will never be written: children that began early leave, the others never begin."""
+        """What was refused will never be written."""
         for batch in self._refused:
-            batch.commit.cancel()
-            for birth in batch.births:
-                if birth.early:
-                    self._node.logs.born(birth.new.id, late=False)
-                elif birth.start is not None:
-                    created = birth.new.created
-                    self._node.scheduler.release(created.kind, birth.new.id, created.function)
+            self._give_up(batch)
         self._owner.overtaken()
 
+    def _give_up(self, batch: _Batch) -> None:
+        """It will never be written: children that began early leave, the others never begin."""
+        batch.commit.cancel()
+        for birth in batch.births:
+            if birth.early:
+                self._node.logs.born(birth.new.id, late=False)
+            elif birth.start is not None:
+                created = birth.new.created
+                self._node.scheduler.release(created.kind, birth.new.id, created.function)
 
-def _pass_on(commit: "asyncio.Future[None]") -> None:
-    if not commit.done():
+
+def _pass_on(done: "asyncio.Future[None]", commit: "asyncio.Future[None]") -> None:
+    """What was refused at first became of `done`, which it went out with again."""
+    if commit.done():
+        return
+    if done.cancelled():
+        commit.cancel()
+    else:
         commit.set_result(None)

@@ -115,9 +115,8 @@ class Submissions:
             else:
                 commit.set_result(None)
             if item is not None:
-                if failed:
-                    item.forget()
-            elif failed or done.result() is CreateOutcome.EXISTED:
+                return  # if it failed, that was told by `commit`
+            if failed or done.result() is CreateOutcome.EXISTED:
                 node.scheduler.release(target.kind, execution_id, target.name)
             else:
                 node.scheduler.enqueue(begin())
