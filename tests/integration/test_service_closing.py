@@ -224,6 +224,81 @@ answer = sorted(str(support.join_next(join_set)) for _ in range(3))
     assert (await on.store.responses(submitted.id))[-1].id == delay
 
 
+# Ending parents do not keep their children from running
+
+
+ONE_CHILD = """
+join_set = support.join_set_create()
+child(join_set, "sleep", params="[3600000]")
+support.join_next(join_set)
+"""
+
+
+async def rests(store: Any, execution_id: ExecutionId, *, deciding: bool) -> bool:
+    projection = await store.get(execution_id)
+    status = projection.status
+    return isinstance(status, proj.Blocked) and status.executor is None and projection.deciding == deciding
+
+
+async def parents_that_end(on: Stage, count: int) -> list[ExecutionId]:
+    """They and their children rested when they were terminated; now they wait for their children."""
+    source = dedent(PREAMBLE) + ONE_CHILD
+    parents = [(await on.service.submit(SCRIPT, [source])).id for _ in range(count)]
+    for parent in parents:
+        child = child_of(parent, 1)
+        await on.until(lambda child=child: waits(on.store, child))
+        for id_ in (parent, child):
+            await on.until(lambda id_=id_: rests(on.store, id_, deciding=False))
+    for parent in parents:
+        assert await on.service.terminate(parent, "enough") is CancelResult.CANCELLING
+    return parents
+
+
+async def test_parents_that_end_leave_their_slots_to_children_that_are_due(
+    stage: Any, clock: VirtualClock, eventually: Any
+) -> None:
+    on = await stage(resident_seconds=0, workflows_max=4)
+    parents = await parents_that_end(on, 4)
+    clock.advance(HOUR)
+    async with asyncio.timeout(120):
+        for parent in parents:
+            assert await on.service.wait(parent) == ev.Failed(ev.FailureKind.CANCELLED, "enough")
+            assert await on.service.outcome(child_of(parent, 1)) == ev.Ok(None)
+            locked = await on.events(parent, ev.Locked)
+            assert len(locked) <= 3, "when it began, to end it, and when its child had ended"
+
+
+async def test_a_parent_that_ends_and_rests_ends_when_its_children_have_also_after_a_crash(
+    site: Any, stage: Any, clock: VirtualClock, eventually: Any
+) -> None:
+    on = await stage(resident_seconds=0)
+    (parent,) = await parents_that_end(on, 1)
+    await eventually(lambda: rests(site.store, parent, deciding=True))
+    await site.die_and_reopen(on.service)
+    on = await stage()
+    clock.advance(HOUR)
+    async with asyncio.timeout(120):
+        assert await on.service.wait(parent) == ev.Failed(ev.FailureKind.CANCELLED, "enough")
+
+
+async def test_the_last_answer_that_comes_while_an_ending_parent_leaves_memory_is_not_lost(
+    stage: Any, eventually: Any
+) -> None:
+    def leaves(append: Any) -> bool:
+        return append.projection.deciding and isinstance(append.events[-1].event, ev.Unlocked)
+
+    on = await stage(resident_seconds=0)
+    gate = on.store.hold("append", leaves)
+    (parent,) = await parents_that_end(on, 1)
+    await eventually(lambda: any(leaves(append) for append in on.store.appends))
+    await on.service.terminate(child_of(parent, 1), "enough")
+    gate.set()
+    async with asyncio.timeout(120):
+        assert await on.service.wait(parent) == ev.Failed(ev.FailureKind.CANCELLED, "enough")
+    kinds = [type(event) for event in await on.events(parent, ev.LifeEvent)]
+    assert kinds[-3:] == [ev.Unlocked, ev.Locked, ev.Finished]
+
+
 TWO_DELAYS = """
 join_set = support.join_set_create()
 support.submit_delay(join_set, LATER)

@@ -236,7 +236,7 @@ class ParentRun(ABC):
                 self.history.arrive(response)
         if not self.history.deciding:
             self._wake()
-        elif not self.history.replaying:
+        elif not self.history.replaying and not self._leaving:
             self._go_on_closing()
 
     def _wake(self) -> None:
@@ -279,6 +279,7 @@ class ParentRun(ABC):
         if history.open:
             if not self._closing:
                 self._closing = True
+                self.idle_since = asyncio.get_running_loop().time()
                 self._cancel_open(list(reversed(history.open)))
         elif not self._ended:
             assert history.decided is not None
@@ -295,7 +296,7 @@ class ParentRun(ABC):
             case ev.Unlocked():
                 self._leave()
                 self.node.scheduler.wake()
-                if self._cut_short is not None:
+                if self._cut_short is not None and not self.history.deciding:
                     self.node.spawn(self._take_up_again())
             case _:
                 if self._to_cancel and self.journal.idle:
@@ -305,13 +306,12 @@ class ParentRun(ABC):
     # Leaving memory and control
 
     def end_early(self, outcome: ev.Failed) -> bool:
-        if not self._loaded.is_set() or self._leaving:
-            self._cut_short = outcome
-            return True
-        if self._over:
+        loaded = self._loaded.is_set()
+        if loaded and (self.history.deciding or self._ended):
             return False
         self._cut_short = outcome
-        self._begin_to_end(outcome)
+        if loaded and not self._leaving:
+            self._begin_to_end(outcome)
         return True
 
     def _begin_to_end(self, outcome: ev.Failed) -> None:

@@ -128,13 +128,8 @@ class WorkflowRun(ParentRun):
 
     @property
     def evictable(self) -> bool:
-        """Whether it only waits: letting go of it loses nothing but its memory."""
-        return (
-            self._loaded.is_set()
-            and self._waiting is not None
-            and not self._leaving
-            and not self.inbound
-            and self.journal.idle
-            and not self._has_to_cancel
-            and not self.history.deciding
-        )
+        """Whether it only waits, its guest for a response or, without one, its end for its children."""
+        if not self._loaded.is_set() or self._leaving or self.inbound or self._has_to_cancel:
+            return False
+        waits = self._closing and not self._ended if self.history.deciding else self._waiting is not None
+        return waits and self.journal.idle
