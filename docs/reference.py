@@ -400,6 +400,7 @@ BOUNDS = (
     ("tags of an execution; characters of a key or value", f"{wire.TAGS_MAX}; {wire.TAG_CHARACTERS_MAX}"),
     ("characters of an id or name", count(wire.NAME_CHARACTERS_MAX)),
     ("executions of a tree that is exported", count(transfer.EXECUTIONS_MAX)),
+    ("the lines of a tree that is exported", in_bytes(transfer.EXPORT_BYTES_MAX)),
     ("wrong tokens from one address in a minute", count(failures.FAILURES_MAX)),
     (
         "a file of the audit log; older files that are kept",

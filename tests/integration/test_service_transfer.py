@@ -7,17 +7,26 @@ from typing import Any
 import pytest
 
 from obelisk_runtime.core import events as ev
+from obelisk_runtime.core import projection as proj
+from obelisk_runtime.core.deployment import StubSettings
 from obelisk_runtime.core.history import fold
 from obelisk_runtime.core.ids import ExecutionId
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.transfer import InvalidExport
-from obelisk_runtime.ports.store import ExecutionFilter, IdConflict
+from obelisk_runtime.core.wit_text import parse_function
+from obelisk_runtime.ports.store import PAGE_MAX, ExecutionFilter, IdConflict
 from obelisk_runtime.service import Matches
-from obelisk_runtime.service.trees.transfer import ImportResult
+from obelisk_runtime.service.trees import transfer
+from obelisk_runtime.service.trees.transfer import ImportResult, TreeTooLarge
 from obelisk_runtime.storage.memory import MemoryStore
+from obelisk_runtime.testing.clock import SECOND, VirtualClock
 
 CONCURRENT = "testing:fibo-workflow/workflow.fiboa-concurrent"
 SLEEP = "testing:sleeper/sleeper.sleep"
+SCRIPT = Ffqn.parse("testing:script-workflow/script.run")
+STUB = StubSettings(
+    Ffqn.parse("testing:approval/desk.decide"), parse_function("func(order: u64) -> result<bool, string>")
+)
 EVERYTHING = ExecutionFilter(top_level_only=False)
 
 
@@ -70,6 +79,63 @@ async def test_an_unfinished_execution_arrives_paused_and_goes_on_when_it_is_res
 
 async def _blocked(store: Any, id_: ExecutionId) -> bool:
     return bool(await store.open_delays(id_))
+
+
+MANY_DELAYS = """
+join_set = support.join_set_create()
+for _ in range({count}):
+    support.submit_delay(join_set, time.ScheduleAt_In(time.Duration_Hours(1)))
+for _ in range({count}):
+    support.join_next(join_set)
+answer = "all"
+"""
+
+
+async def test_all_delays_that_are_open_arrive_however_many_they_are(
+    site: Any, workflow: Any, activity: Any, eventually: Any
+) -> None:
+    clock = VirtualClock()
+    scripts = workflow("script_workflow"), activity("fibo_tiny")
+    here = await site.start(*scripts, stubs=[STUB], clock=clock)
+    submitted = await here.submit(SCRIPT, [MANY_DELAYS.format(count=PAGE_MAX + 2)])
+    await eventually(lambda: _waits(site.store, submitted.id))
+    await here.pause(submitted.id, "to move")
+    lines = await here.trees.export(submitted.id)
+    await site.die_and_reopen(here)
+    there = await site.start(*scripts, stubs=[STUB], clock=clock, store=MemoryStore())
+    await there.trees.import_(lines)
+    await there.resume(submitted.id, "moved")
+    clock.advance(3_601 * SECOND)
+    async with asyncio.timeout(120):
+        assert await there.wait(submitted.id) == ev.Ok('"all"')
+
+
+async def _waits(store: Any, id_: ExecutionId) -> bool:
+    return isinstance((await store.get(id_)).status, proj.Blocked)
+
+
+async def test_an_export_without_a_delay_that_its_log_waits_for_is_refused(
+    site: Any, fibo: Any, eventually: Any
+) -> None:
+    here = await site.start(*fibo)
+    submitted = await here.submit(Ffqn.parse(SLEEP), [60_000])
+    await eventually(lambda: _blocked(site.store, submitted.id))
+    (line,) = await here.trees.export(submitted.id)
+    damaged = json.dumps({**json.loads(line), "delays": []}).encode()
+    with pytest.raises(InvalidExport, match="open delays"):
+        await (await site.start(store=MemoryStore())).trees.import_([damaged])
+
+
+@pytest.mark.parametrize(("limit", "most"), [("EXECUTIONS_MAX", 3), ("EXPORT_BYTES_MAX", 1_000)])
+async def test_a_tree_that_is_too_large_is_not_exported(
+    site: Any, fibo: Any, run: Any, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
+) -> None:
+    here = await site.start(*fibo)
+    id_, _ = await run(here, CONCURRENT, [10, 4])
+    await here.trees.export(ExecutionId(id_))
+    monkeypatch.setattr(transfer, limit, most)
+    with pytest.raises(TreeTooLarge, match="copy the store instead"):
+        await here.trees.export(ExecutionId(id_))
 
 
 async def test_an_equal_tree_is_left_as_it_is_and_another_one_is_refused(site: Any, fibo: Any, run: Any) -> None:

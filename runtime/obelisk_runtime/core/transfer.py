@@ -12,7 +12,7 @@ import msgspec
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.errors import ObeliskError
-from obelisk_runtime.core.history import fold
+from obelisk_runtime.core.history import History, fold
 from obelisk_runtime.core.ids import DelayId, Digest, ExecutionId, Instant, parent_of, parse_execution_id
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.requests import RequestMade
@@ -115,7 +115,11 @@ def _check(exported: Exported, seen: set[ExecutionId]) -> None:
         raise InvalidExport(f"{exported.id} has a log with gaps")
     if [response.position for response in exported.responses] != list(range(1, len(exported.responses) + 1)):
         raise InvalidExport(f"{exported.id} has responses with gaps")
-    fold(exported.id, exported.log, exported.responses)
+    history = History(exported.id, exported.log, exported.responses)
+    history.run_to_end()
+    waits_for = sorted(id_ for id_, function in history.open.items() if function is None)
+    if sorted(delay.id for delay in exported.delays) != waits_for:
+        raise InvalidExport(f"{exported.id} has other open delays than its log says")
 
 
 def referenced(log: Sequence[ev.Recorded]) -> list[Digest]:

@@ -148,8 +148,10 @@ class MemoryStore:
     async def next_due(self) -> Instant | None:
         return self._tables.next_due()
 
-    async def open_delays(self, parent: ExecutionId, *, limit: int = port.PAGE_MAX) -> Sequence[port.OpenDelay]:
-        return self._tables.open_delays(parent, limit)
+    async def open_delays(
+        self, parent: ExecutionId, *, after: DelayId | None = None, limit: int = port.PAGE_MAX
+    ) -> Sequence[port.OpenDelay]:
+        return self._tables.open_delays(parent, after, limit)
 
     async def overdue(self, now: Instant, limit: int) -> Sequence[ExecutionId]:
         return self._tables.overdue(now, limit)

@@ -238,12 +238,15 @@ class Tables:
         self.held = self.held | {delay_id} if paused else self.held - {delay_id}
         return changed
 
-    def open_delays(self, parent: ExecutionId, limit: int) -> list[port.OpenDelay]:
+    def open_delays(self, parent: ExecutionId, after: DelayId | None, limit: int) -> list[port.OpenDelay]:
         self.find(parent)
+        delays = [delay for delay in self.delays if parent_of(delay) == parent]
+        if after is not None:
+            delays = delays[delays.index(after) + 1 :] if after in delays else []
         found = [
-            port.OpenDelay(delay, wakes, paused=delay in self.held)
-            for delay, wakes in self.delays.items()
-            if delay not in self.answered and parent_of(delay) == parent
+            port.OpenDelay(delay, self.delays[delay], paused=delay in self.held)
+            for delay in delays
+            if delay not in self.answered
         ]
         return found[: bounded(limit)]
 

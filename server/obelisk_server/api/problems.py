@@ -94,7 +94,7 @@ PROBLEMS: dict[type[ObeliskError], ProblemType] = {
     ),
     NotCancellable: ProblemType(409, "not-cancellable", "This execution cannot be cancelled"),
     InvalidExport: ProblemType(400, "invalid-export", "This is no export of executions"),
-    TreeTooLarge: ProblemType(409, "tree-too-large", "The tree has too many executions"),
+    TreeTooLarge: ProblemType(409, "tree-too-large", "The tree is too large"),
     TreeBusy: ProblemType(503, "tree-busy", "The tree changes all the time", headers=retry_soon),
     CannotFork: ProblemType(409, "cannot-fork", "This execution cannot be forked there"),
     NotAWorkflow: ProblemType(409, "not-a-workflow", "Only workflows have a history"),

@@ -94,8 +94,14 @@ class WorkQueue(Protocol):
         """
         ...
 
-    async def open_delays(self, parent: ExecutionId, *, limit: int = PAGE_MAX) -> Sequence[OpenDelay]:
-        """Delays of this execution that have not answered, in order of creation. Raises: ExecutionNotFound."""
+    async def open_delays(
+        self, parent: ExecutionId, *, after: DelayId | None = None, limit: int = PAGE_MAX
+    ) -> Sequence[OpenDelay]:
+        """Delays of this execution that have not answered, in order of creation.
+
+        `after`: those created after this delay of the execution, which may have answered by now; if it has no such
+        delay, none. Raises: ExecutionNotFound.
+        """
         ...
 
     async def last_beat(self, executor: ExecutorId) -> Instant | None:

@@ -10,7 +10,7 @@ from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.history import History
 from obelisk_runtime.core.ids import ExecutionId, ExecutorId, Instant
 from obelisk_runtime.service.dispatch.slots import Slots
-from obelisk_runtime.service.executions.reading import read_log, read_responses
+from obelisk_runtime.service.executions.reading import read_log, read_open_delays, read_responses
 from obelisk_runtime.service.process.node import Node
 
 NAMED_MAX = 20
@@ -137,7 +137,7 @@ async def _blocked(node: Node, execution_id: ExecutionId, projection: proj.Proje
         waits_for, submitted = list(join_set.open), join_set.submitted
         text = f"it waits for join set {status.join_set}: {len(waits_for)} of {submitted} have not answered"
         because = Because.BLOCKED
-    delays = {delay.id: delay for delay in await node.store.open_delays(execution_id)}
+    delays = {delay.id: delay for delay in await read_open_delays(node.store, execution_id)}
     paused = [delay.id for delay in delays.values() if delay.paused and delay.id in waits_for]
     if paused:
         text += f"; paused: {', '.join(paused[:NAMED_MAX])}"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
+from obelisk_runtime.core.deployment import MEBIBYTE
 from obelisk_runtime.core.errors import ObeliskError
 from obelisk_runtime.core.history import fold
 from obelisk_runtime.core.ids import Digest, ExecutionId, Instant, top_of
@@ -15,6 +16,7 @@ from obelisk_runtime.core.transfer import (
     ExportedRequest,
     arrival,
     arrived,
+    line_of,
     referenced,
 )
 from obelisk_runtime.ports.store import (
@@ -29,12 +31,14 @@ from obelisk_runtime.ports.store import (
     RequestRecord,
     Store,
 )
-from obelisk_runtime.service.executions.reading import read_log, read_responses
+from obelisk_runtime.service.executions.reading import read_log, read_open_delays, read_responses
 from obelisk_runtime.service.process.node import Node
 
 _Record = TypeVar("_Record", LogRecord, RequestRecord)
 EXECUTIONS_MAX = 20_000
 """In a tree that is exported."""
+EXPORT_BYTES_MAX = 64 * 1024 * 1024
+"""Of the lines of a tree that is exported, which are in memory together."""
 READS_MAX = 5
 """How often a tree is read until it stood still meanwhile."""
 
@@ -42,7 +46,8 @@ READS_MAX = 5
 class TreeTooLarge(ObeliskError):
     def __init__(self, execution_id: ExecutionId) -> None:
         super().__init__(
-            f"the tree of {execution_id} has more than {EXECUTIONS_MAX} executions; copy the store instead"
+            f"the tree of {execution_id} has more than {EXECUTIONS_MAX} executions, or more than "
+            f"{EXPORT_BYTES_MAX // MEBIBYTE} MiB; copy the store instead"
         )
 
 
@@ -66,34 +71,48 @@ class Imported:
     """Components it refers to that this store does not have: deploy them before it is resumed."""
 
 
-async def export_tree(store: Store, execution_id: ExecutionId) -> list[Exported]:
-    """The whole tree of an execution at one moment, parents first.
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """An execution of a tree, and where it stood when it was read."""
+
+    id: ExecutionId
+    version: int
+    responses: int
+    line: bytes
+
+
+async def export_tree(store: Store, execution_id: ExecutionId) -> list[bytes]:
+    """The whole tree of an execution at one moment, a line for each execution, parents first.
 
     Raises: ExecutionNotFound, TreeTooLarge, TreeBusy, StoreUnavailable.
     """
     for _ in range(READS_MAX):
         tree = await _read_tree(store, execution_id)
         if not await _moved(store, tree):
-            return tree
+            return [read.line for read in tree]
     raise TreeBusy(top_of(execution_id))
 
 
-async def _moved(store: Store, tree: Sequence[Exported]) -> bool:
+async def _moved(store: Store, tree: Sequence[_Read]) -> bool:
     """Whether something was appended or answered while it was read: then parents and children may not fit together."""
-    for exported in tree:
-        projection = await store.get(exported.id)
-        if (projection.version, projection.responses) != (len(exported.log), len(exported.responses)):
+    for read in tree:
+        projection = await store.get(read.id)
+        if (projection.version, projection.responses) != (read.version, read.responses):
             return True
     return False
 
 
-async def _read_tree(store: Store, execution_id: ExecutionId) -> list[Exported]:
+async def _read_tree(store: Store, execution_id: ExecutionId) -> list[_Read]:
     ids = [top_of(execution_id)]
-    tree: list[Exported] = []
+    tree: list[_Read] = []
+    size = 0
     for id_ in ids:
-        tree.append(await _export(store, id_))
+        exported = await _export(store, id_)
+        line = line_of(exported)
+        tree.append(_Read(id_, len(exported.log), len(exported.responses), line))
+        size += len(line)
         ids += reversed(await _children(store, id_))
-        if len(ids) > EXECUTIONS_MAX:
+        if len(ids) > EXECUTIONS_MAX or size > EXPORT_BYTES_MAX:
             raise TreeTooLarge(ids[0])
     return tree
 
@@ -112,7 +131,7 @@ async def _children(store: Store, parent: ExecutionId) -> list[ExecutionId]:
 async def _export(store: Store, id_: ExecutionId) -> Exported:
     log = await read_log(store, id_)
     responses = await read_responses(store, id_)
-    delays = await store.open_delays(id_)
+    delays = await read_open_delays(store, id_)
     records = await _all(store.read_logs, id_)
     requests = await _all(store.read_requests, id_)
     return Exported(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from obelisk_runtime.core.ids import Digest, ExecutionId, Instant, top_of
-from obelisk_runtime.core.transfer import line_of, tree_of
+from obelisk_runtime.core.transfer import tree_of
 from obelisk_runtime.service.process.node import Node
 from obelisk_runtime.service.trees import forking, transfer
 from obelisk_runtime.service.trees.retention import Pruned, Retention
@@ -30,7 +30,7 @@ class Trees:
         The lines hold the seeds of workflows: they are as secret as the store.
         Raises: ExecutionNotFound, TreeTooLarge, TreeBusy, StoreUnavailable.
         """
-        return [line_of(exported) for exported in await transfer.export_tree(self._node.store, execution_id)]
+        return await transfer.export_tree(self._node.store, execution_id)
 
     async def import_(self, lines: Sequence[bytes]) -> transfer.Imported:
         """Take in a tree as `export` gave it, all of it or nothing; what is unfinished arrives paused.

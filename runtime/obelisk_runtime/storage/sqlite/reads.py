@@ -12,7 +12,7 @@ import aiosqlite
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.errors import InvalidName
-from obelisk_runtime.core.ids import Digest, ExecutionId, ExecutorId, Instant
+from obelisk_runtime.core.ids import DelayId, Digest, ExecutionId, ExecutorId, Instant, parent_of
 from obelisk_runtime.core.projection import Projection
 from obelisk_runtime.core.requests import RequestMade
 from obelisk_runtime.core.search import mentions
@@ -72,7 +72,10 @@ _BACKLOG = """
 SELECT count(*) FROM (SELECT 1 FROM executions WHERE due <= ?1 AND due IS NOT NULL AND (flags & 1) = 0 AND kind <> 3
 AND (?2 IS NULL OR kind = ?2) LIMIT ?3)"""
 _OPEN_DELAYS = """
-SELECT segment, wakes, paused IS NOT NULL FROM delays WHERE parent = ? AND answer IS NULL ORDER BY key LIMIT ?"""
+SELECT segment, wakes, paused IS NOT NULL FROM delays
+WHERE parent = ?1 AND answer IS NULL
+    AND (?2 IS NULL OR key > (SELECT key FROM delays WHERE parent = ?1 AND segment = ?2))
+ORDER BY key LIMIT ?3"""
 _LOGS = """
 SELECT key, execution, run, ordinal, at, level, source, message FROM logs
 WHERE execution = ? AND key > ? AND level IN (SELECT value FROM json_each(?)) ORDER BY key LIMIT ?"""
@@ -253,9 +256,12 @@ class Reader:
         ((instant,),) = await self.select(_NEXT_DUE)
         return instant
 
-    async def open_delays(self, parent: ExecutionId, limit: int) -> Sequence[port.OpenDelay]:
+    async def open_delays(self, parent: ExecutionId, after: DelayId | None, limit: int) -> Sequence[port.OpenDelay]:
         key = await self.key(parent)
-        rows = await self.select(_OPEN_DELAYS, (key, _bounded(limit)))
+        if after is not None and parent_of(after) != parent:
+            return []
+        segment = None if after is None else id_path(after)[-1]
+        rows = await self.select(_OPEN_DELAYS, (key, segment, _bounded(limit)))
         return [
             port.OpenDelay(joined_delay_id(parent, segment), wakes, paused=bool(paused))
             for segment, wakes, paused in rows

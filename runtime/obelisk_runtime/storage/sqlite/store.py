@@ -132,8 +132,10 @@ class SqliteStore:
     def hold_delay(self, delay_id: DelayId, *, paused: bool) -> Awaitable[bool | None]:
         return self._writer.submit(lambda ledger: queue.hold_delay(ledger, delay_id, paused=paused))
 
-    async def open_delays(self, parent: ExecutionId, *, limit: int = port.PAGE_MAX) -> Sequence[port.OpenDelay]:
-        return await self._reader.open_delays(parent, limit)
+    async def open_delays(
+        self, parent: ExecutionId, *, after: DelayId | None = None, limit: int = port.PAGE_MAX
+    ) -> Sequence[port.OpenDelay]:
+        return await self._reader.open_delays(parent, after, limit)
 
     async def overdue(self, now: Instant, limit: int) -> Sequence[ExecutionId]:
         return await self._reader.overdue(now, limit)

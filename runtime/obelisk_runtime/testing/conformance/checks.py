@@ -203,8 +203,10 @@ class CheckedStore:
     async def backlog(self, now: Instant, limit: int, kind: ev.ExecutionKind | None = None) -> int:
         return await self._store.backlog(now, limit, kind)
 
-    async def open_delays(self, parent: ExecutionId, *, limit: int = port.PAGE_MAX) -> Sequence[port.OpenDelay]:
-        return await self._store.open_delays(parent, limit=limit)
+    async def open_delays(
+        self, parent: ExecutionId, *, after: DelayId | None = None, limit: int = port.PAGE_MAX
+    ) -> Sequence[port.OpenDelay]:
+        return await self._store.open_delays(parent, after=after, limit=limit)
 
     async def last_beat(self, executor: ExecutorId) -> Instant | None:
         return await self._store.last_beat(executor)

@@ -30,8 +30,8 @@ def expiring(number: int, deadline: Instant) -> NewExecution:
     return created(msgspec.structs.replace(event, deadline=deadline), numbered(number))
 
 
-async def sleeping(store: Store) -> tuple[ExecutionId, DelayId]:
-    parent = await running_workflow(store)
+async def sleeping(store: Store, number: int = 1) -> tuple[ExecutionId, DelayId]:
+    parent = await running_workflow(store, number)
     decision = await decide(store, parent)
     delay = decision.sleep(after(5))
     await store.append(decision.append)
@@ -53,6 +53,22 @@ class TestHeldDelays:
         assert [fired.id for fired in await store.fire_delays(LATER, 10)] == [delay]
         assert await store.hold_delay(delay, paused=True) is None
         assert await store.open_delays(parent) == []
+
+    async def test_open_delays_are_read_in_pages_though_some_answer_meanwhile(self, store: Store) -> None:
+        parent = await running_workflow(store)
+        decision = await decide(store, parent)
+        join_set = decision.join_set()
+        delays = [decision.submit_delay(join_set, after(9 - number)) for number in range(5)]
+        await store.append(decision.append)
+        other, foreign = await sleeping(store, 2)
+        first = await store.open_delays(parent, limit=2)
+        assert [delay.id for delay in first] == delays[:2]
+        await store.cancel_delay(delays[1], START)
+        await store.cancel_delay(delays[2], START)
+        assert [delay.id for delay in await store.open_delays(parent, after=delays[1], limit=2)] == delays[3:]
+        assert await store.open_delays(parent, after=delays[4]) == []
+        assert await store.open_delays(parent, after=foreign) == []
+        assert await store.open_delays(other, after=foreign) == []
 
     async def test_a_held_delay_can_be_cancelled(self, store: Store) -> None:
         _, delay = await sleeping(store)
