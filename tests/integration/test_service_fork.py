@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from wasmtime import wat2wasm
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.forking import CannotFork
@@ -11,6 +12,7 @@ from obelisk_runtime.core.history import fold
 from obelisk_runtime.core.ids import Digest, ExecutionId, is_delay
 from obelisk_runtime.ports.store import ExecutionFilter
 from obelisk_runtime.service import BytesMissing, NotAWorkflow
+from obelisk_runtime.service.components.deployed import digest_of
 
 FIBOA = "testing:fibo-workflow/workflow.fiboa"
 CONCURRENT = "testing:fibo-workflow/workflow.fiboa-concurrent"
@@ -118,6 +120,23 @@ async def test_code_without_the_function_is_refused(site: Any, fibo: Any, run: A
     origin, _ = await run(service, FIBOA, [10, 4])
     with pytest.raises(CannotFork, match="does not export"):
         await service.trees.fork(ExecutionId(origin), 4, built("sleeper"))
+
+
+OTHER_PARAMETERS = """(component
+  (core module $m (func (export "fiboa") (result i32) (i32.const 0)))
+  (core instance $i (instantiate $m))
+  (func $fiboa (result (result)) (canon lift (core func $i "fiboa")))
+  (instance $x (export "fiboa" (func $fiboa)))
+  (export "testing:fibo-workflow/workflow" (instance $x)))"""
+
+
+async def test_code_whose_function_takes_other_parameters_is_refused(site: Any, fibo: Any, run: Any) -> None:
+    service = await site.start(*fibo)
+    origin, _ = await run(service, FIBOA, [10, 4])
+    other = bytes(wat2wasm(OTHER_PARAMETERS))
+    with pytest.raises(CannotFork, match="does not fit"):
+        await service.trees.fork(ExecutionId(origin), 4, other)
+    assert await site.store.get_component(digest_of(other)) is None
 
 
 async def test_what_has_no_history_to_go_on_from_is_refused(site: Any, fibo: Any, run: Any) -> None:

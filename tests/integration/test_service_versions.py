@@ -10,7 +10,7 @@ from wasmtime import wat2wasm
 
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
-from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings, OnNondeterminism
+from obelisk_runtime.core.deployment import ComponentKind, ComponentSettings, OnNondeterminism, RuntimeLimits
 from obelisk_runtime.core.history import fold
 from obelisk_runtime.core.ids import DelayId, ExecutionId
 from obelisk_runtime.core.names import Ffqn
@@ -560,6 +560,32 @@ async def test_an_activity_that_ran_during_three_deaths_in_a_row_is_paused_with_
     assert len(site.attempts("fibo.fibo")) == 3
     assert not await service.deploy([fibo()])
     await service.resume(submitted.id, "repaired")
+    assert await service.wait(submitted.id) == ev.Ok("89")
+
+
+async def test_an_activity_that_is_paused_while_it_is_put_aside_rests_and_runs_when_it_is_resumed(
+    site: Any, noted: Any, eventually: Any
+) -> None:
+    limits = RuntimeLimits(poll=20_000, shutdown=200_000, deaths_max=1)
+    service = await site.start(fibo(ENDLESS), limits=limits)
+    submitted = await service.submit(FIBO, [10])
+    await eventually(lambda: site.attempts("fibo.fibo"))
+    await eventually(lambda: is_locked(site, submitted.id))
+    site.die(service)
+    store = noted(site.store)
+    gate = store.hold("append", lambda append: len(append.events) == 2)
+    service = await site.start(fibo(), limits=limits, store=store)
+    await eventually(lambda: store.appends)
+    await service.pause(submitted.id, "a person")
+    gate.set()
+
+    async def rests() -> bool:
+        return isinstance((await site.store.get(submitted.id)).status, proj.Pending)
+
+    await eventually(rests)
+    assert await paused(site, submitted.id)
+    assert len(site.attempts("fibo.fibo")) == 1
+    await service.resume(submitted.id, "it is not to blame")
     assert await service.wait(submitted.id) == ev.Ok("89")
 
 

@@ -1,5 +1,6 @@
 """Why an execution does not run, for each reason there is; and what a full server refuses."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from obelisk_runtime.core.retry import RetryPolicy
 from obelisk_runtime.core.schedules import Schedule
 from obelisk_runtime.core.wit_text import parse_function
 from obelisk_runtime.service import Overloaded, Terms
+from obelisk_runtime.system import SystemClock
 from obelisk_runtime.testing.clock import SECOND, VirtualClock
 
 FLAKY = Ffqn.parse("testing:flaky/flaky.run")
@@ -197,3 +199,23 @@ async def test_a_listed_err_is_final(site: Any, activity: Any, end: Any) -> None
     service = await site.start(activity("recovering", retries=policy))
     assert await end(service, "testing:recovering/recovering.run", [2]) == ev.Err('"not yet"')
     assert len(site.attempts("recovering.run")) == 1
+
+
+async def test_what_is_due_and_cannot_be_claimed_delays_nothing_that_comes_due_later(
+    site: Any, activity: Any, workflow: Any, eventually: Any
+) -> None:
+    rarely = RuntimeLimits(poll=HOUR, shutdown=200_000)
+    service = await site.start(activity("fibo_tiny"), workflow("sleeper"))
+    due = Terms(due=Schedule(SECOND, relative=True))
+    stuck = await service.submit(Ffqn.parse("testing:fibo/fibo.fibo"), [10], terms=due)
+    site.die(service)
+
+    async def is_due() -> bool:
+        return SystemClock().now() >= (await site.store.get(stuck.id)).status.due
+
+    await eventually(is_due)
+    service = await site.start(workflow("sleeper"), limits=rarely)
+    sleeping = [await service.submit(SLEEP, [milliseconds]) for milliseconds in (50, 100, 150)]
+    async with asyncio.timeout(60):
+        for submitted in sleeping:
+            assert isinstance(await service.wait(submitted.id), ev.Ok)

@@ -145,8 +145,8 @@ class MemoryStore:
     ) -> port.Page:
         return self._tables.page(where, cursor, limit, oldest_first=oldest_first)
 
-    async def next_due(self) -> Instant | None:
-        return self._tables.next_due()
+    async def next_due(self, *, after: Instant | None = None) -> Instant | None:
+        return self._tables.next_due(after)
 
     async def open_delays(
         self, parent: ExecutionId, *, after: DelayId | None = None, limit: int = port.PAGE_MAX

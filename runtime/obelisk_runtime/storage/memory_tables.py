@@ -210,11 +210,12 @@ class Tables:
             self.touched.add(execution.id)
             yield port.Claim(execution.id, execution.created, execution.projection)
 
-    def next_due(self) -> Instant | None:
+    def next_due(self, after: Instant | None) -> Instant | None:
         delays = [wakes for delay, wakes in self.delays.items() if self._fires(delay)]
         due = [execution.projection.due for execution in self.executions.values()]
         due += [execution.projection.expires for execution in self.executions.values()]
-        return min(delays + [instant for instant in due if instant is not None], default=None)
+        instants = delays + [instant for instant in due if instant is not None]
+        return min((instant for instant in instants if after is None or instant > after), default=None)
 
     def fire_delays(self, now: Instant, limit: int) -> list[port.DelayFired]:
         due = [delay for delay, wakes in self.delays.items() if wakes <= now and self._fires(delay)]

@@ -64,10 +64,10 @@ class WorkQueue(Protocol):
         """
         ...
 
-    async def next_due(self) -> Instant | None:
+    async def next_due(self, *, after: Instant | None = None) -> Instant | None:
         """When the earliest delay or execution (`Projection.due`, `Projection.expires`) is due; None if there is none.
 
-        What is paused does not count.
+        What is paused does not count, nor what is due at `after` or before.
         """
         ...
 

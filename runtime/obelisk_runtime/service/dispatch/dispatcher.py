@@ -7,6 +7,7 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 
 from obelisk_runtime.core import decisions
 from obelisk_runtime.core import events as ev
@@ -161,7 +162,9 @@ class Dispatcher:
             busy = await self._fire(now)
             busy = await self._claim(now) or busy
             await self._expire(now)
-        elif due is not None:
+            if not busy:  # what is due and was not claimed waits for something else than time
+                due = await self._node.store.next_due(after=now)
+        if due is not None and due > now:
             self.due_at(due)
         return busy
 
@@ -251,16 +254,34 @@ class Dispatcher:
 
     async def _look_and_begin(self, target: Target, activity: LockedActivity, *, older: bool) -> None:
         """`older`: its parent submitted it under an earlier deployment."""
+        node, id_ = self._node, activity.id
+        poison: str | None = None
+        while True:
+            log = await node.insist(lambda: read_log(node.store, id_))
+            # A pause begins the count of deaths anew, but it does not acquit.
+            poison = poisonous(log, node.limits.deaths_max) or (
+                poison if activity.projection.lifecycle.paused else None
+            )
+            if poison is None:
+                self._begin(target, activity, await mismatch_with_parent(node, id_, target) if older else None)
+                return
+            if await self._put_aside(activity, poison):
+                break
+            projection = await node.insist(lambda: node.store.get(id_))
+            if projection.holder != node.executor or projection.attempts != activity.projection.attempts:
+                break
+            activity = replace(activity, projection=projection)
+        self.release(ev.ExecutionKind.ACTIVITY, id_, activity.projection.function)
+
+    async def _put_aside(self, activity: LockedActivity, poison: str) -> bool:
+        """Let go of it until somebody resumes it; False if it moved on meanwhile."""
         node = self._node
-        log = await node.insist(lambda: read_log(node.store, activity.id))
-        poison = poisonous(log, node.limits.deaths_max)
-        if poison is None:
-            self._begin(target, activity, await mismatch_with_parent(node, activity.id, target) if older else None)
-            return
-        logger.warning("an activity is paused", extra={"execution": activity.id, "reason": poison})
-        events = ev.Paused(poison), ev.Unlocked(poison)
-        await node.insist(lambda: append_outside(node, activity.id, activity.projection, events))
-        self.release(ev.ExecutionKind.ACTIVITY, activity.id, activity.projection.function)
+        paused = () if activity.projection.lifecycle.paused else (ev.Paused(poison),)
+        events = *paused, ev.Unlocked(poison)
+        done = await node.insist(lambda: append_outside(node, activity.id, activity.projection, events))
+        if done:
+            logger.warning("an activity is paused", extra={"execution": activity.id, "reason": poison})
+        return done
 
     def _begin(self, target: Target, activity: LockedActivity, mismatch: str | None) -> None:
         misfit = mismatch or target.misfit(activity.params)

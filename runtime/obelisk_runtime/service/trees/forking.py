@@ -7,11 +7,11 @@ from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.forking import CannotFork, Fork, ForkAt, afresh, fork
 from obelisk_runtime.core.history import fold
 from obelisk_runtime.core.ids import Digest, ExecutionId
-from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.ports.store import Grafted, GraftedDelay
 from obelisk_runtime.service.components.deployed import DeployedComponent
 from obelisk_runtime.service.process.node import Node
-from obelisk_runtime.service.replay.story import read_story
+from obelisk_runtime.service.replay.rehearsing import Unfit, codec_of
+from obelisk_runtime.service.replay.story import Story, read_story
 
 
 async def fork_execution(
@@ -22,7 +22,7 @@ async def fork_execution(
     Raises: ExecutionNotFound, NotAWorkflow, CannotFork, BytesMissing, BrokenBytes, StoreUnavailable.
     """
     story = await read_story(node.store, origin)
-    digest = None if component is None else await _keep(node, component, story.projection.function)
+    digest = None if component is None else await _keep(node, component, story)
     now = node.clock.now()
     forked = fork(origin, story.log, story.responses, ForkAt(node.ids.execution_id(now), version, digest, now))
     own = Grafted(
@@ -39,22 +39,24 @@ async def fork_execution(
     return forked.id
 
 
-async def _keep(node: Node, component: Digest | bytes, function: Ffqn) -> Digest:
+async def _keep(node: Node, component: Digest | bytes, story: Story) -> Digest:
     """The digest of a component that can run the fork and is in the store."""
+    function = story.projection.function
     if isinstance(component, bytes):
         found = await node.deployment.load(component, function)
-        _check(found, function)
+        _check(found, story)
         await node.store.put_component(found.digest, component)
     else:
         found = await node.deployment.pinned(component, function)
-        _check(found, function)
+        _check(found, story)
     return found.digest
 
 
-def _check(component: DeployedComponent, function: Ffqn) -> None:
-    if function not in component.exports:
+def _check(component: DeployedComponent, story: Story) -> None:
+    codec = codec_of(story, component)
+    if isinstance(codec, Unfit):
         exported = ", ".join(sorted(name.text for name in component.exports)) or "nothing"
-        raise CannotFork(f"the component {component.digest} does not export {function}; it exports {exported}")
+        raise CannotFork(f"it cannot go on with {component.digest}: {codec}; that component exports {exported}")
 
 
 async def _children(node: Node, forked: Fork) -> Sequence[Grafted]:

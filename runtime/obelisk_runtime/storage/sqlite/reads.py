@@ -60,10 +60,10 @@ WHERE execution = ?1 AND version < ?3
 ORDER BY version LIMIT ?4"""
 _NEXT_DUE = """
 SELECT min(instant) FROM (
-    SELECT min(due) AS instant FROM executions WHERE due IS NOT NULL AND (flags & 1) = 0 AND kind <> 3
-    UNION ALL SELECT min(wakes) FROM delays WHERE answer IS NULL AND paused IS NULL
+    SELECT min(due) AS instant FROM executions WHERE due > ?1 AND due IS NOT NULL AND (flags & 1) = 0 AND kind <> 3
+    UNION ALL SELECT min(wakes) FROM delays WHERE wakes > ?1 AND answer IS NULL AND paused IS NULL
     UNION ALL SELECT min(deadline) FROM executions
-        WHERE deadline IS NOT NULL AND finished IS NULL AND (flags & 4) = 0
+        WHERE deadline > ?1 AND deadline IS NOT NULL AND finished IS NULL AND (flags & 4) = 0
 )"""
 _OVERDUE = """
 SELECT key FROM executions WHERE deadline <= ? AND deadline IS NOT NULL AND finished IS NULL AND (flags & 4) = 0
@@ -252,8 +252,8 @@ class Reader:
         ids = [joined_id(None, segment) for _, segment, old in rows if old]
         return OldTrees(ids, str(rows[-1][0]) if len(rows) == SCANNED_MAX else None)
 
-    async def next_due(self) -> Instant | None:
-        ((instant,),) = await self.select(_NEXT_DUE)
+    async def next_due(self, after: Instant | None) -> Instant | None:
+        ((instant,),) = await self.select(_NEXT_DUE, (-1 if after is None else after,))
         return instant
 
     async def open_delays(self, parent: ExecutionId, after: DelayId | None, limit: int) -> Sequence[port.OpenDelay]:

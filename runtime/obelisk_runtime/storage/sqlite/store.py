@@ -120,8 +120,8 @@ class SqliteStore:
         functions = [self._interned.known(function.text) for function in offer.functions]
         return queue.NumberedOffer(offer, json.dumps(functions))
 
-    async def next_due(self) -> Instant | None:
-        return await self._reader.next_due()
+    async def next_due(self, *, after: Instant | None = None) -> Instant | None:
+        return await self._reader.next_due(after)
 
     def fire_delays(self, now: Instant, limit: int) -> Awaitable[Sequence[port.DelayFired]]:
         return self._writer.submit(lambda ledger: queue.fire_delays(ledger, now, limit))

@@ -194,8 +194,8 @@ class CheckedStore:
     ) -> Sequence[Added]:
         return await self._store.added(ids, after=after, until=until, skip=skip, limit=limit)
 
-    async def next_due(self) -> Instant | None:
-        return await self._store.next_due()
+    async def next_due(self, *, after: Instant | None = None) -> Instant | None:
+        return await self._store.next_due(after=after)
 
     async def overdue(self, now: Instant, limit: int) -> Sequence[ExecutionId]:
         return await self._store.overdue(now, limit)

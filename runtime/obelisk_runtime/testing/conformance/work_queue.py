@@ -328,6 +328,10 @@ class TestDelays:
         assert await store.next_due() == after(1)
         await store.create(activity(numbered(2), due=after(0.5)))
         assert await store.next_due() == after(0.5)
+        assert await store.next_due(after=after(0.4)) == after(0.5)
+        assert await store.next_due(after=after(0.5)) == after(1)
+        assert await store.next_due(after=after(1)) == after(3)
+        assert await store.next_due(after=after(3)) is None
         assert await lock(store, now=after(1)) == [numbered(2)]
         assert await store.next_due() == after(1)
         await store.fire_delays(after(1), 1)
