@@ -7,10 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
+import msgspec
+
 from obelisk_runtime.core import events as ev
 from obelisk_runtime.core import projection as proj
 from obelisk_runtime.core.ids import Digest, ExecutionId, ExecutorId, Instant, parent_of
 from obelisk_runtime.core.retry import LOSSES_MAX, FailureClass, RetryPolicy
+from obelisk_runtime.core.types import EnumOf, Primitive, VariantOf, WitType
 
 LOST = "the executor was lost"
 SHUT_DOWN = "the executor was shut down"
@@ -37,13 +40,21 @@ def lock(projection: proj.Projection, executor: ExecutorId, digest: Digest | Non
 
 
 def end_attempt(
-    projection: proj.Projection, end: AttemptEnd, policy: RetryPolicy, now: Instant, fraction: float
+    projection: proj.Projection,
+    end: AttemptEnd,
+    policy: RetryPolicy,
+    now: Instant,
+    fraction: float,
+    err_type: WitType | None = None,
 ) -> ev.LifeEvent:
-    """An attempt of an activity ended: it is finished, or tried again later."""
+    """An attempt of an activity ended: it is finished, or tried again later.
+
+    `err_type`: of the function's err; None: it has no payload.
+    """
     match end:
         case ev.Ok():
             return ev.Finished(outcome=end)
-        case ev.Err() if _final(end.value, policy.final_errors):
+        case ev.Err() if _final(end.value, err_type, policy.final_errors):
             return ev.Finished(outcome=end)
         case ev.Err() | ev.Failed():
             latest = FailureClass.ERR if isinstance(end, ev.Err) else FailureClass.TRAP
@@ -89,12 +100,18 @@ def lost_for_good(projection: proj.Projection, policy: RetryPolicy) -> ev.Finish
     return ev.Finished(outcome=ev.Failed(kind=ev.FailureKind.LOST, reason=LOST))
 
 
-def _final(err: str | None, final_errors: frozenset[str]) -> bool:
-    """Whether an err is a case (`"permanent-x"` or `{"permanent-x": …}`) that contains `permanent` or is listed."""
-    if err is None or not err.startswith(('"', '{"')):
+def _final(err: str | None, type_: WitType | None, final_errors: frozenset[str]) -> bool:
+    """Whether an err is a case that contains `permanent`, or a case or a text that is listed."""
+    if err is None:
         return False
-    case = err.lstrip("{").split('"', 2)[1]
-    return _PERMANENT in case or case in final_errors or case.replace("_", "-") in final_errors
+    match type_:
+        case VariantOf() | EnumOf():
+            case = err.lstrip("{").split('"', 2)[1]  # of `"case"` or `{"case": …}`
+            return _PERMANENT in case or case in final_errors or case.replace("_", "-") in final_errors
+        case Primitive.STRING:
+            return bool(final_errors) and msgspec.json.decode(err) in final_errors
+        case _:
+            return False
 
 
 def take_over(projection: proj.Projection, now: Instant) -> ev.LifeEvent | None:

@@ -8,6 +8,7 @@ from obelisk_runtime.core.decisions import AttemptEnd, AttemptTimeout
 from obelisk_runtime.core.ids import Digest, ExecutionId, ExecutorId, Instant, JoinSetId, child_id
 from obelisk_runtime.core.names import Ffqn
 from obelisk_runtime.core.retry import LOSSES_MAX, RetryPolicy
+from obelisk_runtime.core.types import EnumOf, ListOf, Primitive, RecordOf, VariantOf, WitType
 
 DIGEST = Digest("sha256:" + "0a" * 32)
 ID = ExecutionId("E_01J00000000000000000000000")
@@ -32,8 +33,11 @@ def workflow(status: proj.Status = LOCKED, **fields: object) -> proj.Projection:
     return projection(ev.ExecutionKind.WORKFLOW, status, **fields)
 
 
-def end(what: AttemptEnd, failures: int = 0) -> ev.LifeEvent:
-    return decisions.end_attempt(activity(failures=failures), what, TWICE, NOW, 0.5)
+def end(what: AttemptEnd, failures: int = 0, err_type: WitType | None = None) -> ev.LifeEvent:
+    return decisions.end_attempt(activity(failures=failures), what, TWICE, NOW, 0.5, err_type)
+
+
+NUMBER = RecordOf((("code", Primitive.U8),))
 
 
 class TestLock:
@@ -83,13 +87,46 @@ class TestEndAttempt:
         assert isinstance(last.outcome, ev.Failed)
         assert last.outcome.kind is ev.FailureKind.TIMED_OUT
 
+    CASES = VariantOf(
+        (("permanent", None), ("not-found-permanent", None), ("permanent-x", NUMBER), ("broken", Primitive.STRING))
+    )
+
     @pytest.mark.parametrize("value", ['"permanent"', '"not_found_permanent"', '{"permanent_x":{"code":7}}'])
     def test_an_err_whose_case_says_permanent_is_final(self, value: str) -> None:
-        assert end(ev.Err(value=value)) == ev.Finished(outcome=ev.Err(value=value))
+        assert end(ev.Err(value=value), err_type=self.CASES) == ev.Finished(outcome=ev.Err(value=value))
 
-    @pytest.mark.parametrize("value", [None, '"temporary"', '{"broken":"permanent"}', '["permanent"]', "7"])
-    def test_any_other_err_is_tried_again(self, value: str | None) -> None:
-        assert isinstance(end(ev.Err(value=value)), ev.AttemptFailed)
+    def test_an_enum_has_cases_too(self) -> None:
+        err = ev.Err('"permanent_loss"')
+        assert end(err, err_type=EnumOf(("permanent-loss",))) == ev.Finished(outcome=err)
+
+    @pytest.mark.parametrize(
+        ("type_", "value"),
+        [
+            (None, None),
+            (CASES, '"temporary"'),
+            (CASES, '{"broken":"permanent"}'),
+            (Primitive.STRING, '"permanent"'),
+            (Primitive.STRING, '"a permanent redirect was followed"'),
+            (NUMBER, '{"permanent":false}'),
+            (ListOf(Primitive.STRING), '["permanent"]'),
+            (Primitive.U8, "7"),
+        ],
+    )
+    def test_any_other_err_is_tried_again(self, type_: WitType | None, value: str | None) -> None:
+        assert isinstance(end(ev.Err(value=value), err_type=type_), ev.AttemptFailed)
+
+    @pytest.mark.parametrize(
+        ("type_", "value"),
+        [
+            (Primitive.STRING, '"say \\"no\\""'),
+            (CASES, '"card_declined"'),
+            (CASES, '{"card_declined":"say"}'),
+        ],
+    )
+    def test_a_listed_case_or_whole_text_is_final(self, type_: WitType, value: str) -> None:
+        policy = RetryPolicy(max=2, final_errors=frozenset(['say "no"', "card-declined"]))
+        ended = decisions.end_attempt(activity(), ev.Err(value), policy, NOW, 0.5, type_)
+        assert ended == ev.Finished(outcome=ev.Err(value))
 
     def test_each_class_of_failures_may_have_a_budget_of_its_own(self) -> None:
         policy = RetryPolicy(max=2, errs_max=4, traps_max=0, timeouts_max=1)

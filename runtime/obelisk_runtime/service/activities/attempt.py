@@ -8,6 +8,7 @@ from obelisk_runtime.core import events as ev
 from obelisk_runtime.core.guest_outcomes import Dropped, GuestOutcome, TimedOut, outcome_of
 from obelisk_runtime.core.ids import Instant
 from obelisk_runtime.core.retry import RetryPolicy
+from obelisk_runtime.core.types import ResultOf
 from obelisk_runtime.ports.engine import GuestCall, GuestsExhausted
 from obelisk_runtime.service.activities.context import ActivityContext
 from obelisk_runtime.service.activities.record import AttemptRecord, LockedActivity
@@ -109,7 +110,9 @@ class Attempt:
     def _decide(self, end: decisions.AttemptEnd, retries: RetryPolicy) -> None:
         node = self._node
         now = node.clock.now()
-        event = decisions.end_attempt(self._activity.projection, end, retries, now, node.ids.fraction())
+        result = self._target.codec.type.result
+        err_type = result.err if isinstance(result, ResultOf) else None
+        event = decisions.end_attempt(self._activity.projection, end, retries, now, node.ids.fraction(), err_type)
         self._record.append(event, now)
 
     def _give_back(self) -> None:
