@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ from obelisk_runtime.service import Matches
 from obelisk_runtime.service.trees import transfer
 from obelisk_runtime.service.trees.transfer import ImportResult, TreeTooLarge
 from obelisk_runtime.storage.memory import MemoryStore
+from obelisk_runtime.storage.sqlite import SqliteStore
+from obelisk_runtime.storage.sqlite import trees as whole_trees
 from obelisk_runtime.testing.clock import SECOND, VirtualClock
 
 CONCURRENT = "testing:fibo-workflow/workflow.fiboa-concurrent"
@@ -136,6 +139,37 @@ async def test_a_tree_that_is_too_large_is_not_exported(
     monkeypatch.setattr(transfer, limit, most)
     with pytest.raises(TreeTooLarge, match="copy the store instead"):
         await here.trees.export(ExecutionId(id_))
+
+
+async def test_others_have_their_turns_while_a_large_tree_is_imported(
+    site: Any, fibo: Any, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = await site.start(*fibo)
+    id_, _ = await run(here, CONCURRENT, [10, 30])
+    lines = await here.trees.export(ExecutionId(id_))
+    monkeypatch.setattr(transfer, "SLICE_SECONDS", 0)  # then each execution is a slice of its own
+    monkeypatch.setattr(whole_trees, "SLICE_SECONDS", 0)
+    turns = 0
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    memory = MemoryStore()
+    there = await site.start(*fibo, store=memory)
+    others = asyncio.create_task(turn())
+    await there.trees.import_(lines)
+    others.cancel()
+    assert turns >= len(lines) > 30
+    assert await rows(memory) == await rows(site.store)
+    file = await SqliteStore.open(tmp_path / "other.sqlite")
+    there = await site.start(*fibo, store=file)
+    await there.trees.import_(lines)
+    assert await rows(file) == await rows(site.store)
+    site.die(there)
+    await file.close()
 
 
 async def test_an_equal_tree_is_left_as_it_is_and_another_one_is_refused(site: Any, fibo: Any, run: Any) -> None:

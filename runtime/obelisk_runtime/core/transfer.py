@@ -4,7 +4,8 @@ Events, responses and outcomes have their persisted form, with functions as text
 changes of what is around them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -84,26 +85,38 @@ def line_of(exported: Exported) -> bytes:
     return _encode(exported)
 
 
-def tree_of(lines: Sequence[bytes]) -> list[Exported]:
-    """The executions of one tree. Raises: InvalidExport saying in which line what is wrong."""
-    tree: list[Exported] = []
+@dataclass(frozen=True, slots=True)
+class Arriving:
+    """An exported execution as it arrives: nobody here holds it, and what is unfinished is paused."""
+
+    exported: Exported
+    log: list[ev.Recorded]
+    projection: proj.Projection
+
+
+def tree_of(lines: Iterable[bytes], now: Instant) -> Iterator[Arriving]:
+    """The executions of one tree, decoded and folded one by one: who takes them may rest between.
+
+    Raises: InvalidExport saying in which line what is wrong.
+    """
     seen: set[ExecutionId] = set()
     for number, line in enumerate(lines, 1):
         try:
             exported = _decode(line)
             parse_execution_id(exported.id)
-            _check(exported, seen)
+            history = _check(exported, seen)
         except (msgspec.MsgspecError, ObeliskError, AssertionError, LookupError, ValueError) as error:
             raise InvalidExport(f"execution {number} of the tree is not as an export writes it: {error}") from error
         seen.add(exported.id)
-        tree.append(exported)
-    if not tree:
+        for event in _arrival(history.projection, now):
+            history.record_life(event, now)
+        yield Arriving(exported, [*exported.log, *history.fresh], history.projection)
+    if not seen:
         raise InvalidExport("the tree has no executions")
-    return tree
 
 
-def _check(exported: Exported, seen: set[ExecutionId]) -> None:
-    """Raises: InvalidExport; and whatever folding a log that no workflow wrote runs into."""
+def _check(exported: Exported, seen: set[ExecutionId]) -> History:
+    """Its history to the end. Raises: InvalidExport; and whatever folding a log that no workflow wrote runs into."""
     if exported.format != FORMAT:
         raise InvalidExport(f"its format is {exported.format}, this release knows {FORMAT}")
     parent = parent_of(exported.id)
@@ -120,6 +133,7 @@ def _check(exported: Exported, seen: set[ExecutionId]) -> None:
     waits_for = sorted(id_ for id_, function in history.open.items() if function is None)
     if sorted(delay.id for delay in exported.delays) != waits_for:
         raise InvalidExport(f"{exported.id} has other open delays than its log says")
+    return history
 
 
 def referenced(log: Sequence[ev.Recorded]) -> list[Digest]:
@@ -131,9 +145,8 @@ def referenced(log: Sequence[ev.Recorded]) -> list[Digest]:
     return list(found)
 
 
-def arrival(exported: Exported, now: Instant) -> list[ev.Recorded]:
-    """With which events it arrives: nobody here holds it, and what is unfinished is paused."""
-    projection = fold(exported.id, exported.log, exported.responses)
+def _arrival(projection: proj.Projection, now: Instant) -> list[ev.LifeEvent]:
+    """With which events it arrives."""
     if isinstance(projection.status, proj.Finished):
         return []
     events: list[ev.LifeEvent] = []
@@ -141,8 +154,7 @@ def arrival(exported: Exported, now: Instant) -> list[ev.Recorded]:
         events.append(ev.Unlocked(IMPORTED) if projection.kind.has_children else ev.AttemptLost(IMPORTED, now))
     if not projection.lifecycle.paused:
         events.append(ev.Paused(IMPORTED))
-    first = len(exported.log)
-    return [ev.Recorded(version, now, event) for version, event in enumerate(events, first)]
+    return events
 
 
 def arrived(exported: Exported, found: Sequence[ev.Recorded]) -> bool:
@@ -151,4 +163,7 @@ def arrived(exported: Exported, found: Sequence[ev.Recorded]) -> bool:
     if list(found[:count]) != exported.log:
         return False
     rest = list(found[count:])
-    return not rest or [entry.event for entry in rest] == [entry.event for entry in arrival(exported, rest[0].at)]
+    if not rest:
+        return True
+    projection = fold(exported.id, exported.log, exported.responses)
+    return [entry.event for entry in rest] == _arrival(projection, rest[0].at)

@@ -1,5 +1,7 @@
 """Export and import of trees of executions."""
 
+import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,17 +9,17 @@ from typing import TypeVar
 
 from obelisk_runtime.core.deployment import MEBIBYTE
 from obelisk_runtime.core.errors import ObeliskError
-from obelisk_runtime.core.history import fold
 from obelisk_runtime.core.ids import Digest, ExecutionId, Instant, top_of
 from obelisk_runtime.core.transfer import (
+    Arriving,
     Exported,
     ExportedDelay,
     ExportedLine,
     ExportedRequest,
-    arrival,
     arrived,
     line_of,
     referenced,
+    tree_of,
 )
 from obelisk_runtime.ports.store import (
     PAGE_MAX,
@@ -39,6 +41,8 @@ EXECUTIONS_MAX = 20_000
 """In a tree that is exported."""
 EXPORT_BYTES_MAX = 64 * 1024 * 1024
 """Of the lines of a tree that is exported, which are in memory together."""
+SLICE_SECONDS = 0.005
+"""How long lines are decoded and folded before others have their turn of the event loop."""
 READS_MAX = 5
 """How often a tree is read until it stood still meanwhile."""
 
@@ -154,16 +158,16 @@ async def _all(read: Callable[..., Awaitable[Sequence[tuple[int, _Record]]]], id
     return records
 
 
-async def import_tree(node: Node, tree: Sequence[Exported]) -> Imported:
+async def import_tree(node: Node, lines: Sequence[bytes]) -> Imported:
     """All of it or nothing. Unfinished executions arrive paused.
 
-    A tree that is here already, and is equal, is left as it is. Raises: IdConflict if another one has its id,
-    StoreUnavailable.
+    A tree that is here already, and is equal, is left as it is. Raises: InvalidExport, IdConflict if another one has
+    its id, StoreUnavailable.
     """
-    now = node.clock.now()
+    tree, grafted = await _read_lines(lines, node.clock.now())
     result = ImportResult.IMPORTED
     try:
-        await node.store.graft([_grafted(exported, now) for exported in tree])
+        await node.store.graft(grafted)
     except IdConflict as conflict:
         if not await _is_here(node.store, tree):
             raise IdConflict(conflict.execution_id, "another history") from None
@@ -173,17 +177,32 @@ async def import_tree(node: Node, tree: Sequence[Exported]) -> Imported:
     return Imported(tree[0].id, result, missing)
 
 
-def _grafted(exported: Exported, now: Instant) -> Grafted:
-    log = [*exported.log, *arrival(exported, now)]
+async def _read_lines(lines: Sequence[bytes], now: Instant) -> tuple[list[Exported], list[Grafted]]:
+    """Gives way to others after each slice of time. Raises: InvalidExport."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + SLICE_SECONDS
+    tree: list[Exported] = []
+    grafted: list[Grafted] = []
+    for arriving in tree_of(lines, now):
+        tree.append(arriving.exported)
+        grafted.append(_grafted(arriving))
+        if loop.time() >= until:
+            await asyncio.sleep(0)
+            until = loop.time() + SLICE_SECONDS
+    return tree, grafted
+
+
+def _grafted(arriving: Arriving) -> Grafted:
+    exported = arriving.exported
     records = [
         LogRecord(exported.id, line.run, line.ordinal, line.at, LogLevel(line.level), line.source, line.message)
         for line in exported.logs
     ]
     return Grafted(
         id=exported.id,
-        log=log,
+        log=arriving.log,
         responses=exported.responses,
-        projection=fold(exported.id, log, exported.responses),
+        projection=arriving.projection,
         delays=[GraftedDelay(delay.id, delay.wakes, delay.paused) for delay in exported.delays],
         logs=records,
         requests=[RequestRecord(exported.id, r.run, r.ordinal, r.made, r.more) for r in exported.requests],
@@ -191,18 +210,15 @@ def _grafted(exported: Exported, now: Instant) -> Grafted:
 
 
 async def _is_here(store: Store, tree: Sequence[Exported]) -> bool:
+    children = Counter(exported.id.rpartition(".")[0] for exported in tree)
     try:
         for exported in tree:
             log = await read_log(store, exported.id)
             responses = await read_responses(store, exported.id)
             if not arrived(exported, log) or responses != exported.responses:
                 return False
-            if len(await _children(store, exported.id)) != _children_of(exported.id, tree):
+            if len(await _children(store, exported.id)) != children[exported.id]:
                 return False
     except ExecutionNotFound:
         return False
     return True
-
-
-def _children_of(parent: ExecutionId, tree: Sequence[Exported]) -> int:
-    return sum(exported.id.rpartition(".")[0] == parent for exported in tree)

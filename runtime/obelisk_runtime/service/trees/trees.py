@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from obelisk_runtime.core.ids import Digest, ExecutionId, Instant, top_of
-from obelisk_runtime.core.transfer import tree_of
 from obelisk_runtime.service.process.node import Node
 from obelisk_runtime.service.trees import forking, transfer
 from obelisk_runtime.service.trees.retention import Pruned, Retention
@@ -37,7 +36,7 @@ class Trees:
 
         An equal tree that is here is left as it is. Raises: InvalidExport, IdConflict, StoreUnavailable.
         """
-        return await transfer.import_tree(self._node, tree_of(lines))
+        return await transfer.import_tree(self._node, lines)
 
     async def hold(self, execution_id: ExecutionId, *, held: bool) -> bool:
         """Keep the tree of an execution from being deleted when it is old, or no longer; False: it was so already.

@@ -194,8 +194,18 @@ class SqliteStore:
     # Trees
 
     def graft(self, tree: Sequence[Grafted]) -> Awaitable[None]:
-        encoded = [whole_trees.EncodedGraft.of(grafted, self._codec) for grafted in tree]
-        return self._writer.submit(lambda ledger: whole_trees.graft(ledger, encoded))
+        encoding = whole_trees.Encoding(tree, self._codec)
+        if encoding.go_on():
+            return self._writer.submit(lambda ledger: whole_trees.graft(ledger, encoding.done))
+        return asyncio.ensure_future(self._graft_later(encoding))
+
+    async def _graft_later(self, encoding: whole_trees.Encoding) -> None:
+        """A large tree does not hold up the event loop while it is encoded."""
+        ready = False
+        while not ready:
+            await asyncio.sleep(0)
+            ready = encoding.go_on()
+        await self._writer.submit(lambda ledger: whole_trees.graft(ledger, encoding.done))
 
     def hold(self, execution_id: ExecutionId, *, held: bool) -> Awaitable[bool]:
         return self._writer.submit(lambda ledger: whole_trees.hold(ledger, execution_id, held=held))

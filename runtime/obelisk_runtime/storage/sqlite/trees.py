@@ -19,6 +19,8 @@ from obelisk_runtime.storage.sqlite.queue import ANSWER_CANCELLED, ANSWER_DUE
 
 ROWS_BETWEEN_LOOKS = 20
 """Rows that are deleted before a look at the clock."""
+SLICE_SECONDS = 0.005
+"""How long a tree is encoded before others have their turn of the event loop."""
 ENTRIES_MAX = 64
 """Entries of a grafted log in a row."""
 
@@ -42,6 +44,24 @@ class EncodedGraft:
             bodies.append((start, body(codec.entries(entries, created), len(entries))))
         segment = packed_segment(_last(grafted.id)) if "." in grafted.id else grafted.id.partition("_")[2]
         return cls(grafted, segment, codec.entries(grafted.log[:1], created), bodies)
+
+
+class Encoding:
+    """A tree that is encoded slice by slice, on the event loop: only that adds to what is interned."""
+
+    def __init__(self, tree: Sequence[Grafted], codec: EventCodec) -> None:
+        self._tree = tree
+        self._codec = codec
+        self.done: list[EncodedGraft] = []
+
+    def go_on(self) -> bool:
+        """Encode for a slice of time, at least one execution. True once all of the tree is `done`."""
+        until = time.perf_counter() + SLICE_SECONDS
+        for grafted in self._tree[len(self.done) :]:
+            self.done.append(EncodedGraft.of(grafted, self._codec))
+            if time.perf_counter() >= until:
+                break
+        return len(self.done) == len(self._tree)
 
 
 def _last(id_: str) -> str:
