@@ -36,18 +36,19 @@ const ROW_PX = 40;
 const NARROW_ROW_PX = 64;
 const NARROW = window.matchMedia("(max-width: 720px)");
 const COUNTS_MS = 2_000;
+/** All else than the rows waits until they are on the screen: server and browser share the processors of a small machine. */
+const REST_AFTER_MS = 150;
 
 export function Executions(): JSX.Element {
   const filters = filtersOf(usePlace().query);
   const list = useList(filters);
-  const answered = useRef(false);
-  answered.current ||= list.loaded || list.error !== undefined; // the rows first: all else would slow them down
-  const counts = useLoad(answered.current && may("count-executions") ? `counts ${filters.children}` : null, (signal) =>
+  const rest = useAfter(list.loaded || list.error !== undefined, REST_AFTER_MS);
+  const counts = useLoad(rest && may("count-executions") ? `counts ${filters.children}` : null, (signal) =>
     get<JsonObject>(`/v1/executions/counts${filters.children ? "?children=true" : ""}`, signal),
   );
   const recount = useThrottled(counts.reload, COUNTS_MS, COUNTS_MS / 2);
   const stream = filters.children ? "/v1/stream?children=true" : "/v1/stream";
-  useFeed(answered.current ? stream : null, ({ name, data }) => {
+  useFeed(rest ? stream : null, ({ name, data }) => {
     recount();
     if (name === "execution") list.put(data as unknown as Summary);
     list.freshen();
@@ -56,7 +57,7 @@ export function Executions(): JSX.Element {
     <div class="page page-list">
       <header class="page-head">
         <h1>Executions</h1>
-        {answered.current && may("throughput") && <Spark />}
+        {rest && may("throughput") && <Spark />}
       </header>
       <StateFilter filters={filters} counts={counts.value ? countsOf(counts.value) : undefined} />
       <FieldFilters filters={filters} />
@@ -66,6 +67,17 @@ export function Executions(): JSX.Element {
       {list.items.length > 0 && <Table list={list} filters={filters} />}
     </div>
   );
+}
+
+/** Whether something has been so, and a while has passed since. */
+function useAfter(so: boolean, milliseconds: number): boolean {
+  const [passed, setPassed] = useState(false);
+  useEffect(() => {
+    if (!so || passed) return;
+    const timer = setTimeout(() => setPassed(true), milliseconds);
+    return () => clearTimeout(timer);
+  }, [so]);
+  return passed;
 }
 
 const TONES: Record<string, Tone> = {
