@@ -201,6 +201,14 @@ async def test_no_more_is_done_than_was_counted(api: Api, monkeypatch: pytest.Mo
     assert len([item for item in left if item["id"] not in cancelled]) == 1
 
 
+@pytest.mark.parametrize("cursor", [None, "0 x", "999999 x"])
+async def test_where_nothing_is_left_nothing_is_done(api: Api, cursor: str | None) -> None:
+    where = {"status": ["paused"]}
+    token = (await dry_run(api, "resume", where))["token"]
+    answer = await real_run(api, "resume", where, token, cursor=cursor)
+    assert (answer.status, answer.body) == (200, {"matches": 0, "items": [], "next_cursor": None})
+
+
 async def test_a_cursor_that_was_not_given_is_refused(api: Api) -> None:
     token = (await dry_run(api, "pause", {}))["token"]
     answer = await real_run(api, "pause", {}, token, cursor="x")

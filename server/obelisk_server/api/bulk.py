@@ -81,6 +81,8 @@ async def _bulk(context: Context, name: str, call: Call[wire.Nothing, wire.Bulk]
         if found > token.matches:
             raise MoreMatch(token.matches, found)
     before, cursor = _place(body.cursor)
+    if before >= token.matches:
+        return Reply(200, BulkAnswer(matches=token.matches, items=[], next_cursor=None))
     async with context.lists.turn():
         page = await context.service.store.list(where, cursor=cursor, limit=min(body.limit, token.matches - before))
         ids = [item.id for item in page.items]

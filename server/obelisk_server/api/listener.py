@@ -244,7 +244,8 @@ async def _streamed(request: web.BaseRequest, stream: Stream, holds: Callable[[]
         try:
             async with while_there(request):
                 await response.prepare(request)
-                await response.write(first)
+                async with read_in_time():
+                    await response.write(first)
                 async for part in parts:
                     if not holds():
                         break
